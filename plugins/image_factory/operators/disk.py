@@ -1,0 +1,17 @@
+"""Disks as files."""
+
+from __future__ import annotations
+
+from image_factory.operators.step import StepOperator
+
+
+class ExportVhdOperator(StepOperator):
+    """Copy a snapshot to a VHD at a blob URL or a local path by a time-limited SAS that is always revoked: what ``az vm capture`` was for unmanaged disks.
+
+    Fields and result: :func:`include.steps.disk.export_vhd`.
+    """
+
+    step = "disk.export_vhd"
+    required = ("resource_group", "snapshot", "destination")
+    optional = ("duration",)
+    cancel = "disk.revoke_access"

@@ -1,0 +1,40 @@
+"""When a failed step is tried again, and how soon."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
+from airflow.sdk.exceptions import AirflowException
+
+
+class AzureStepFailed(AirflowException):
+    """A step failed. ``error`` is ``StepError.as_dict()``: kind, code, message, cure, status, retry_after (s)."""
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        super().__init__("\n".join(str(part) for part in (error.get("message"), error.get("cure")) if part))
+        self.error = error
+
+    @property
+    def is_permanent(self) -> bool:
+        """Trying the same step again can never help (``redo``: only an earlier step can)."""
+        return self.error.get("kind") in ("permanent", "redo")
+
+
+class AzureRetryPolicy(RetryPolicy):
+    """Transient errors after what Azure asked for, or 15 s, 30 s, 60 s ... 10 min; an unknown error once more after a minute.
+
+    The table that sorts the errors is ``include/steps/errors.py``.
+    """
+
+    def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> RetryDecision:
+        if not isinstance(exception, AzureStepFailed):
+            return RetryDecision.default()
+        error = exception.error
+        if exception.is_permanent:
+            return RetryDecision.fail(reason=f"{error['code']}: {error.get('cure', '')}")
+        if error.get("kind") == "unknown" and try_number > 1:
+            return RetryDecision.fail(reason=f"{error['code']} twice in a row")
+        seconds = error.get("retry_after") or min(600, 15 * 2 ** (try_number - 1))
+        return RetryDecision.retry(delay=timedelta(seconds=float(seconds)), reason=f"{error['code']}, again in {seconds} s")
