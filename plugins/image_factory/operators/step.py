@@ -69,7 +69,7 @@ class StepOperator(BaseOperator):
         from include.steps.errors import StepError, StepSkipped
 
         from image_factory.hooks.azure import AzureImageFactoryHook
-        from image_factory.triggers.step import load_step, of_attempt
+        from image_factory.triggers.step import facts_of_run, load_step
 
         task_instance = context["ti"]
         settings = AzureSettings.of(AzureImageFactoryHook.get_connection(self.azure_conn_id))
@@ -80,7 +80,7 @@ class StepOperator(BaseOperator):
 
         async def run() -> Any:
             async with settings.connect() as azure:
-                return await step(azure, **of_attempt(step, arguments, task_instance.try_number))
+                return await step(azure, **arguments, **facts_of_run(step, task_instance))
 
         try:
             return asyncio.run(run())

@@ -7,7 +7,7 @@ import importlib
 import inspect
 import logging
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
@@ -24,9 +24,16 @@ def load_step(name: str) -> Step:
     return step
 
 
-def of_attempt(step: Step, arguments: Mapping[str, Any], try_number: int) -> dict[str, Any]:
-    """Add the attempt's number for the steps that tell attempts apart."""
-    return {**arguments, "attempt": try_number} if "attempt" in inspect.signature(step).parameters else dict(arguments)
+def facts_of_run(step: Step, task_instance: Any) -> dict[str, Any]:
+    """What only the run knows, for the steps that ask for it by name: ``attempt`` (from 1) and ``failed_tasks`` (task ids)."""
+    parameters = inspect.signature(step).parameters
+    facts: dict[str, Any] = {}
+    if "attempt" in parameters:
+        facts["attempt"] = task_instance.try_number
+    if "failed_tasks" in parameters:
+        states = task_instance.get_task_states(dag_id=task_instance.dag_id, run_ids=[task_instance.run_id])
+        facts["failed_tasks"] = sorted(task for task, state in states.get(task_instance.run_id, {}).items() if state == "failed")
+    return facts
 
 
 class StepTrigger(BaseTrigger):
@@ -61,13 +68,12 @@ class StepTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         from include.steps.errors import StepError, StepSkipped
 
-        task_instance: Any = self.task_instance
         try:
             result = await self._run_step(self.step)
         except StepSkipped as skip:
             log.info("Skipped: %s", skip)
-            await task_instance.axcom_push("skip_reason", str(skip))
-            await task_instance.axcom_push("return_value", skip.result)
+            await self._push("skip_reason", str(skip))
+            await self._push("return_value", skip.result)
             yield TaskSkippedEvent()
         except StepError as error:
             log.error("%s", error)
@@ -77,8 +83,7 @@ class StepTrigger(BaseTrigger):
             detail = traceback.format_exception_only(error)[-1].strip()
             yield TriggerEvent({"error": {"kind": "unknown", "code": type(error).__name__, "message": detail, "cure": ""}})
         else:
-            # Not in the event: TaskSuccessEvent(xcoms=...) stores values as JSON within JSON.
-            await task_instance.axcom_push("return_value", result)
+            await self._push("return_value", result)
             yield TaskSuccessEvent()
 
     async def on_kill(self) -> None:
@@ -86,6 +91,17 @@ class StepTrigger(BaseTrigger):
         if self.cancel:
             log.info("Killed by a user: running %s", self.cancel)
             await self._run_step(self.cancel)
+
+    async def _push(self, key: str, value: Any) -> None:
+        """Push an XCom as a worker would.
+
+        Not in the event, as ``TaskSuccessEvent(xcoms=...)`` stores values as JSON within JSON; and not by ``axcom_push``, which asks the
+        operator for an attribute that its serialized form lacks (both in 3.3.2).
+        """
+        from airflow.sdk.execution_time.xcom import XCom
+
+        ti: Any = self.task_instance
+        await XCom.aset(key=key, value=value, dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index)
 
     async def _run_step(self, name: str) -> Any:
         from image_factory.hooks.azure import shared_clients
@@ -95,10 +111,9 @@ class StepTrigger(BaseTrigger):
         arguments = await self._arguments()
         accepted = inspect.signature(step).parameters
         chosen = {key: value for key, value in arguments.items() if key in accepted} if name == self.cancel else arguments
-        task_instance: Any = self.task_instance
         # The UI shows no rendered fields for a task that never saw a worker: the log is the place to read them.
         log.info("%s %s", name, chosen)
-        return await step(await shared_clients(self.azure_conn_id), **of_attempt(step, chosen, task_instance.try_number))
+        return await step(await shared_clients(self.azure_conn_id), **chosen, **facts_of_run(step, self.task_instance))
 
     async def _arguments(self) -> dict[str, Any]:
         from include.steps.errors import StepError
