@@ -166,6 +166,13 @@ async def shared_clients(azure_conn_id: str) -> Azure:
     settings = AzureSettings.of(await BaseHook.aget_connection(azure_conn_id))
     key = (id(asyncio.get_running_loop()), settings.key())
     if key not in _shared:
-        # The SDK takes a second or two to import; the triggerer's event loop must not stand still for it.
-        _shared[key] = await asyncio.to_thread(settings.connect)
+        await asyncio.to_thread(_import_sdk)
+        _shared[key] = settings.connect()
     return _shared[key]
+
+
+def _import_sdk() -> None:
+    """The SDK takes a second or two to import; the triggerer's event loop must not stand still for it."""
+    import azure.identity.aio
+    import azure.mgmt.compute.aio
+    import azure.mgmt.resource.resources.aio  # noqa: F401

@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.triggers.base import StartTriggerArgs
 
 from image_factory.hooks.azure import DEFAULT_CONNECTION, AzureSettings
+from image_factory.links import AzurePortalLink
 from image_factory.retries import AzureRetryPolicy, AzureStepFailed
 
 
@@ -37,6 +38,7 @@ class StepOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("arguments",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"arguments": "json"}
+    operator_extra_links = (AzurePortalLink(),)
     ui_color = "#e8f1fb"
 
     def __init__(self, *, planned_by: str | None = None, azure_conn_id: str = DEFAULT_CONNECTION, **fields: Any) -> None:

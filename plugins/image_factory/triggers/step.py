@@ -8,9 +8,12 @@ import inspect
 import logging
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
+
+if TYPE_CHECKING:
+    from include.steps.azure import Azure
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +71,12 @@ class StepTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         from include.steps.errors import StepError, StepSkipped
 
+        from image_factory.hooks.azure import shared_clients
+        from image_factory.links import AzurePortalLink, portal_url
+
         try:
-            result = await self._run_step(self.step)
+            azure = await shared_clients(self.azure_conn_id)
+            result = await self._run_step(azure, self.step)
         except StepSkipped as skip:
             log.info("Skipped: %s", skip)
             await self._push("skip_reason", str(skip))
@@ -84,13 +91,17 @@ class StepTrigger(BaseTrigger):
             yield TriggerEvent({"error": {"kind": "unknown", "code": type(error).__name__, "message": detail, "cure": ""}})
         else:
             await self._push("return_value", result)
+            if url := portal_url(azure.endpoint, result):
+                await self._push(AzurePortalLink().xcom_key, url)
             yield TaskSuccessEvent()
 
     async def on_kill(self) -> None:
         """Stop in Azure what the user killed here."""
         if self.cancel:
+            from image_factory.hooks.azure import shared_clients
+
             log.info("Killed by a user: running %s", self.cancel)
-            await self._run_step(self.cancel)
+            await self._run_step(await shared_clients(self.azure_conn_id), self.cancel)
 
     async def _push(self, key: str, value: Any) -> None:
         """Push an XCom as a worker would.
@@ -103,9 +114,7 @@ class StepTrigger(BaseTrigger):
         ti: Any = self.task_instance
         await XCom.aset(key=key, value=value, dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index)
 
-    async def _run_step(self, name: str) -> Any:
-        from image_factory.hooks.azure import shared_clients
-
+    async def _run_step(self, azure: Azure, name: str) -> Any:
         # Importing a step may import the Azure SDK: a second or two in which the event loop must not stand still.
         step = await asyncio.to_thread(load_step, name)
         arguments = await self._arguments()
@@ -113,7 +122,7 @@ class StepTrigger(BaseTrigger):
         chosen = {key: value for key, value in arguments.items() if key in accepted} if name == self.cancel else arguments
         # The UI shows no rendered fields for a task that never saw a worker: the log is the place to read them.
         log.info("%s %s", name, chosen)
-        return await step(await shared_clients(self.azure_conn_id), **chosen, **facts_of_run(step, self.task_instance))
+        return await step(azure, **chosen, **facts_of_run(step, self.task_instance))
 
     async def _arguments(self) -> dict[str, Any]:
         from include.steps.errors import StepError
