@@ -1,0 +1,139 @@
+"""The clients of one connection, and how a call to them is made and followed."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.mgmt.compute.aio import ComputeManagementClient
+    from azure.mgmt.resource.resources.aio import ResourceManagementClient
+
+    from include.steps.arm_error import ArmError
+
+Begin = Callable[..., Awaitable[Any]]
+"""A ``begin_...`` method of an SDK client."""
+
+# Where the token's audience is not the endpoint itself (azure.mgmt.core.tools.get_arm_endpoints).
+_SCOPES = {"https://management.usgovcloudapi.net": "https://management.core.usgovcloudapi.net/.default"}
+
+
+@dataclass(frozen=True)
+class Started:
+    """A long operation that Azure accepted: the resource as echoed, where to read the operation, and the pause asked for (s)."""
+
+    resource: dict[str, Any]
+    operation_url: str | None
+    retry_after: float
+
+
+class Azure:
+    """One subscription at one endpoint. Share it among all coroutines of one event loop, and close it.
+
+    :param credential: an async token credential of azure-identity; closed with the clients.
+    :param endpoint: Azure Resource Manager, ``https://host``.
+    :param credential_scopes: default: ``<endpoint>/.default``.
+    :param client_options: go to both clients (``transport``, ``connection_verify``, ...).
+    """
+
+    def __init__(
+        self,
+        credential: AsyncTokenCredential,
+        subscription_id: str,
+        endpoint: str = "https://management.azure.com",
+        *,
+        credential_scopes: list[str] | None = None,
+        **client_options: Any,
+    ) -> None:
+        self.subscription_id = subscription_id
+        self.endpoint = endpoint.rstrip("/")
+        self._credential = credential
+        self._scopes = credential_scopes or [_SCOPES.get(self.endpoint, f"{self.endpoint}/.default")]
+        self._options = client_options
+
+    @cached_property
+    def compute(self) -> ComputeManagementClient:
+        from azure.mgmt.compute.aio import ComputeManagementClient
+
+        return ComputeManagementClient(self._credential, self.subscription_id, self.endpoint, **self._client_options())
+
+    @cached_property
+    def resources(self) -> ResourceManagementClient:
+        """Resource groups, and virtual networks by id."""
+        from azure.mgmt.resource.resources.aio import ResourceManagementClient
+
+        return ResourceManagementClient(self._credential, self.subscription_id, self.endpoint, **self._client_options())
+
+    def _client_options(self) -> dict[str, Any]:
+        from include.steps.retry import PatientRetryPolicy
+
+        return {"credential_scopes": self._scopes, "retry_policy": PatientRetryPolicy(), **self._options}
+
+    def id(self, resource_group: str, *segments: str, provider: str = "Microsoft.Compute") -> str:
+        """The ARM id of a resource: ``azure.id("rg", "virtualMachines", "vm")``; of the group itself when no segments are given."""
+        group = f"/subscriptions/{self.subscription_id}/resourceGroups/{resource_group}"
+        return "/".join((group, "providers", provider, *segments)) if segments else group
+
+    async def finish(
+        self, begin: Begin, *arguments: Any, kind: str, timeout: float | None = None, final: bool = False, **named: Any
+    ) -> dict[str, Any]:
+        """Start a long operation and wait for its end.
+
+        :param kind: the operation's kind, ``"virtualMachines PUT"``: under it this process remembers how long such operations take.
+        :param timeout: seconds after which to stop waiting (the operation goes on), or None.
+        :param final: read the result from where Azure says it is, when the operation's own record does not hold it (one more call).
+        :return: the operation's output; without one the resource as Azure echoed it; ``{}`` where there is neither.
+        :raises azure.core.exceptions.HttpResponseError: refused, or ended Failed or Canceled.
+        :raises StepError: kind ``adopt``: still running after ``timeout``, or its record is gone.
+        """
+        from include.steps.polling import Polling
+
+        polling = Polling(kind, timeout=timeout, final=final)
+        poller = await begin(*arguments, polling=polling, **named)
+        result: dict[str, Any] = await poller.result()
+        return result
+
+    async def start(self, begin: Begin, *arguments: Any, **named: Any) -> Started:
+        """Start a long operation without following it: for resources whose own state tells more than the operation does."""
+
+        def answer(response: Any, resource: Any, _: Any) -> Started:
+            headers = response.http_response.headers
+            pause = headers.get("Retry-After")
+            return Started(resource.as_dict(), headers.get("Azure-AsyncOperation"), float(pause) if pause else 0.0)
+
+        poller = await begin(*arguments, polling=False, cls=answer, **named)
+        started: Started = await poller.result()
+        return started
+
+    async def operation_error(self, started: Started | None) -> ArmError | None:
+        """Why an operation failed; None when its record is gone or was never known."""
+        from azure.core.rest import HttpRequest
+
+        from include.steps.arm_error import read_arm_error
+
+        if started is None or started.operation_url is None:
+            return None
+        response = await self.compute._client.send_request(HttpRequest("GET", started.operation_url))
+        if response.status_code != 200:
+            return None
+        body = response.json()
+        return read_arm_error(body) if body.get("error") else None
+
+    async def close(self) -> None:
+        """Close the clients that were made, and the credential."""
+        for name in ("compute", "resources"):
+            client = self.__dict__.pop(name, None)
+            if client is not None:
+                await client.close()
+        close = getattr(self._credential, "close", None)
+        if close is not None:
+            await close()
+
+    async def __aenter__(self) -> Azure:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()

@@ -1,0 +1,98 @@
+"""Image definitions of a gallery."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from include.steps.azure import Azure
+from include.steps.errors import StepError
+from include.steps.look import Found, Resource, look, settle, step
+
+log = logging.getLogger(__name__)
+
+
+@step
+async def ensure(
+    azure: Azure,
+    *,
+    resource_group: str,
+    gallery: str,
+    name: str,
+    location: str,
+    os_type: str,
+    os_state: str,
+    hyper_v_generation: str,
+    architecture: str,
+    publisher: str,
+    offer: str,
+    sku: str,
+    features: dict[str, str],
+    description: str | None = None,
+    end_of_life: str | None = None,
+    recommended: dict[str, Any] | None = None,
+    tags: dict[str, str] | None = None,
+) -> str:
+    """Create the image definition when it is missing; return its ARM id.
+
+    :param os_type: ``Linux`` or ``Windows``; ``os_state``: ``Generalized`` or ``Specialized`` (any case); ``hyper_v_generation``: ``V1`` or ``V2``;
+        ``architecture``: ``x64`` or ``Arm64``.
+    :param features: Azure's feature names and values, ``{"SecurityType": "TrustedLaunch"}``.
+    :param end_of_life: ISO date or time.
+    :param recommended: ARM's ``recommended`` object (``vCPUs`` and ``memory``, each ``min`` and ``max``).
+    :raises StepError: ``DefinitionDiffers``: one exists whose fixed properties are others (they can never be changed: troubleshooting-shared-images).
+    """
+    properties: dict[str, Any] = {
+        "osType": os_type.capitalize(),
+        "osState": os_state.capitalize(),
+        "hyperVGeneration": hyper_v_generation,
+        "architecture": architecture,
+        "identifier": {"publisher": publisher, "offer": offer, "sku": sku},
+        "features": [{"name": feature, "value": str(value)} for feature, value in sorted(features.items())],
+        "description": description,
+        "endOfLifeDate": end_of_life,
+        "recommended": recommended,
+    }
+    properties = {key: value for key, value in properties.items() if value}
+    definitions = azure.compute.gallery_images
+
+    async def read() -> Resource | None:
+        return await look(definitions.get(resource_group, gallery, name))
+
+    found, definition = await settle(read)
+    if found is Found.DONE and definition is not None:
+        _check(definition, properties)
+    else:
+        body = {"location": location, "tags": tags or {}, "properties": properties}
+        definition = await azure.finish(
+            definitions.begin_create_or_update, resource_group, gallery, name, body, kind="galleries/images PUT"
+        )
+        log.info("Image definition %s/%s is made.", gallery, name)
+    return str(definition["id"])
+
+
+def _check(definition: Resource, wanted: dict[str, Any]) -> None:
+    present = definition.get("properties") or {}
+    differences = [
+        f"{field} is {have!r}, the recipe says {want!r}"
+        for field, have, want in (
+            *((key, present.get(key), wanted[key]) for key in ("osType", "osState", "hyperVGeneration", "architecture")),
+            *((f"identifier.{key}", (present.get("identifier") or {}).get(key), value) for key, value in wanted["identifier"].items()),
+            *_features(present, wanted),
+        )
+        if str(have).lower() != str(want).lower() and not (field == "architecture" and have is None)
+    ]
+    if differences:
+        raise StepError(
+            "permanent",
+            "DefinitionDiffers",
+            f"The image definition {definition.get('id')} exists with other properties: {'; '.join(differences)}",
+            "These properties of a definition can never be changed: correct the recipe, or publish under another definition name.",
+        )
+
+
+def _features(present: Resource, wanted: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Only the security type decides which machines can be made; other features may be changed on the definition."""
+    have = {feature["name"]: feature["value"] for feature in present.get("features") or ()}
+    want = {feature["name"]: feature["value"] for feature in wanted.get("features") or ()}
+    return [("features.SecurityType", have.get("SecurityType", "Standard"), want.get("SecurityType", "Standard"))]

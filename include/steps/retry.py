@@ -1,0 +1,41 @@
+"""How one request is tried again: patiently, politely and not in silence."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from typing import Any
+
+from azure.core.pipeline.policies import AsyncRetryPolicy
+
+log = logging.getLogger(__name__)
+
+
+class PatientRetryPolicy(AsyncRetryPolicy):
+    """azure-core's retry policy with three changes.
+
+    * ``Retry-After`` is obeyed however long it is, with a log line that says until when, and up to a tenth more so that many builds do not
+      come back at the same moment. A request sent too early is refused and pushes the deadline out (compute-throttling-limits).
+    * A 401 is tried once more: the authentication policy has dropped its token by then and fetches a new one (ExpiredAuthenticationToken).
+    * Waiting is ``asyncio.sleep``.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("retry_status", 5)
+        super().__init__(**options)
+
+    def is_retry(self, settings: Any, response: Any) -> bool:
+        if response.http_response.status_code == 401:
+            return not any(entry.http_response is not None and entry.http_response.status_code == 401 for entry in settings["history"])
+        return bool(super().is_retry(settings, response))
+
+    async def sleep(self, settings: Any, transport: Any, response: Any = None) -> None:
+        asked = self.get_retry_after(response) if response is not None else None
+        seconds = asked * random.uniform(1.0, 1.1) if asked else self.get_backoff_time(settings)
+        if seconds >= 5:
+            request = settings["history"][-1].http_request
+            what = f"HTTP {response.http_response.status_code}" if response is not None else "no answer"
+            log.warning("%s to %s %s: again in %.0f s.", what, request.method, request.url.partition("?")[0], seconds)
+        if seconds > 0:
+            await asyncio.sleep(seconds)
