@@ -1,0 +1,151 @@
+"""One version of an image definition: read with its replication status, put, followed, deleted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from include.steps import target_region
+from include.steps.azure import Azure, Started
+from include.steps.errors import StepError, classify
+from include.steps.look import Found, Resource, look, sort
+
+log = logging.getLogger(__name__)
+
+KIND = "galleries/images/versions PUT"
+# Azure asks for 60 s between looks at a version (Retry-After of every recorded answer); this is the way there when no answer is at hand.
+_RAMP = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+_SLOWEST = 60.0
+
+
+@dataclass
+class Version:
+    """Names one version and holds what was last reported of its regions."""
+
+    azure: Azure
+    resource_group: str
+    gallery: str
+    definition: str
+    version: str
+
+    def __post_init__(self) -> None:
+        self._told: dict[str, tuple[str, int]] = {}
+        self._pause = 0.0
+
+    @property
+    def id(self) -> str:
+        return self.azure.id(self.resource_group, "galleries", self.gallery, "images", self.definition, "versions", self.version)
+
+    @property
+    def _path(self) -> tuple[str, str, str, str]:
+        return self.resource_group, self.gallery, self.definition, self.version
+
+    async def read(self) -> Resource | None:
+        """The version with its replication status; None when there is none. A region whose state or progress changed is logged."""
+        resource = await look(self.azure.compute.gallery_image_versions.get(*self._path, expand="ReplicationStatus"))
+        if resource is not None:
+            self._tell(resource)
+        return resource
+
+    def _tell(self, resource: Resource) -> None:
+        progress = target_region.progress(resource)
+        for region, state in target_region.states(resource).items():
+            now = (state, progress.get(region, 0))
+            if self._told.get(region) != now and state != "Unknown":
+                self._told[region] = now
+                log.info("%s %s", region, f"{now[1]} %" if state == "Replicating" else state)
+
+    async def settle(self, run: str | None, timeout: float, started: Started | None = None) -> tuple[Found, Resource | None]:
+        """Read until no operation runs on the version: after one of ours (``started``), or to adopt another's.
+
+        :raises StepError: kind ``adopt``: still running after ``timeout`` seconds.
+        """
+        from include.steps.polling import DURATIONS
+
+        clock = asyncio.get_running_loop().time
+        began, seen_running = clock(), 0.0
+        if started is not None:
+            self._pause = started.retry_after
+            await asyncio.sleep(max(self._pause, DURATIONS.quick(KIND)) or 1.0)
+        pauses = self.pauses()
+        while True:
+            resource = await self.read()
+            found = sort(resource, run)
+            if found not in (Found.RUNNING, Found.DELETING):
+                break
+            seen_running = clock() - began
+            if seen_running > timeout:
+                raise StepError(
+                    "adopt",
+                    "OperationStillRunning",
+                    f"{self.id} is still {found} after {timeout:.0f} s",
+                    "Nothing: it goes on in Azure, and the next try takes it up.",
+                )
+            await asyncio.sleep(next(pauses))
+        if started is not None and found is Found.DONE:
+            DURATIONS.learn(KIND, seen_running)
+            log.info("Version %s: the operation took %.0f s.", self.version, clock() - began)
+        return found, resource
+
+    def pauses(self) -> Iterator[float]:
+        """Seconds between looks: what Azure asked for last, or 1, 2, 4, 8, 15, 30 and then 60."""
+        if not self._pause:
+            yield from _RAMP
+        while True:
+            yield self._pause or _SLOWEST
+
+    async def put(self, body: Resource) -> Started:
+        """Start creating or updating the version."""
+        return await self.azure.start(self.azure.compute.gallery_image_versions.begin_create_or_update, *self._path, body)
+
+    async def delete(self) -> None:
+        """Delete the version and wait until that is done."""
+        versions = self.azure.compute.gallery_image_versions
+        await self.azure.finish(versions.begin_delete, *self._path, kind="galleries/images/versions DELETE")
+
+    async def failure(self, resource: Resource, started: Started | None) -> StepError:
+        """Why the version is ``Failed``: by the operation's record when it is ours, and by what the regions say."""
+        from include.steps.arm_error import ArmError
+
+        error = await self.azure.operation_error(started)
+        said = tuple(f"{region}: {text}" for region, text in target_region.details(resource).items())
+        codes = error.codes if error else ("InternalOperationError",)
+        messages = (*(error.messages if error else ()), *said) or ("Azure gave no reason",)
+        return classify(None, ArmError(codes, (f"Version {self.version} failed", *messages)))
+
+
+def update(
+    resource: Resource,
+    *,
+    regions: list[dict[str, Any]] | None = None,
+    excluded: bool | None = None,
+    tags: dict[str, str] | None = None,
+    allow_deletion: bool = False,
+    block_deletion: bool | None = None,
+) -> Resource:
+    """The body that updates a version: what is there, with the given parts replaced.
+
+    The source is not sent back, as Azure would check rights on it again and refuse any difference; ``storageProfile`` is sent empty, as in the
+    recorded update of ``test_create_image_version_with_allow_replicated_location_deletion`` (azure-cli). Read-only properties stay out.
+    """
+    profile = dict(resource["properties"]["publishingProfile"])
+    profile.pop("publishedDate", None)
+    if regions is not None:
+        profile["targetRegions"] = regions
+    if excluded is not None:
+        profile["excludeFromLatest"] = excluded
+        profile["targetRegions"] = [{**item, "excludeFromLatest": excluded} for item in profile["targetRegions"]]
+    safety = dict(resource["properties"].get("safetyProfile") or {})
+    for read_only in ("reportedForPolicyViolation", "policyViolations"):
+        safety.pop(read_only, None)
+    safety["allowDeletionOfReplicatedLocations"] = allow_deletion
+    if block_deletion is not None:
+        safety["blockDeletionBeforeEndOfLife"] = block_deletion
+    return {
+        "location": resource["location"],
+        "tags": resource.get("tags") or {} if tags is None else tags,
+        "properties": {"publishingProfile": profile, "safetyProfile": safety, "storageProfile": {}},
+    }
