@@ -46,3 +46,13 @@ class DeleteImageVersionOperator(StepOperator):
 
     step = "image_version.delete"
     required = ("resource_group", "gallery", "definition", "version", "run")
+
+
+class DiscardImageVersionOperator(StepOperator):
+    """Delete a version of this run when one of the tasks ``when_failed`` failed; otherwise the task is skipped.
+
+    Fields and result: :func:`include.steps.image_version.discard`.
+    """
+
+    step = "image_version.discard"
+    required = ("resource_group", "gallery", "definition", "version", "run", "when_failed")

@@ -23,4 +23,4 @@ class DeleteResourceGroupOperator(StepOperator):
 
     step = "resource_group.delete"
     required = ("name", "run")
-    optional = ("keep",)
+    optional = ("keep_failed",)

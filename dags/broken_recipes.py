@@ -1,0 +1,12 @@
+"""# Broken recipes
+
+No DAG comes from this file. It fails to import while a recipe of the catalogue is broken, so that Airflow shows the file, line, field and cure of
+every problem as an import error, and the DAGs of the good recipes (`build_images.py`) stay as they are.
+"""
+
+from __future__ import annotations
+
+from include.factory.catalogue import catalogue_folder, load_catalogue
+
+if problems := load_catalogue(catalogue_folder()).problems:
+    raise ValueError("\n".join(["broken recipes:", *map(str, problems)]))

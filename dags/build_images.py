@@ -1,0 +1,213 @@
+"""# Build images
+
+One DAG for each recipe of the catalogue. A run
+
+1. **plans**: fixes every name, the version and each step's arguments before the first write (a dry run ends here);
+2. makes a **build machine** in a resource group of its own;
+3. **prepares** it, a task for each step of the recipe, and **checks** it;
+4. takes its identity out (**generalize**), unless the recipe is specialized, and **captures** it with its data disks;
+5. **publishes** a gallery version in the home region, which `latest` does not see yet;
+6. **boots** a fresh machine from that version and tests it, while the version **replicates** to the recipe's regions;
+7. waits for **approval**, where the recipe asks for one;
+8. **promotes** the version: only now `latest` moves, and recipes built on this image are started.
+
+What the run built goes at the end, on success and on failure. Every task is safe to clear and run again.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, Param, TaskGroup, TriggerRule, chain, get_parsing_context
+from image_factory.operators.announcement import AnnounceImageVersionOperator
+from image_factory.operators.build_plan import PlanImageBuildOperator
+from image_factory.operators.gallery import CreateGalleryOperator
+from image_factory.operators.gallery_image import CreateImageDefinitionOperator
+from image_factory.operators.guest import DeprovisionGuestOperator
+from image_factory.operators.image import CreateImageOperator
+from image_factory.operators.image_version import (
+    DiscardImageVersionOperator,
+    PromoteImageVersionOperator,
+    PublishImageVersionOperator,
+    ReplicateImageVersionOperator,
+)
+from image_factory.operators.network import CreateNetworkOperator
+from image_factory.operators.resource_group import CreateResourceGroupOperator, DeleteResourceGroupOperator
+from image_factory.operators.run_command import RunCommandOperator
+from image_factory.operators.snapshot import CaptureSnapshotsOperator
+from image_factory.operators.virtual_machine import (
+    CaptureVirtualMachineOperator,
+    CreateVirtualMachineOperator,
+    DeallocateVirtualMachineOperator,
+    GeneralizeVirtualMachineOperator,
+)
+
+from include.factory.catalogue import Catalogue, catalogue_folder, load_catalogue
+
+if TYPE_CHECKING:
+    from include.factory.recipe import Recipe
+
+PLAN = "plan"
+
+# What the plan must know of the run. `dag_run.logical_date` is None for a run by hand: then `run_after` is the run's time.
+RUN = {
+    "dag_id": "{{ dag_run.dag_id }}",
+    "run_id": "{{ dag_run.run_id }}",
+    "at": "{{ (dag_run.logical_date or dag_run.run_after).isoformat() }}",
+    "params": "{{ params | tojson }}",
+}
+
+CAPTURES = {
+    "virtual_machine": CaptureVirtualMachineOperator,
+    "managed_image": CreateImageOperator,
+    "snapshot": CaptureSnapshotsOperator,
+}
+
+
+def form_of(recipe: Recipe) -> dict[str, Param]:
+    """The trigger form. Nothing needs to be filled in."""
+    regions = [region.name for region in recipe.target_regions]
+    return {
+        "version": Param(
+            None,
+            type=["null", "string"],
+            pattern=r"^\d+\.\d+\.\d+$",
+            title="Version",
+            description="Instead of the one that the run's time gives: three numbers, each below 2147483648.",
+        ),
+        "regions": Param(
+            regions,
+            type="array",
+            items={"type": "string", "enum": regions},
+            examples=regions,
+            title="Regions",
+            description=f"Replicate to these only. The home region {regions[0]} is always one of them.",
+        ),
+        "skip_replicate": Param(False, type="boolean", title="Skip replication", description="Publish in the home region only."),
+        "keep_failed_machine": Param(
+            False, type="boolean", title="Keep a failed machine", description="When the build fails, leave its resource group for a look."
+        ),
+        "force": Param(False, type="boolean", title="Build even if nothing changed", description="Neither the base nor the recipe."),
+        "dry_run": Param(False, type="boolean", title="Dry run", description="Print the plan (names, version, calls, regions) and stop."),
+        "reason": Param("", type="string", title="Reason", description="Is kept in the tags of the version.", maxLength=200),
+    }
+
+
+def schedule_of(recipe: Recipe, catalogue: Catalogue) -> Any:
+    """The recipe's cron, the parent image's next version, both, or neither."""
+    cron = CronTriggerTimetable(recipe.schedule.cron, timezone=recipe.schedule.time_zone) if recipe.schedule else None
+    parent = catalogue.recipes.get(recipe.parent or "")
+    # A child that pins its parent's version has nothing to gain from a newer one.
+    assets = [asset_of(parent)] if parent and recipe.base.version == "latest" else []
+    if cron and assets:
+        return AssetOrTimeSchedule(timetable=cron, assets=assets)
+    return cron or assets or None
+
+
+def asset_of(recipe: Recipe) -> Asset:
+    """The recipe's image definition, whose versions are the events."""
+    return Asset(name=f"{recipe.publish.gallery}/{recipe.definition}", group="azure-compute-gallery")
+
+
+def build_dag(recipe: Recipe, catalogue: Catalogue) -> DAG:
+    """The DAG of one recipe. Its task ids are the keys of the plan's steps."""
+    with DAG(
+        dag_id=f"build_{recipe.name.replace('-', '_')}",
+        dag_display_name=f"build {recipe.name}",
+        description=recipe.description.split("\n")[0],
+        doc_md=f"{recipe.description}\n\nOwner: {recipe.owner}\n\n{__doc__}",
+        schedule=schedule_of(recipe, catalogue),
+        catchup=False,
+        max_active_runs=1,
+        params=form_of(recipe),
+        tags=["build", recipe.os.type, recipe.publish.gallery],
+        default_args={"owner": recipe.owner},
+    ) as dag:
+        plan = PlanImageBuildOperator(task_id=PLAN, recipe=recipe.name, run=RUN)
+
+        with TaskGroup("build_machine"):
+            group = CreateResourceGroupOperator(task_id="create_resource_group", planned_by=PLAN).as_setup()
+            network = [] if recipe.build.subnet else [CreateNetworkOperator(task_id="create_network", planned_by=PLAN)]
+            machine = CreateVirtualMachineOperator(task_id="create_virtual_machine", planned_by=PLAN)
+
+        with TaskGroup("prepare"):
+            steps = [RunCommandOperator(task_id=step.name, planned_by=PLAN) for step in recipe.steps]
+        with TaskGroup("check"):
+            checks = [RunCommandOperator(task_id=check.name, planned_by=PLAN) for check in recipe.checks]
+
+        with TaskGroup("generalize"):
+            stop: list[Any] = [DeallocateVirtualMachineOperator(task_id="deallocate", planned_by=PLAN)]
+            if recipe.os.state == "Generalized":
+                stop.insert(0, DeprovisionGuestOperator(task_id="deprovision", planned_by=PLAN))
+                stop.append(GeneralizeVirtualMachineOperator(task_id="mark_generalized", planned_by=PLAN))
+        capture = CAPTURES[recipe.route](task_id="capture", planned_by=PLAN)
+
+        with TaskGroup("publish"):
+            gallery_group = CreateResourceGroupOperator(task_id="ensure_resource_group", planned_by=PLAN)
+            gallery = CreateGalleryOperator(task_id="ensure_gallery", planned_by=PLAN)
+            definition = CreateImageDefinitionOperator(task_id="ensure_definition", planned_by=PLAN)
+            publish = PublishImageVersionOperator(task_id="publish_version", planned_by=PLAN)
+
+        chain(plan, group, *network, machine, *steps, *checks, *stop, capture, publish)
+        chain(plan, gallery_group, gallery, definition, publish)
+
+        tested = [publish]
+        if recipe.boot_test:
+            with TaskGroup("boot_test"):
+                fresh = CreateVirtualMachineOperator(task_id="create_virtual_machine", planned_by=PLAN)
+                tested = [RunCommandOperator(task_id="run_script", planned_by=PLAN)]
+            chain(publish, fresh, *tested)
+        replicate = ReplicateImageVersionOperator(task_id="replicate_version", planned_by=PLAN)
+        promote = PromoteImageVersionOperator(task_id="promote_version", planned_by=PLAN)
+        announce = AnnounceImageVersionOperator(
+            task_id="announce_version", asset=asset_of(recipe), planned_by=PLAN, promoted_by="promote_version"
+        )
+        publish >> replicate
+        [*tested, replicate] >> promote >> announce
+        if recipe.approval:
+            approve = approval_of(recipe)
+            [*tested, replicate] >> approve >> promote
+
+        # The machines are not needed once the boot test is over: they do not wait for replication, nor for a human.
+        delete = DeleteResourceGroupOperator(task_id="delete_build", planned_by=PLAN).as_teardown(setups=group)
+        tested >> delete
+        # A version that failed its boot test must go; one that only lacks a region is kept, to be repaired by clearing `replicate_version`.
+        discard = DiscardImageVersionOperator(task_id="discard_version", planned_by=PLAN, trigger_rule=TriggerRule.ALL_DONE)
+        [*tested, replicate] >> discard
+    return dag
+
+
+def approval_of(recipe: Recipe) -> Any:
+    """A person's word before `latest` moves."""
+    from airflow.providers.standard.operators.hitl import ApprovalOperator
+
+    assert recipe.approval is not None
+    return ApprovalOperator(
+        task_id="approve",
+        subject=f"Promote {recipe.name} {{{{ ti.xcom_pull(task_ids='plan')['version'] }}}}?",
+        body=(
+            "The version is published, has passed its boot test and is replicated; `latest` does not see it yet.\n\n"
+            "Base: `{{ ti.xcom_pull(task_ids='plan')['base']['id'] }}`\n\n"
+            "Regions: {{ ti.xcom_pull(task_ids='plan')['regions'] | map(attribute='name') | join(', ') }}"
+        ),
+        assigned_users=[{"id": name, "name": name} for name in recipe.approval.approvers] or None,
+        params={"reason": Param("", type="string", title="Reason")},
+        response_timeout=timedelta(seconds=recipe.approval.timeout),
+        defaults=ApprovalOperator.REJECT,
+    )
+
+
+def build_dags() -> dict[str, DAG]:
+    """All DAGs; or, in a process that will run one task, just its DAG. `broken_recipes.py` shows what is wrong with the recipes that are missing here."""
+    catalogue = load_catalogue(catalogue_folder())
+    wanted = get_parsing_context().dag_id
+    dags = {}
+    for recipe in catalogue.recipes.values():
+        if wanted is None or wanted == f"build_{recipe.name.replace('-', '_')}":
+            dag = build_dag(recipe, catalogue)
+            dags[dag.dag_id] = dag
+    return dags
+
+
+globals().update(build_dags())

@@ -1,0 +1,85 @@
+"""The connection: its fields checked, its secret kept, its test honest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from airflow.sdk import Connection
+from image_factory.hooks.azure import AzureSettings
+from image_factory.provider import get_provider_info
+
+
+def _connection(extra: dict[str, str] | None = None, **fields: str | None) -> Connection:
+    fields = {"login": "client", "password": "hunter2hunter2", **fields}
+    extra = {"tenantId": "tenant", "subscriptionId": "subscription"} if extra is None else extra
+    import json
+
+    return Connection(conn_id="azure", conn_type="azure_image_factory", extra=json.dumps(extra), **fields)  # type: ignore[arg-type]
+
+
+def test_a_service_principal_needs_no_more_than_four_fields() -> None:
+    settings = AzureSettings.of(_connection())
+
+    assert settings.identity == "service_principal"
+    assert settings.endpoint == "https://management.azure.com"
+    assert settings.authority == "https://login.microsoftonline.com"
+
+
+def test_without_a_secret_the_default_credential_chain_is_used() -> None:
+    assert AzureSettings.of(_connection(login=None, password=None)).identity == "default"
+
+
+@pytest.mark.parametrize(
+    ("cloud", "endpoint"),
+    [("AzureUSGovernment", "https://management.usgovcloudapi.net"), ("AzureChinaCloud", "https://management.chinacloudapi.cn")],
+)
+def test_a_sovereign_cloud_has_its_own_endpoints(cloud: str, endpoint: str) -> None:
+    settings = AzureSettings.of(_connection({"tenantId": "t", "subscriptionId": "s", "cloud": cloud}))
+
+    assert settings.endpoint == endpoint
+    assert "microsoftonline.com" not in settings.authority
+
+
+def test_every_problem_of_a_connection_is_reported_at_once() -> None:
+    with pytest.raises(ValueError) as raised:
+        AzureSettings.of(_connection({"cloud": "Mars", "identity": "password", "endpoint": "http://here", "ca_file": "/no/such/file"}))
+
+    for field in ("cloud", "identity", "subscriptionId", "endpoint", "ca_file"):
+        assert f"{field}:" in str(raised.value)
+
+
+def test_a_service_principal_without_a_tenant_is_refused() -> None:
+    with pytest.raises(ValueError, match="tenantId: missing; a service principal needs it"):
+        AzureSettings.of(_connection({"subscriptionId": "s"}))
+
+
+def test_the_secret_is_not_in_what_is_printed() -> None:
+    settings = AzureSettings.of(_connection())
+
+    assert "hunter2" not in repr(settings)
+    assert "hunter2" not in settings.key()
+
+
+def test_a_rotated_secret_makes_new_clients() -> None:
+    assert AzureSettings.of(_connection()).key() != AzureSettings.of(_connection(password="another-secret")).key()
+
+
+def test_a_custom_endpoint_keeps_its_ca_file(tmp_path: Path) -> None:
+    ca = tmp_path / "ca.pem"
+    ca.touch()
+
+    settings = AzureSettings.of(
+        _connection({"tenantId": "t", "subscriptionId": "s", "endpoint": "https://localhost:1/", "authority": "https://localhost:1", "ca_file": str(ca)})
+    )
+
+    assert (settings.endpoint, settings.ca_file) == ("https://localhost:1", str(ca))
+
+
+def test_airflow_accepts_what_the_provider_declares() -> None:
+    import json
+    from importlib.resources import files
+
+    from jsonschema import validate
+
+    validate(get_provider_info(), json.loads(files("airflow").joinpath("provider_info.schema.json").read_text()))

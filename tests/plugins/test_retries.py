@@ -1,0 +1,49 @@
+"""Which failures are tried again, and how soon."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from airflow.sdk.definitions.retry_policy import RetryAction
+from image_factory.retries import AzureRetryPolicy, AzureStepFailed
+
+
+def _failure(kind: str, retry_after: float | None = None) -> AzureStepFailed:
+    return AzureStepFailed({"kind": kind, "code": "Code", "message": "It failed.", "cure": "Do this.", "retry_after": retry_after})
+
+
+def test_a_transient_error_waits_as_long_as_azure_asked() -> None:
+    decision = AzureRetryPolicy().evaluate(_failure("transient", retry_after=90), try_number=1, max_tries=4)
+
+    assert decision.action is RetryAction.RETRY
+    assert decision.retry_delay == timedelta(seconds=90)
+
+
+def test_without_a_word_from_azure_the_pauses_double() -> None:
+    delays = [AzureRetryPolicy().evaluate(_failure("transient"), try_number=n, max_tries=20).retry_delay for n in (1, 2, 3, 12)]
+
+    assert delays == [timedelta(seconds=seconds) for seconds in (15, 30, 60, 600)]
+
+
+@pytest.mark.parametrize("kind", ["permanent", "redo"])
+def test_an_error_that_the_same_call_cannot_cure_fails_at_once(kind: str) -> None:
+    decision = AzureRetryPolicy().evaluate(_failure(kind), try_number=1, max_tries=4)
+
+    assert decision.action is RetryAction.FAIL
+    assert "Do this." in (decision.reason or "")
+
+
+def test_an_unknown_error_is_tried_once_more() -> None:
+    policy = AzureRetryPolicy()
+
+    assert policy.evaluate(_failure("unknown"), 1, 4).action is RetryAction.RETRY
+    assert policy.evaluate(_failure("unknown"), 2, 4).action is RetryAction.FAIL
+
+
+def test_what_is_not_ours_is_left_to_airflow() -> None:
+    assert AzureRetryPolicy().evaluate(KeyError("x"), 1, 4).action is RetryAction.DEFAULT
+
+
+def test_the_message_says_what_failed_and_what_to_do() -> None:
+    assert str(_failure("permanent")) == "It failed.\nDo this."
