@@ -1,0 +1,122 @@
+"""What no field of a recipe shows by itself: fields that do not go together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from include.factory.capture_route import NoRoute
+from include.factory.problem import Contradiction
+from include.factory.secret import CURE, secret_in_value, secret_under_name
+from include.factory.value import repeated
+
+if TYPE_CHECKING:
+    from include.factory.recipe import Recipe
+    from include.factory.script import BootTest, Step
+
+RESERVED_TAGS = "image-factory-"
+
+
+def contradictions(recipe: Recipe) -> Iterator[Contradiction]:
+    """Everything about the recipe that cannot be."""
+    yield from _kind_of_image(recipe)
+    yield from _disks(recipe)
+    yield from _regions(recipe)
+    yield from _scripts(recipe)
+    yield from _publishing(recipe)
+    yield from _tags(recipe)
+
+
+def _kind_of_image(recipe: Recipe) -> Iterator[Contradiction]:
+    if recipe.os.architecture == "Arm64" and recipe.os.generation != "V2":
+        yield Contradiction(("os", "generation"), "Arm64 needs generation V2", "Set os.generation to V2.")
+        return
+    try:
+        _ = recipe.route
+    except NoRoute as error:
+        field: tuple[str, ...] = ("capture",)
+        if error.field == "machine":
+            field = ("build", "security_type")
+        elif error.field == "security_type":
+            field = ("os", "security_type")
+        yield Contradiction(field, error.message, error.cure)
+
+
+def _disks(recipe: Recipe) -> Iterator[Contradiction]:
+    for index, first in repeated([disk.lun for disk in recipe.build.data_disks]):
+        lun = recipe.build.data_disks[index].lun
+        yield Contradiction(
+            ("build", "data_disks", index, "lun"), f"LUN {lun} is also that of data_disks[{first}]", "Give each data disk its own LUN."
+        )
+
+
+def _regions(recipe: Recipe) -> Iterator[Contradiction]:
+    regions = recipe.replicate.regions
+    for index, first in repeated([region.name for region in regions]):
+        yield Contradiction(
+            ("replicate", "regions", index),
+            f"{regions[index].name} is also regions[{first}]",
+            "Name each region once; East US 2 and eastus2 are the same.",
+        )
+    encrypted = {region.name for region in regions if region.encryption_set}
+    missing = [region.name for region in recipe.target_regions if region.name not in encrypted]
+    if encrypted and missing:
+        yield Contradiction(
+            ("replicate", "regions"),
+            f"{', '.join(sorted(encrypted))} has a disk encryption set and {', '.join(missing)} has none",
+            "Azure wants one in every region of a version, the build region too, or in none.",
+        )
+
+
+def _scripts(recipe: Recipe) -> Iterator[Contradiction]:
+    suffix, shell = (".ps1", "PowerShell (.ps1)") if recipe.os.type == "Windows" else (".sh", "bash (.sh)")
+    groups: list[tuple[str, tuple[Step, ...]]] = [("steps", recipe.steps), ("checks", recipe.checks)]
+    scripts: list[tuple[tuple[str | int, ...], Step | BootTest]] = []
+    for group, steps in groups:
+        for index, first in repeated([step.name for step in steps]):
+            yield Contradiction(
+                (group, index, "name"),
+                f"{steps[index].name!r} is also the name of {group}[{first}]",
+                "Give the step another `name`; it names a task.",
+            )
+        scripts += [((group, index), step) for index, step in enumerate(steps)]
+    if recipe.boot_test is not None:
+        scripts.append((("boot_test",), recipe.boot_test))
+    for location, script in scripts:
+        if script.script is not None and not script.script.endswith(suffix):
+            yield Contradiction(
+                (*location, "script"), f"{script.script} does not run on {recipe.os.type}", f"{recipe.os.type} takes {shell}."
+            )
+        for field, pairs in (("parameters", script.parameters), ("environment", script.environment)):
+            for name, value in pairs.items():
+                if kind := secret_under_name(name, value):
+                    yield Contradiction((*location, field, name), f"{kind} stands here in plain text", CURE)
+        if script.run is not None and (kind := secret_in_value(script.run)):
+            yield Contradiction((*location, "run"), f"{kind} stands here in plain text", CURE)
+
+
+def _publishing(recipe: Recipe) -> Iterator[Contradiction]:
+    if "SecurityType" in recipe.publish.features:
+        yield Contradiction(
+            ("publish", "features", "SecurityType"), "the security type is not written here", "Write os.security_type instead."
+        )
+    if recipe.publish.safety.block_deletion_before_end_of_life and recipe.publish.end_of_life is None:
+        yield Contradiction(
+            ("publish", "safety", "block_deletion_before_end_of_life"),
+            "there is no end of life to wait for",
+            "Set publish.end_of_life, such as 180d.",
+        )
+    for name in ("vcpus", "memory_gb"):
+        bounds = getattr(recipe.publish.recommended, name)
+        if bounds is not None and bounds.min is not None and bounds.max is not None and bounds.min > bounds.max:
+            yield Contradiction(("publish", "recommended", name), f"min {bounds.min} is over max {bounds.max}", "Exchange them.")
+
+
+def _tags(recipe: Recipe) -> Iterator[Contradiction]:
+    for name, value in recipe.tags.items():
+        if name.lower().startswith(RESERVED_TAGS):
+            yield Contradiction(("tags", name), f"tags that begin with {RESERVED_TAGS} are the factory's own", "Choose another name.")
+        elif set(name) & set("<>%&\\?/"):
+            yield Contradiction(("tags", name), "a tag's name has none of < > % & \\ ? /", "Choose another name.")
+        elif kind := secret_under_name(name, value):
+            yield Contradiction(("tags", name), f"{kind} stands here in plain text", "Tags are read by everyone; leave it out.")

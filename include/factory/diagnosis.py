@@ -1,0 +1,188 @@
+"""All problems of one recipe's data, in words, with lines.
+
+Pydantic reports every bad field at once but then no contradictions, since there is no recipe to look at. So the bad fields are taken
+out and the rest is looked at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from yaml.nodes import Node
+
+from include.factory.contradiction import contradictions
+from include.factory.problem import Location, Problem, dotted
+from include.factory.recipe import Recipe
+from include.factory.yaml_file import locate
+
+FILLED_IN = ("scripts", "parent_image")
+
+
+def diagnose(file: str, data: Any, node: Node) -> tuple[list[Problem], Recipe | None]:
+    """The problems of `data`, and the recipe as far as it can be read without them (None when too little is left)."""
+    if not isinstance(data, dict):
+        return [Problem(file, 1, "", "a recipe is a mapping of fields", "Start with `name: …`; see docs/recipe.md.")], None
+    problems: dict[tuple[int, str], Problem] = {}
+    rest = deepcopy(data)
+    removed: set[Location] = set()
+    for field in FILLED_IN:
+        if field in rest:
+            removed.add((field,))
+            del rest[field]
+            line, _ = locate(node, (field,))
+            problems[line, field] = Problem(
+                file, line, field, "the field is unknown", _nearest(field, [name for name in Recipe.model_fields if name not in FILLED_IN])
+            )
+    for _ in range(8):
+        try:
+            recipe = Recipe.model_validate(rest, context={"contradictory": True})
+            for one in contradictions(recipe):
+                written = _as_written(one.location, removed)
+                line, _ = locate(node, written)
+                problems.setdefault((line, dotted(written)), Problem(file, line, dotted(written), one.message, one.cure))
+            return list(problems.values()), recipe
+        except ValidationError as error:
+            bad: set[Location] = set()
+            for shifted, message, cure, missing in _faults(error):
+                location = _as_written(shifted, removed)
+                line, found = locate(node, location)
+                shown = (*found, location[-1]) if missing else found
+                if any(shown[: len(gone)] == gone for gone in removed):
+                    continue  # it is missing because it was taken out
+                problems.setdefault((line, dotted(shown)), Problem(file, line, dotted(shown), message, cure))
+                if not missing and found:
+                    bad.add(found)
+            if not bad:
+                break
+            for location in bad:
+                _take_out(rest, location, removed)
+            removed |= bad
+    return list(problems.values()), None
+
+
+def _take_out(data: Any, location: Location, removed: set[Location]) -> None:
+    """Remove what is at `location` of the file from `data`, from whose lists the items `removed` are gone already."""
+    place: Location = ()
+    for index, part in enumerate(location):
+        gone = (
+            sum(other[:-1] == place and isinstance(other[-1], int) and other[-1] < part for other in removed)
+            if isinstance(part, int)
+            else 0
+        )
+        place = location[: index + 1]
+        key = part - gone if isinstance(part, int) else part
+        try:
+            if index + 1 < len(location):
+                data = data[key]
+            else:
+                del data[key]
+                removed.add(location)
+        except (KeyError, IndexError, TypeError):
+            return  # something above it is out already
+
+
+def _as_written(location: Location, removed: set[Location]) -> Location:
+    """`location` in what is left, as a location of the file: items of a list that were taken out count again."""
+    place: Location = ()
+    for part in location:
+        if isinstance(part, int):
+            for gone in sorted(other[-1] for other in removed if other[:-1] == place and isinstance(other[-1], int)):
+                part += gone <= part
+        place = (*place, part)
+    return place
+
+
+def _faults(error: ValidationError) -> Iterator[tuple[Location, str, str, bool]]:
+    """(location, message, cure, whether the field is missing) of everything in the error."""
+    for fault in error.errors(include_url=False):
+        context: dict[str, Any] = fault.get("ctx", {})
+        location: Location = fault["loc"]
+        kind, written = fault["type"], fault.get("input")
+        if kind == "refused":
+            yield location, context["message"], context["cure"], False
+        elif kind == "missing":
+            yield location, "the field is missing", _about(location), True
+        elif kind == "extra_forbidden":
+            yield location, "the field is unknown", _nearest(str(location[-1]), _fields_at(location[:-1])), False
+        else:
+            yield location, *_words(kind, context, written, fault["msg"]), False
+
+
+def _words(kind: str, context: dict[str, Any], written: Any, message: str) -> tuple[str, str]:
+    shown = (
+        f"{written!r}"
+        if isinstance(written, str | int | float | bool)
+        else f"a {type(written).__name__}".replace("NoneType", "null").replace("a null", "null")
+    )
+    shown = shown.replace("a dict", "a mapping")
+    if kind == "literal_error":
+        expected = context["expected"].replace("'", "")
+        return f"{shown} is not one of its values", f"Write {expected}."
+    if kind == "string_type":
+        cure = f"Put it in quotes: '{written}'." if isinstance(written, int | float) else "Write one word or line of text."
+        return f"{shown} is not text", cure
+    if kind in ("int_type", "int_parsing", "int_from_float"):
+        return f"{shown} is not a whole number", "Write digits only."
+    if kind in ("bool_type", "bool_parsing"):
+        return f"{shown} is neither true nor false", "Write true or false."
+    if kind in ("tuple_type", "list_type"):
+        return f"{shown} is not a list", "Write one item a line, each after `- `."
+    if kind in ("dict_type", "model_type", "model_attributes_type"):
+        return f"{shown} is not a mapping", "Write `key: value` pairs below it."
+    bounds = {
+        "greater_than_equal": ("under", "ge"),
+        "less_than_equal": ("over", "le"),
+        "greater_than": ("not over", "gt"),
+        "less_than": ("not under", "lt"),
+    }
+    if kind in bounds:
+        word, key = bounds[kind]
+        return f"{shown} is {word} {context[key]}", f"Choose a number {'of at least' if key[0] == 'g' else 'of at most'} {context[key]}."
+    if kind in ("string_too_long", "too_long"):
+        return f"it is longer than {context['max_length']}", "Shorten it."
+    if kind in ("string_too_short", "too_short"):
+        return "it is empty", "Fill it in, or leave the field out."
+    return message[0].lower() + message[1:], "See docs/recipe.md."
+
+
+def _nearest(field: str, known: list[str]) -> str:
+    nearest = get_close_matches(field.lower(), known, n=1, cutoff=0.6)
+    return f"Did you mean {nearest[0]}?" if nearest else f"Fields here: {', '.join(known)}." if known else "Remove it."
+
+
+def _fields_at(location: Location) -> list[str]:
+    model = _model_at(location)
+    return [name for name in model.model_fields if name not in FILLED_IN] if model else []
+
+
+def _model_at(location: Location) -> type[BaseModel] | None:
+    """The model whose fields stand at `location`."""
+    types: list[Any] = [Recipe]
+    for part in location:
+        if isinstance(part, int):
+            continue
+        nested = [model.model_fields[part].annotation for model in types if part in model.model_fields]
+        if nested:
+            types = [model for annotation in nested for model in _models(annotation)]
+        else:
+            tagged = [model for model in types if model.__name__.lower().startswith(str(part).replace("_", ""))]
+            types = tagged or types
+    return types[0] if types else None
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)
+
+
+def _about(location: Location) -> str:
+    model = _model_at(location[:-1])
+    field = model.model_fields.get(str(location[-1])) if model else None
+    text = (field.description or "").split(". ")[0].rstrip(".") if field else ""
+    return f"Add it: {text[:1].lower()}{text[1:]}." if text else "Add it."

@@ -1,0 +1,69 @@
+"""What a build's plan needs to know of Azure; read once, before the first write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ConfigDict, Field
+
+from include.factory.value import Architecture, Generation, OsState, OsType, Value
+
+
+class _Fact(Value):
+    model_config = ConfigDict(extra="ignore")
+
+
+class BaseFacts(_Fact):
+    """What the recipe's base is at this moment: the result of ``base_image.resolve``."""
+
+    id: str
+    """ARM id of the version, image or snapshot, or the URN `publisher:offer:sku:version`, never `latest`."""
+    version: str | None = None
+    """The version, where there are versions."""
+    image_reference: dict[str, str] | None = None
+    """`{"publisher", "offer", "sku", "version"}` or `{"id"}`."""
+    snapshot: dict[str, Any] | None = None
+    """`{"os": id, "data": {lun: id}}`."""
+    os_type: OsType | None = None
+    os_state: OsState = "Generalized"
+    """Whether machines from it are given accounts at first boot; snapshots are Specialized."""
+    generation: Generation | None = None
+    architecture: Architecture | None = None
+    security_type: str | None = None
+    """The SecurityType of its definition, or of the marketplace image."""
+    data_luns: tuple[int, ...] = ()
+    """LUNs of the data disks that come with it."""
+
+
+class VersionFacts(_Fact):
+    """The newest promoted version of the recipe's definition, from its tags."""
+
+    version: str
+    digest: str | None = None
+    base: str | None = None
+    run: str | None = None
+
+
+class DefinitionFacts(_Fact):
+    """The definition as it is."""
+
+    location: str
+    os_type: str
+    os_state: str
+    hyper_v_generation: str = "V1"
+    architecture: str = "x64"
+    publisher: str
+    offer: str
+    sku: str
+    features: dict[str, str] = Field(default_factory=dict)
+
+
+class Facts(_Fact):
+    subscription_id: str
+    base: BaseFacts
+    newest: VersionFacts | None = None
+    """The newest good version: promoted, and included in latest."""
+    versions: dict[str, str | None] = Field(default_factory=dict)
+    """Each existing version's number with its tag `image-factory-run`."""
+    definition: DefinitionFacts | None = None
+    """The definition, or None when there is none yet."""
