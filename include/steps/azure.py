@@ -67,6 +67,11 @@ class Azure:
 
         return ResourceManagementClient(self._credential, self.subscription_id, self.endpoint, **self._client_options())
 
+    @property
+    def blob_options(self) -> dict[str, Any]:
+        """For storage clients, which carry their right in the address: the connection's transport and CA."""
+        return {name: self._options[name] for name in ("transport", "connection_verify", "proxies") if name in self._options}
+
     def _client_options(self) -> dict[str, Any]:
         from include.steps.retry import PatientRetryPolicy
 

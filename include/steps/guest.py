@@ -11,10 +11,10 @@ from include.steps.errors import StepError
 from include.steps.look import Resource, gone, pauses, step
 from include.steps.machine_state import power_state, read_machine
 from include.steps.run_command import Command, _checked
+from include.steps.virtual_machine import DEPROVISION
 
 log = logging.getLogger(__name__)
 
-COMMAND = "deprovision"
 STATE_COMMAND = "image-state"
 
 # https://learn.microsoft.com/azure/virtual-machines/generalize: the last thing done on the machine.
@@ -69,12 +69,12 @@ async def deprovision(
     :return: ``{"deprovisioned": True}``.
     :raises StepError: ``ScriptFailed`` (Linux); ``SysprepFailed`` with the last lines of setuperr.log; kind ``redo`` when the machine is gone.
     """
-    command = Command(azure, resource_group, virtual_machine, COMMAND)
+    command = Command(azure, resource_group, virtual_machine, DEPROVISION)
     if os_type == "Windows":
         await _sysprep(command, location, timeout, attempt)
     else:
         view = await command.result(location=location, text=LINUX, parameters={}, timeout=timeout, attempt=attempt)
-        _checked(COMMAND, view, timeout, [0])
+        _checked(DEPROVISION, view, timeout, [0])
     log.info("Machine %s is deprovisioned.", virtual_machine)
     return {"deprovisioned": True}
 
@@ -94,7 +94,7 @@ async def _sysprep(command: Command, location: str, timeout: float, attempt: int
             stage="create_virtual_machine",
         )
     view = await command.result(location=location, text=WINDOWS, parameters={}, timeout=600, attempt=attempt)
-    _checked(COMMAND, view, timeout, [0])
+    _checked(DEPROVISION, view, timeout, [0])
     asked, said = clock(), ""
     question = 0
     for pause in pauses():

@@ -20,7 +20,6 @@ from include.steps.machine_state import agent_ready, failure, is_generalized, po
 
 log = logging.getLogger(__name__)
 
-OS_STATE_TAG = "image-factory-os-state"
 REBUILT_TAG = "image-factory-rebuilt"
 # With one of these another size may do; quota is counted by family.
 NO_CAPACITY = {
@@ -123,7 +122,6 @@ class Creation:
             computer_name=self.computer_name,
             tags={
                 **self.tags,
-                OS_STATE_TAG: self.os_state,
                 ATTEMPT_TAG: str(self.attempt),
                 **({REBUILT_TAG: "true"} if self.rebuilt else {}),
             },
@@ -146,6 +144,10 @@ class Creation:
             refusal = of_exception(error)
             self.last = refusal
             if refusal.status is not None or refusal.kind == "adopt":
+                if refusal.code == "PropertyChangeNotAllowed":
+                    refusal = StepError(
+                        "adopt", refusal.code, refusal.message, "Nothing: another try made the machine; it is looked at.", 409
+                    )
                 if not _no_capacity(refusal):
                     raise refusal from error
                 log.warning("%s: %s", size, refusal.message)

@@ -5,12 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
-from pathlib import Path
 from typing import Any
 
 from include.steps.errors import StepError
-
-RECIPES = Path(__file__).resolve().parent.parent / "recipes"
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # PowerShell takes the typographic quotes for the plain one (about_Quoting_Rules).
@@ -25,7 +22,10 @@ def read_script(script: dict[str, Any]) -> str:
     """
     if "inline" in script:
         return str(script["inline"])
-    candidates = [RECIPES / script["path"], RECIPES / "scripts" / script["path"]]
+    from include.factory.catalogue import catalogue_folder
+
+    folder = catalogue_folder()
+    candidates = [folder / script["path"], folder / "scripts" / script["path"]]
     path = next((one for one in candidates if one.is_file()), None)
     if path is None:
         raise StepError(

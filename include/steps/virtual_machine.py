@@ -8,13 +8,15 @@ from typing import Any
 
 from include.steps.azure import Azure
 from include.steps.errors import StepError
-from include.steps.look import RUN_TAG, Resource, gone, pauses, step, taken
-from include.steps.machine_creation import OS_STATE_TAG, Creation
+from include.steps.look import RUN_TAG, Resource, gone, look, pauses, step, taken
+from include.steps.machine_creation import Creation
 from include.steps.machine_state import agent_ready, is_generalized, power_state, read_machine
 
 log = logging.getLogger(__name__)
 
 CREATE = "create_virtual_machine"
+# The run command by which guest.deprovision works: that it is there is the record that it was done.
+DEPROVISION = "deprovision"
 AGENT_TIMEOUT = 1200.0
 
 
@@ -108,17 +110,18 @@ async def deallocate(azure: Azure, *, resource_group: str, name: str) -> dict[st
 async def generalize(azure: Azure, *, resource_group: str, name: str) -> dict[str, bool]:
     """Mark a deallocated machine as generalized: once, and for ever. ``{"generalized": True}``.
 
-    :raises StepError: ``Specialized``: its image was not deprovisioned and never is; kind ``redo`` when the machine runs or is gone.
+    :raises StepError: ``NotDeprovisioned``: it is specialized; kind ``redo`` when the machine runs or is gone.
     """
     machine = await _existing(azure, resource_group, name)
     if is_generalized(machine):
         return {"generalized": True}
-    if str((machine.get("tags") or {}).get(OS_STATE_TAG, "")).lower() == "specialized":
+    commands = azure.compute.virtual_machine_run_commands
+    if await look(commands.get_by_virtual_machine(resource_group, name, DEPROVISION)) is None:
         raise StepError(
             "permanent",
-            "Specialized",
-            f"Machine {name} is specialized and must not be marked as generalized",
-            "Capture it as it is: set os.state of the recipe to Specialized.",
+            "NotDeprovisioned",
+            f"The guest of {name} was never deprovisioned by this factory; marked as generalized, it would make machines that never come up",
+            "A specialized machine is captured as it is: set os.state of the recipe to Specialized. Else clear the run from generalize.deprovision.",
         )
     if power_state(machine) not in ("deallocated", "stopped"):
         raise StepError(

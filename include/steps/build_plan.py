@@ -1,0 +1,115 @@
+"""The plan of a build: what it needs to know of Azure, read at once, and the plan made of that."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from include.steps import base_image
+from include.steps.azure import Azure
+from include.steps.errors import StepError, StepSkipped
+from include.steps.look import PROMOTED_TAG, RUN_TAG, Found, Resource, look, sort, step
+
+if TYPE_CHECKING:
+    from include.factory.facts import Facts
+    from include.factory.recipe import Recipe
+
+log = logging.getLogger(__name__)
+
+BASE_TAG = "image-factory-base"
+DIGEST_TAG = "image-factory-digest"
+
+
+@step
+async def read(azure: Azure, *, recipe: Recipe) -> Facts:
+    """Read the base, the definition and its versions, all at once; what is not there yet is None or empty.
+
+    :raises StepError: ``BaseNotFound`` and the others of :func:`include.steps.base_image.resolve`.
+    """
+    from include.factory.facts import Facts
+
+    path = (recipe.publish.resource_group, recipe.publish.gallery, recipe.definition)
+    base, definition, versions = await asyncio.gather(
+        base_image.resolve(azure, base=recipe.base_argument(), location=recipe.build.region),
+        look(azure.compute.gallery_images.get(*path)),
+        base_image.read_versions(azure, *path),
+    )
+    return Facts.model_validate(
+        {
+            "subscription_id": azure.subscription_id,
+            "base": base,
+            "newest": _newest(versions),
+            "versions": {version["name"]: (version.get("tags") or {}).get(RUN_TAG) for version in versions},
+            "definition": _definition(definition) if definition else None,
+        }
+    )
+
+
+def _newest(versions: list[Resource]) -> dict[str, Any] | None:
+    good = [
+        version
+        for version in versions
+        if sort(version) is Found.DONE
+        and PROMOTED_TAG in (version.get("tags") or {})
+        and not version["properties"]["publishingProfile"].get("excludeFromLatest")
+    ]
+    newest = max(good, key=lambda version: base_image.version_key(version["name"]), default=None)
+    if newest is None:
+        return None
+    tags = newest["tags"]
+    return {"version": newest["name"], "digest": tags.get(DIGEST_TAG), "base": tags.get(BASE_TAG), "run": tags.get(RUN_TAG)}
+
+
+def _definition(definition: Resource) -> dict[str, Any]:
+    properties = definition["properties"]
+    return {
+        "location": definition["location"],
+        "os_type": properties["osType"],
+        "os_state": properties["osState"],
+        "hyper_v_generation": properties.get("hyperVGeneration") or "V1",
+        "architecture": properties.get("architecture") or "x64",
+        **properties["identifier"],
+        "features": {item["name"]: item["value"] for item in properties.get("features") or ()},
+    }
+
+
+@step
+async def make(azure: Azure, *, recipe: str, run: dict[str, Any]) -> dict[str, Any]:
+    """Plan a run: every name, the version and each step's arguments, before the first write.
+
+    :param recipe: name of a recipe of the catalogue.
+    :param run: ``{"dag_id", "run_id", "at": ISO time, "params": the trigger form's values (an object, or JSON text of one)}``.
+    :return: the plan as ``docs/architecture.md`` describes it.
+    :raises StepSkipped: a dry run (its result is the plan), or nothing changed since the newest good version.
+    :raises StepError: ``RecipeBroken``, ``CannotBePlanned``: everything that is in the way, each with its cure.
+    """
+    from include.factory.catalogue import RecipeError, catalogue_folder, load_recipe
+    from include.factory.plan import PlanError, Run, plan, skip_reason
+
+    try:
+        # The catalogue is files: not on the event loop that a thousand builds share.
+        chosen = await asyncio.to_thread(load_recipe, catalogue_folder(), recipe)
+    except RecipeError as error:
+        raise StepError("permanent", "RecipeBroken", str(error), "Correct the recipe; then clear this task.") from error
+    params = run.get("params") or {}
+    params = json.loads(params) if isinstance(params, str) else params
+    identity = {key: run[key] for key in ("dag_id", "run_id", "at", "started") if run.get(key)}
+    this = Run.model_validate(
+        {**{name: value for name, value in params.items() if name in Run.model_fields and value is not None}, **identity}
+    )
+    facts = await read(azure, recipe=chosen)
+    try:
+        made = plan(chosen, this, facts)
+    except PlanError as error:
+        cure = "Correct what is named; then clear this task, or start a new run."
+        raise StepError("permanent", "CannotBePlanned", str(error), cure, details=list(error.problems)) from error
+    document: dict[str, Any] = made.model_dump(mode="json")
+    log.info("%s", made.as_text())
+    if this.dry_run:
+        raise StepSkipped("This is a dry run: the plan is in the log, and nothing was written.", document)
+    reason = skip_reason(chosen, this, facts, made.digest)
+    if reason:
+        raise StepSkipped(reason)
+    return document
