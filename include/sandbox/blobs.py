@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+
+def answer(arm, call):
+    return None

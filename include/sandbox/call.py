@@ -1,0 +1,108 @@
+"""One request as the resource families see it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from .regions import short
+from .wire import ArmError, Json, Request, parse
+
+if TYPE_CHECKING:
+    from .store import Resource
+
+
+class Call:
+    """A parsed request.
+
+    `path` is unquoted, `segments` its parts; `query` has lower-case names. For requests that name a resource (type) the router fills `type`
+    ("Microsoft.Compute/virtualMachines"), `name`, `id`, `action`, `resource` (None where it does not exist) and `parent`.
+    """
+
+    __slots__ = (
+        "_json",
+        "action",
+        "api_version",
+        "base",
+        "body",
+        "group",
+        "headers",
+        "id",
+        "method",
+        "name",
+        "parent",
+        "path",
+        "query",
+        "resource",
+        "segments",
+        "subscription",
+        "type",
+    )
+
+    def __init__(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        self.method = request.method.upper()
+        self.base = f"{parts.scheme}://{parts.netloc}"
+        self.path = unquote(parts.path)
+        self.segments = [segment for segment in self.path.split("/") if segment]
+        self.query = {name.lower(): value for name, value in parse_qsl(parts.query, keep_blank_values=True)} if parts.query else {}
+        self.headers = request.headers
+        self.body = request.body
+        self.api_version = self.query.get("api-version", "")
+        self.subscription = ""
+        self.group = ""
+        self.type = ""
+        self.name = ""
+        self.id = ""
+        self.action = ""
+        self.resource: Resource | None = None
+        self.parent: Resource | None = None
+        self._json: Json | None = None
+
+    def header(self, name: str) -> str:
+        """A header's value without regard to its case; empty where absent."""
+        name = name.lower()
+        value = self.headers.get(name)
+        if value is not None:
+            return value
+        for key, value in self.headers.items():
+            if key.lower() == name:
+                return value
+        return ""
+
+    def json(self) -> Json:
+        """The request's JSON object. Raises ArmError 400 InvalidRequestContent for anything else."""
+        if self._json is None:
+            value = parse(self.body)
+            if not isinstance(value, dict):
+                raise ArmError(
+                    400,
+                    "InvalidRequestContent",
+                    "The request content was invalid and could not be deserialized: 'a JSON object is expected'.",
+                    gateway=True,
+                )
+            self._json = value
+        return self._json
+
+    def expands(self, what: str) -> bool:
+        """Whether `$expand` names `what`."""
+        return what.lower() in self.query.get("$expand", "").lower().replace(" ", "").split(",")
+
+    def trait(self, name: str) -> str:
+        """What a fault rule matches: method, type, name, group, region, action or size."""
+        if name in ("region", "size"):
+            body = self._safe_body()
+            if name == "region":
+                return short(str(body.get("location") or (self.resource.location if self.resource else "")))
+            profile = body.get("properties", {})
+            hardware = profile.get("hardwareProfile") if isinstance(profile, dict) else None
+            if not isinstance(hardware, dict) and self.resource is not None:
+                hardware = self.resource.properties.get("hardwareProfile")
+            return str(hardware.get("vmSize", "")) if isinstance(hardware, dict) else ""
+        return str(getattr(self, name))
+
+    def _safe_body(self) -> dict[str, Any]:
+        try:
+            return self.json()
+        except ArmError:
+            return {}

@@ -1,0 +1,27 @@
+"""One file per resource family. Importing a family registers its types."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+FAMILIES = (
+    "subscriptions",
+    "groups",
+    "networks",
+    "interfaces",
+    "disks",
+    "marketplace",
+    "sizes",
+    "virtual_machines",
+    "power",
+    "run_commands",
+    "images",
+    "galleries",
+    "versions",
+)
+
+
+def load_families() -> None:
+    """Import every family, once."""
+    for family in FAMILIES:
+        import_module(f".{family}", __name__)

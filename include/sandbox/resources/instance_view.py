@@ -1,0 +1,113 @@
+"""A machine's instance view: power, provisioning, agent, disks. `OSState/generalized` stands first (recorded: azure-cli test_vm_generalize; ansible reads that code)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .. import operations
+from ..content import DISK, disk_content
+from ..wire import Json, short_stamp, stamp
+
+if TYPE_CHECKING:
+    from ..sandbox import Sandbox
+    from ..store import Resource
+
+AGENTS = {"Linux": "2.14.0.1", "Windows": "2.7.41491.1176"}
+_DISPLAY = {
+    "running": "VM running",
+    "stopped": "VM stopped",
+    "deallocated": "VM deallocated",
+    "starting": "VM starting",
+    "stopping": "VM stopping",
+    "deallocating": "VM deallocating",
+}
+
+
+def instance_view(arm: Sandbox, machine: Resource) -> Json:
+    private = machine.private
+    disk = arm.resource(private.get("os_disk"), DISK)
+    content = disk_content(disk) if disk is not None else None
+    power = private.get("power", "running")
+    made: Json = {}
+    agent_from = private.get("agent_from")
+    if power == "running" and content is not None:
+        ready = agent_from is not None and agent_from <= arm.now
+        if ready:
+            made["computerName"] = (machine.properties.get("osProfile") or {}).get("computerName") or machine.name
+            made["osName"], made["osVersion"] = content["os_name"], content["os_version"]
+            status = {
+                "code": "ProvisioningState/succeeded",
+                "level": "Info",
+                "displayStatus": "Ready",
+                "message": "Guest Agent is running",
+                "time": short_stamp(arm.now),
+            }
+        else:
+            status = {
+                "code": "ProvisioningState/Unavailable",
+                "level": "Warning",
+                "displayStatus": "Not Ready",
+                "message": "VM status blob is found but not yet populated.",
+                "time": short_stamp(arm.now),
+            }
+        made["vmAgent"] = {"vmAgentVersion": AGENTS[content["os"]] if ready else "Unknown", "statuses": [status], "extensionHandlers": []}
+    profile = machine.properties["storageProfile"]
+    made["disks"] = [
+        {
+            "name": one["name"],
+            "statuses": [
+                {
+                    "code": "ProvisioningState/succeeded",
+                    "level": "Info",
+                    "displayStatus": "Provisioning succeeded",
+                    "time": machine.properties["timeCreated"],
+                }
+            ],
+        }
+        for one in (profile["osDisk"], *profile["dataDisks"])
+    ]
+    if content is not None:
+        made["hyperVGeneration"] = content["generation"]
+    made["statuses"] = _statuses(arm, machine, power)
+    return made
+
+
+def _statuses(arm: Sandbox, machine: Resource, power: str) -> list[Json]:
+    found: list[Json] = []
+    if machine.private.get("generalized"):
+        found.append({"code": "OSState/generalized", "level": "Info", "displayStatus": "VM generalized"})
+    elif machine.private.get("os_state") == "Specialized":
+        found.append({"code": "OSState/specialized", "level": "Info", "displayStatus": "VM specialized"})
+    state = machine.state
+    when = stamp(machine.private.get("since", arm.now))
+    failure = machine.private.get("failure")
+    if state == "Failed" and failure is not None:
+        found.append(
+            {
+                "code": f"ProvisioningState/failed/{failure['code']}",
+                "level": "Error",
+                "displayStatus": "Provisioning failed",
+                "message": failure["message"],
+                "time": when,
+            }
+        )
+    else:
+        found.append(
+            {
+                "code": f"ProvisioningState/{state.lower()}",
+                "level": "Info",
+                "displayStatus": "Provisioning succeeded" if state == "Succeeded" else state,
+                "time": when,
+            }
+        )
+    operation = operations.running(arm, machine)
+    if operation is not None:
+        moving = {
+            "virtualMachines.start": "starting",
+            "virtualMachines.powerOff": "stopping",
+            "virtualMachines.deallocate": "deallocating",
+        }.get(operation["kind"])
+        power = moving or power
+    if power in _DISPLAY:
+        found.append({"code": f"PowerState/{power}", "level": "Info", "displayStatus": _DISPLAY[power]})
+    return found

@@ -1,0 +1,206 @@
+"""Platform images: publishers, offers, skus, versions. A small catalogue; newer versions are published by the control API or `publish`."""
+
+from __future__ import annotations
+
+from functools import cmp_to_key
+from typing import TYPE_CHECKING, Any
+
+from ..registry import route
+from ..wire import JSON_TYPE, ArmError, Json, Response, pretty
+
+if TYPE_CHECKING:
+    from ..call import Call
+    from ..sandbox import Sandbox
+
+TL = "TrustedLaunchSupported"
+TLCVM = "TrustedLaunchAndConfidentialVmSupported"
+
+# publisher, offer, sku: OS type, generation, architecture, SecurityType feature, OS disk GB, guest's name and version, versions
+CATALOGUE: dict[tuple[str, str, str], tuple[str, str, str, str | None, int, str, str, tuple[str, ...]]] = {
+    ("Canonical", "ubuntu-24_04-lts", "server"): ("Linux", "V2", "x64", TL, 30, "ubuntu", "24.04", ("24.04.202508180", "24.04.202509160", "24.04.202510140", "24.04.202511110")),
+    ("Canonical", "ubuntu-24_04-lts", "server-gen1"): ("Linux", "V1", "x64", None, 30, "ubuntu", "24.04", ("24.04.202510140", "24.04.202511110")),
+    ("Canonical", "ubuntu-24_04-lts", "server-arm64"): ("Linux", "V2", "Arm64", TL, 30, "ubuntu", "24.04", ("24.04.202510140", "24.04.202511110")),
+    ("Canonical", "ubuntu-24_04-lts", "minimal"): ("Linux", "V2", "x64", TL, 30, "ubuntu", "24.04", ("24.04.202510140", "24.04.202511110")),
+    ("Canonical", "0001-com-ubuntu-server-jammy", "22_04-lts-gen2"): ("Linux", "V2", "x64", TL, 30, "ubuntu", "22.04", ("22.04.202508140", "22.04.202509110", "22.04.202510150")),
+    ("Canonical", "0001-com-ubuntu-server-jammy", "22_04-lts"): ("Linux", "V1", "x64", None, 30, "ubuntu", "22.04", ("22.04.202509110", "22.04.202510150")),
+    ("Canonical", "0001-com-ubuntu-confidential-vm-jammy", "22_04-lts-cvm"): ("Linux", "V2", "x64", "ConfidentialVmSupported", 30, "ubuntu", "22.04", ("22.04.202509110", "22.04.202510150")),
+    ("MicrosoftWindowsServer", "WindowsServer", "2022-datacenter-g2"): ("Windows", "V2", "x64", TLCVM, 127, "Windows Server 2022 Datacenter", "10.0.20348", ("20348.4171.250903", "20348.4294.251009", "20348.4405.251105")),
+    ("MicrosoftWindowsServer", "WindowsServer", "2022-datacenter-azure-edition"): ("Windows", "V2", "x64", TLCVM, 127, "Windows Server 2022 Datacenter Azure Edition", "10.0.20348", ("20348.4294.251009", "20348.4405.251105")),
+    ("MicrosoftWindowsServer", "WindowsServer", "2022-datacenter"): ("Windows", "V1", "x64", None, 127, "Windows Server 2022 Datacenter", "10.0.20348", ("20348.4294.251009", "20348.4405.251105")),
+    ("MicrosoftWindowsServer", "WindowsServer", "2025-datacenter-g2"): ("Windows", "V2", "x64", TLCVM, 127, "Windows Server 2025 Datacenter", "10.0.26100", ("26100.6584.250904", "26100.6899.251010", "26100.7171.251106")),
+    ("MicrosoftWindowsServer", "WindowsServer", "2025-datacenter-azure-edition"): ("Windows", "V2", "x64", TLCVM, 127, "Windows Server 2025 Datacenter Azure Edition", "10.0.26100", ("26100.6899.251010", "26100.7171.251106")),
+    ("RedHat", "RHEL", "9-lvm-gen2"): ("Linux", "V2", "x64", TL, 64, "redhat", "9.6", ("9.5.2024120516", "9.6.2025062314")),
+    ("RedHat", "RHEL", "8-lvm-gen2"): ("Linux", "V2", "x64", TL, 64, "redhat", "8.10", ("8.10.2024070513", "8.10.2025021010")),
+    ("Debian", "debian-12", "12-gen2"): ("Linux", "V2", "x64", TL, 30, "debian", "12", ("0.20250814.2204", "0.20251006.2257")),
+    ("Debian", "debian-13", "13-gen2"): ("Linux", "V2", "x64", TL, 30, "debian", "13", ("0.20250911.2232", "0.20251006.2257")),
+    ("SUSE", "sles-15-sp6", "gen2"): ("Linux", "V2", "x64", TL, 30, "suse", "15.6", ("2025.08.12", "2025.10.07")),
+}  # fmt: skip
+
+
+def numbers(version: str) -> list[int]:
+    """A version's parts as numbers, for comparing."""
+    return [int(part) if part.isdigit() else -1 for part in version.split(".")]
+
+
+def versions(arm: Sandbox, key: tuple[str, str, str]) -> list[str]:
+    """All versions of a sku, oldest first."""
+    published = [
+        entry["version"] for entry in arm.store.settings.get("published", []) if (entry["publisher"], entry["offer"], entry["sku"]) == key
+    ]
+    return sorted({*CATALOGUE[key][7], *published}, key=numbers)
+
+
+def find(publisher: str, offer: str, sku: str) -> tuple[str, str, str] | None:
+    """The catalogue's key without regard to case."""
+    wanted = (publisher.lower(), offer.lower(), sku.lower())
+    return next((key for key in CATALOGUE if (key[0].lower(), key[1].lower(), key[2].lower()) == wanted), None)
+
+
+def publish(arm: Sandbox, image: Json) -> Json:
+    """Publish a newer version: {"publisher", "offer", "sku", "version"}. Raises ValueError for an unknown sku or a malformed version."""
+    given = {name: str(image.get(name, "")) for name in ("publisher", "offer", "sku", "version")}
+    key = find(given["publisher"], given["offer"], given["sku"])
+    if key is None:
+        raise ValueError(f"no platform image {given['publisher']}:{given['offer']}:{given['sku']} in the sandbox's catalogue")
+    if not given["version"] or -1 in numbers(given["version"]):
+        raise ValueError(f"version must be numbers joined by dots, not {given['version']!r}")
+    entry = {"publisher": key[0], "offer": key[1], "sku": key[2], "version": given["version"]}
+    arm.store.set("published", [*arm.store.settings.get("published", []), entry])
+    return entry
+
+
+def resolve(arm: Sandbox, reference: Json) -> tuple[tuple[str, str, str], str]:
+    """An imageReference's sku and exact version. Raises ArmError 404 PlatformImageNotFound or 400 InvalidParameter."""
+    parts = [reference.get(name) for name in ("publisher", "offer", "sku", "version")]
+    for name, value in zip(("publisher", "offer", "sku", "version"), parts, strict=True):
+        if not isinstance(value, str) or not value:
+            raise ArmError(
+                400, "InvalidParameter", f"Required parameter 'imageReference.{name}' is missing (null).", target=f"imageReference.{name}"
+            )
+    publisher, offer, sku, version = (str(part) for part in parts)
+    key = find(publisher, offer, sku)
+    known = versions(arm, key) if key is not None else []
+    if key is None or (version.lower() != "latest" and version not in known):
+        raise ArmError(
+            404,
+            "PlatformImageNotFound",
+            f"The platform image '{publisher}:{offer}:{sku}:{version}' is not available. Verify that all fields in the storage profile are correct. "
+            "For more details about storage profile information, please refer to https://aka.ms/storageprofile",
+            target="imageReference",
+        )
+    return key, known[-1] if version.lower() == "latest" else version
+
+
+def _entry(call: Call, subscription: str, location: str, path: str, properties: Json | None = None) -> Json:
+    made: Json = {"properties": properties} if properties is not None else {}
+    id = f"/Subscriptions/{subscription}/Providers/Microsoft.Compute/Locations/{location}/Publishers/{path}"
+    return {**made, "location": location, "name": path.rsplit("/", 1)[1] if "/" in path else path, "id": id}
+
+
+def _list(call: Call, found: list[Json], *, ordered: bool = False) -> Response:
+    order = call.query.get("$orderby", "").lower()
+    if order.startswith("name"):
+        found.sort(
+            key=cmp_to_key(
+                lambda one, other: (numbers(one["name"]) > numbers(other["name"])) - (numbers(one["name"]) < numbers(other["name"]))
+            )
+        )
+        if order.endswith("desc"):
+            found.reverse()
+    top = call.query.get("$top", "")
+    if top.isdigit():
+        found = found[: int(top)]
+    return Response(200, {"content-type": JSON_TYPE}, pretty(found))
+
+
+_ROOT = "subscriptions/{}/providers/Microsoft.Compute/locations/{}/publishers"
+
+
+def _missing(what: str, name: str) -> ArmError:
+    return ArmError(404, "NotFound", f"{what}: {name} was not found.")
+
+
+@route("GET", _ROOT)
+def list_publishers(arm: Sandbox, call: Call, subscription: str, location: str) -> Response:
+    return _list(call, [_entry(call, subscription, location, name) for name in sorted({key[0] for key in CATALOGUE})])
+
+
+@route("GET", _ROOT + "/{}/artifacttypes/vmimage/offers")
+def list_offers(arm: Sandbox, call: Call, subscription: str, location: str, publisher: str) -> Response:
+    found = sorted({key[:2] for key in CATALOGUE if key[0].lower() == publisher.lower()})
+    if not found:
+        raise _missing("Publisher", publisher)
+    return _list(call, [_entry(call, subscription, location, f"{one}/ArtifactTypes/VMImage/Offers/{offer}") for one, offer in found])
+
+
+@route("GET", _ROOT + "/{}/artifacttypes/vmimage/offers/{}/skus")
+def list_skus(arm: Sandbox, call: Call, subscription: str, location: str, publisher: str, offer: str) -> Response:
+    found = [key for key in CATALOGUE if (key[0].lower(), key[1].lower()) == (publisher.lower(), offer.lower())]
+    if not found:
+        raise _missing("Offer", offer)
+    properties = {"automaticOSUpgradeProperties": {"automaticOSUpgradeSupported": False}}
+    return _list(
+        call,
+        [
+            _entry(call, subscription, location, f"{one}/ArtifactTypes/VMImage/Offers/{two}/Skus/{three}", properties)
+            for one, two, three in found
+        ],
+    )
+
+
+def _key(publisher: str, offer: str, sku: str) -> tuple[str, str, str]:
+    key = find(publisher, offer, sku)
+    if key is None:
+        raise ArmError(404, "NotFound", "Artifact: VMImage was not found.")
+    return key
+
+
+def image(arm: Sandbox, subscription: str, location: str, key: tuple[str, str, str], version: str) -> Json:
+    """One platform image as GET shows it."""
+    os_type, generation, architecture, security, size, _, _, _ = CATALOGUE[key]
+    features: list[Json] = [{"name": "SecurityType", "value": security}] if security else []
+    features += [
+        {"name": "IsAcceleratedNetworkSupported", "value": "True"},
+        {"name": "DiskControllerTypes", "value": "SCSI, NVMe" if generation == "V2" else "SCSI"},
+    ]
+    properties: Json = {
+        "hyperVGeneration": generation,
+        "architecture": architecture,
+        "replicaType": "Managed",
+        "replicaCount": 10,
+        "disallowed": {"vmDiskType": "Unmanaged"},
+        "automaticOSUpgradeProperties": {"automaticOSUpgradeSupported": False},
+        "imageDeprecationStatus": {"imageState": "Active"},
+        "features": features,
+        "osDiskImage": {"operatingSystem": os_type, "sizeInGb": size},
+        "dataDiskImages": [],
+    }
+    path = f"{key[0]}/ArtifactTypes/VMImage/Offers/{key[1]}/Skus/{key[2]}/Versions/{version}"
+    return {
+        "properties": properties,
+        "location": location,
+        "name": version,
+        "id": f"/Subscriptions/{subscription}/Providers/Microsoft.Compute/Locations/{location}/Publishers/{path}",
+    }
+
+
+@route("GET", _ROOT + "/{}/artifacttypes/vmimage/offers/{}/skus/{}/versions")
+def list_versions(arm: Sandbox, call: Call, subscription: str, location: str, publisher: str, offer: str, sku: str) -> Response:
+    key = _key(publisher, offer, sku)
+    found = [image(arm, subscription, location, key, version) for version in versions(arm, key)]
+    if not call.expands("properties"):
+        for one in found:
+            del one["properties"]
+    return _list(call, found)
+
+
+@route("GET", _ROOT + "/{}/artifacttypes/vmimage/offers/{}/skus/{}/versions/{}")
+def show_version(arm: Sandbox, call: Call, *values: Any) -> Response:
+    subscription, location, publisher, offer, sku, version = values
+    key = _key(publisher, offer, sku)
+    known = versions(arm, key)
+    if version.lower() == "latest":
+        version = known[-1]
+    if version not in known:
+        raise ArmError(404, "NotFound", "Artifact: VMImage was not found.")
+    return Response(200, {"content-type": JSON_TYPE}, pretty(image(arm, subscription, location, key, version)))

@@ -1,0 +1,212 @@
+"""What is done to a whole machine: start, powerOff, restart, deallocate, redeploy, reapply, generalize, simulateEviction; and what its guest does to itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .. import guest, operations
+from ..content import DISK, disk_content
+from ..events import event
+from ..wire import ArmError, Json, Response
+from .sizes import check_quota, find_size
+from .virtual_machines import MACHINES
+
+if TYPE_CHECKING:
+    from ..call import Call
+    from ..sandbox import Sandbox
+    from ..store import Resource
+
+AFTER = {
+    "start": "running",
+    "powerOff": "stopped",
+    "restart": "running",
+    "deallocate": "deallocated",
+    "redeploy": "running",
+    "reapply": None,
+}
+
+
+def not_allowed(action: str, machine: Resource, why: str) -> ArmError:
+    return ArmError(409, "OperationNotAllowed", f"Operation '{action}' is not allowed on VM '{machine.name}' since the VM is {why}.")
+
+
+def _action(name: str) -> Callable[[Sandbox, Call, Resource], Response]:
+    def act(arm: Sandbox, call: Call, machine: Resource) -> Response:
+        kind = f"virtualMachines.{name}"
+        if machine.state == "Deleting":
+            raise not_allowed(
+                name, machine, "marked for deletion. You can only retry the Delete operation (or wait for an ongoing one to complete)"
+            )
+        if machine.private.get("generalized") and AFTER[name] == "running":
+            raise not_allowed(name, machine, "generalized")
+        current = operations.running(arm, machine)
+        if current is not None:
+            if current["kind"] == kind:
+                return operations.accepted(arm, call, current, retry_after=10)
+            if current["kind"] == "virtualMachines.create":
+                raise operations.conflict(machine)
+            operations.preempt(arm, machine)
+        power = machine.private.get("power")
+        if name in ("start", "redeploy") and power == "deallocated":
+            check_quota(arm, machine.subscription, machine.location, find_size(machine.properties["hardwareProfile"]["vmSize"])[1])
+        if name in ("restart", "redeploy") and power != "running" and name == "restart":
+            raise ArmError(409, "OperationNotAllowed", f"The VM '{machine.name}' is not running, so it cannot be restarted.")
+        idle = (name == "start" and power == "running") or (name in ("powerOff", "deallocate") and power == AFTER[name])
+        if name in ("powerOff", "deallocate"):
+            machine.private["agent_from"] = None
+        machine.properties["provisioningState"] = "Updating"
+        operation = operations.start(
+            arm, call, machine, kind, then="virtualMachines.moved", arguments={"to": AFTER[name]}, seconds=1.0 if idle else None
+        )
+        return operations.accepted(arm, call, operation, retry_after=None if name in ("powerOff", "redeploy", "reapply") else 10)
+
+    return act
+
+
+for _name in AFTER:
+    MACHINES.actions[_name.lower()] = _action(_name)
+
+
+@event("virtualMachines.moved")
+def _moved(arm: Sandbox, operation: Json, resource: Resource | None, to: str | None) -> None:
+    if resource is None or to is None:
+        return
+    was = resource.private.get("power")
+    again = to == "running" and (was != "running" or operation["kind"].endswith(("restart", "redeploy")))
+    set_power(arm, resource, to)
+    if again:
+        boot(arm, resource)
+    MACHINES.bump(arm, resource)
+
+
+def set_power(arm: Sandbox, machine: Resource, power: str) -> None:
+    """Power and what follows from it: the disks' state, the agent."""
+    machine.private["power"] = power
+    machine.private["since"] = arm.now
+    if power != "running":
+        machine.private["agent_from"] = None
+    for one in (machine.properties["storageProfile"]["osDisk"], *machine.properties["storageProfile"]["dataDisks"]):
+        disk = arm.resource(one["managedDisk"]["id"], DISK)
+        if disk is not None and disk.properties["diskState"] in ("Attached", "Reserved"):
+            disk.properties["diskState"] = "Reserved" if power == "deallocated" else "Attached"
+            arm.store.touch(disk)
+    arm.store.touch(machine)
+
+
+def boot(arm: Sandbox, machine: Resource) -> None:
+    """The guest starts; its agent answers a little later. A deprovisioned or resealed guest that boots again is provisioned again and no longer ready."""
+    machine.private["agent_from"] = arm.now + arm.seconds("guest.boot", machine.key, arm.count("boot"))
+    disk = arm.resource(machine.private.get("os_disk"), DISK)
+    content = disk_content(disk) if disk is not None else None
+    if disk is not None and content is not None:
+        if guest.is_ready(content):
+            guest.provision(content, (machine.properties.get("osProfile") or {}).get("adminUsername"))
+        else:
+            content["guest"]["boots"] += 1
+        arm.store.touch(disk)
+    arm.store.touch(machine)
+
+
+def generalize(arm: Sandbox, call: Call, machine: Resource) -> Response:
+    """Mark as generalized: synchronous, 200 with an empty body, for good."""
+    if machine.state == "Deleting":
+        raise not_allowed("generalize", machine, "marked for deletion")
+    if machine.private.get("power") == "running" or machine.private.get("power") == "creating":
+        raise ArmError(
+            409,
+            "OperationNotAllowed",
+            f"Operation 'generalize' is not allowed on VM '{machine.name}' since the VM is running. "
+            "Please power off explicitly in case you shut down the VM from inside the guest operating system.",
+        )
+    if operations.running(arm, machine) is not None:
+        raise operations.conflict(machine)
+    machine.private["generalized"] = True
+    arm.store.touch(machine)
+    return Response(200)
+
+
+def simulate_eviction(arm: Sandbox, call: Call, machine: Resource) -> Response:
+    if machine.properties.get("priority") != "Spot":
+        raise ArmError(409, "OperationNotAllowed", "Operation 'simulateEviction' is allowed only for Spot Virtual Machines")
+    arm.store.schedule(arm.now + 60 / arm.speed, "virtualMachines.evicted", id=machine.key)
+    return Response(204)
+
+
+@event("virtualMachines.evicted")
+def _evicted(arm: Sandbox, id: str) -> None:
+    machine = arm.store.resources.get(id)
+    if machine is None:
+        return
+    operations.preempt(arm, machine)
+    if machine.properties.get("evictionPolicy") == "Delete":
+        MACHINES.remove(arm, machine)
+    else:
+        set_power(arm, machine, "deallocated")
+
+
+MACHINES.actions["generalize"] = generalize
+MACHINES.actions["simulateeviction"] = simulate_eviction
+
+
+# what a script does to its own machine: events named in guest.interpret
+
+
+def _guest(arm: Sandbox, id: str) -> tuple[Resource | None, Any, Json | None]:
+    machine = arm.store.resources.get(id)
+    if machine is None or machine.private.get("power") != "running":
+        return None, None, None
+    disk = arm.resource(machine.private["os_disk"], DISK)
+    return machine, disk, disk_content(disk) if disk is not None else None
+
+
+@event("guest.deprovisioned")
+def _deprovisioned(arm: Sandbox, id: str, user: bool) -> None:
+    _, disk, content = _guest(arm, id)
+    if content is not None:
+        content["guest"]["deprovisioned"] = True
+        if user:
+            content["guest"]["users"] = []
+        arm.store.touch(disk)
+
+
+@event("guest.sysprep")
+def _sysprep(arm: Sandbox, id: str, seconds: float, then: str, stuck: bool) -> None:
+    _, disk, content = _guest(arm, id)
+    if content is not None:
+        content["guest"]["image_state"] = guest.UNDEPLOYABLE
+        arm.store.touch(disk)
+        if not stuck:
+            arm.store.schedule(arm.now + seconds / arm.speed, "guest.sysprepped", id=id, then=then)
+
+
+@event("guest.sysprepped")
+def _sysprepped(arm: Sandbox, id: str, then: str) -> None:
+    machine, disk, content = _guest(arm, id)
+    if machine is None or content is None:
+        return
+    content["guest"]["image_state"] = guest.GENERALIZED
+    arm.store.touch(disk)
+    if then == "stop":
+        arm.store.schedule(arm.now + arm.seconds("guest.shutdown", id, arm.count("boot")), "guest.stopped", id=id)
+    elif then == "restart":
+        boot(arm, machine)
+
+
+@event("guest.stop")
+def _stop(arm: Sandbox, id: str) -> None:
+    arm.store.schedule(arm.now + arm.seconds("guest.shutdown", id, arm.count("boot")), "guest.stopped", id=id)
+
+
+@event("guest.stopped")
+def _stopped(arm: Sandbox, id: str) -> None:
+    machine, _, _ = _guest(arm, id)
+    if machine is not None:
+        set_power(arm, machine, "stopped")
+
+
+@event("guest.restart")
+def _restart(arm: Sandbox, id: str) -> None:
+    machine, _, _ = _guest(arm, id)
+    if machine is not None:
+        boot(arm, machine)

@@ -1,0 +1,265 @@
+"""Gallery image versions: a source, replicated to target regions over time. The regions' own state is in replication.py."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from .. import operations
+from ..content import VERSION, keep
+from ..regions import display, is_known, short
+from ..registry import field, one_of, register, required
+from ..store import Resource
+from ..wire import ArmError, Json, Response, moment, stamp
+from . import replication, sources
+from .galleries import GalleryType
+from .groups import location_of
+
+if TYPE_CHECKING:
+    from ..call import Call
+    from ..sandbox import Sandbox
+
+INT32 = 2**31 - 1
+STORAGE = ("Standard_LRS", "Standard_ZRS", "Premium_LRS", "PremiumV2_LRS")
+_PREFIX = "galleryImageVersion.properties."
+
+
+def invalid(message: str, target: str | None = None) -> ArmError:
+    return ArmError(400, "InvalidParameter", message, target=f"{_PREFIX}{target}" if target else None)
+
+
+def changed(path: str) -> ArmError:
+    return ArmError(409, "PropertyChangeNotAllowed", f"Changing property '{_PREFIX}{path}' is not allowed.", target=_PREFIX + path)
+
+
+class Versions(GalleryType):
+    name = VERSION
+    nests = False
+    title = "Gallery Image Version"
+    retry_after = 60
+
+    def dynamic(self, call: Call) -> bool:
+        return call.expands("ReplicationStatus")
+
+    def view(self, arm: Sandbox, call: Call, resource: Resource) -> Json:
+        if not self.dynamic(call):
+            return resource.body
+        return {**resource.body, "properties": {**resource.properties, "replicationStatus": replication.status(arm, resource)}}
+
+    # create and update
+
+    def put(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:
+        body = call.json()
+        location = location_of(call, body, resource)
+        check_name(call.name)
+        if resource is not None:
+            return self.update(arm, call, resource, body, whole=True)
+        definition = call.parent
+        assert definition is not None
+        if definition.state == "Deleting":
+            raise ArmError(
+                404,
+                "ParentResourceNotFound",
+                f"Can not perform requested operation on nested resource. Parent resource '{definition.name}' not found.",
+                gateway=True,
+            )
+        mode = one_of(body, "properties.publishingProfile.replicationMode", ("Full", "Shallow"))
+        regions = target_regions(body, location, mode)
+        origin = sources.find(arm, body, location)
+        sources.check_fit(origin, definition)
+        if origin.content["size_gb"] > (32_768 if mode == "Shallow" else 2_048):
+            raise invalid(
+                f"The GalleryImageVersion source resource size {origin.content['size_gb']} exceeds the max size 2048 supported.",
+                "storageProfile.source",
+            )
+        profile: Json = {
+            "targetRegions": regions,
+            "replicaCount": field(body, "properties.publishingProfile.replicaCount", int, 1),
+            "excludeFromLatest": field(body, "properties.publishingProfile.excludeFromLatest", bool, False),
+            "publishedDate": stamp(arm.now),
+            "storageAccountType": one_of(body, "properties.publishingProfile.storageAccountType", STORAGE) or "Standard_LRS",
+        }
+        if mode is not None:
+            profile["replicationMode"] = mode
+        if (end := end_of_life(arm, body)) is not None:
+            profile["endOfLifeDate"] = end
+        given = field(body, "properties.storageProfile", dict, {})
+        storage: Json = {key: given[key] for key in ("source", "osDiskImage", "dataDiskImages") if given.get(key)}
+        managed = field(body, "properties.publishingProfile.source.managedImage.id")
+        if managed is not None:
+            storage["source"] = {"id": managed}
+        properties: Json = {
+            "publishingProfile": profile,
+            "storageProfile": storage,
+            "safetyProfile": safety(body, None),
+            "provisioningState": "Creating",
+        }
+        if (security := field(body, "properties.securityProfile", dict)) is not None:
+            properties["securityProfile"] = security
+        made: Json = {
+            "name": call.name,
+            "id": call.id,
+            "type": self.name,
+            "location": location,
+            "tags": body.get("tags") or {},
+            "properties": properties,
+        }
+        private = {
+            "pending": keep(origin, str(definition.properties["osState"])),
+            "sources": {path: id.lower() for path, id in sources.named(body).items()},
+            "replicas": {},
+        }
+        resource = arm.store.add(Resource(call.id, self.name, made, private))
+        operation = operations.start(
+            arm, call, resource, "galleries/images/versions.update", then="versions.written", family=self.family, open_ended=True
+        )
+        replication.begin(arm, call, resource, operation)
+        return operations.written(arm, call, operation, resource.body, created=True, retry_after=self.retry_after)
+
+    def update(self, arm: Sandbox, call: Call, resource: Resource, body: Json, *, whole: bool) -> Response:
+        self.check_idle(arm, resource)
+        for path, id in sources.named(body).items():
+            if resource.private["sources"].get(path, "") != id.lower():
+                raise changed(path)
+        profile = resource.properties["publishingProfile"]
+        mode = one_of(body, "properties.publishingProfile.replicationMode", ("Full", "Shallow"))
+        if mode is not None and mode != profile.get("replicationMode", "Full"):
+            raise changed("publishingProfile.replicationMode")
+        safe = safety(body, resource.properties["safetyProfile"])
+        regions = profile["targetRegions"]
+        given_regions = field(body, "properties.publishingProfile.targetRegions", list)
+        if given_regions is not None:
+            regions = target_regions(body, resource.location, profile.get("replicationMode"))
+            self.check_regions(resource, regions, safe)
+        end = end_of_life(arm, body)
+        published = dict(profile)
+        published["targetRegions"] = regions
+        for name, kind in (("excludeFromLatest", bool), ("replicaCount", int)):
+            if (value := field(body, f"properties.publishingProfile.{name}", kind)) is not None:
+                published[name] = value
+        if end is not None:
+            published["endOfLifeDate"] = end
+        resource.properties["publishingProfile"] = published
+        resource.properties["safetyProfile"] = safe
+        if "tags" in body or whole:
+            resource.body["tags"] = body.get("tags") or {}
+        resource.properties["provisioningState"] = "Updating"
+        operation = operations.start(
+            arm, call, resource, "galleries/images/versions.update", then="versions.written", family=self.family, open_ended=True
+        )
+        replication.begin(arm, call, resource, operation)
+        return operations.written(arm, call, operation, resource.body, created=False, retry_after=self.retry_after)
+
+    def check_regions(self, resource: Resource, new: list[Json], safe: Json) -> None:
+        """Full desired state: a region that is left out loses its replicas, unless the safety profile refuses that. A failed region has none to lose."""
+        old = resource.properties["publishingProfile"]["targetRegions"]
+        kept = {short(region["name"]): region for region in new}
+        for region in old:
+            name = short(region["name"])
+            if name not in kept:
+                failed = resource.private["replicas"].get(name, {}).get("state") == "Failed"
+                if not safe["allowDeletionOfReplicatedLocations"] and not failed:
+                    raise ArmError(
+                        409,
+                        "OperationNotAllowed",
+                        f"The replicated location '{region['name']}' cannot be removed: safetyProfile.allowDeletionOfReplicatedLocations of the gallery image version "
+                        "is false. Set it to true to remove replicated locations.",
+                        target=_PREFIX + "publishingProfile.targetRegions",
+                    )
+                continue
+            if kept[name]["storageAccountType"] != region["storageAccountType"]:
+                raise changed("publishingProfile.targetRegions.storageAccountType")
+            if kept[name].get("encryption") != region.get("encryption"):
+                raise changed("publishingProfile.targetRegions.encryption")
+
+    def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
+        return self.update(arm, call, resource, call.json(), whole=False)
+
+    def delete(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
+        if resource.properties["safetyProfile"].get("blockDeletionBeforeEndOfLife"):
+            end = resource.properties["publishingProfile"].get("endOfLifeDate")
+            if end is None or moment(end) > arm.now:
+                raise ArmError(
+                    409,
+                    "DeleteGalleryImageVersionBlockedBeforeEndOfLife",
+                    f"The gallery image version '{resource.name}' cannot be deleted before its end of life date '{end}', since "
+                    "safetyProfile.blockDeletionBeforeEndOfLife is true. Set it to false, or move the end of life date, to delete the version.",
+                )
+        return super().delete(arm, call, resource)
+
+
+def check_name(name: str) -> None:
+    """Major.Minor.Patch, each an int32. Raises ArmError 400 InvalidParameter."""
+    parts = name.split(".")
+    if len(parts) != 3 or not all(re.fullmatch(r"\d+", part) and int(part) <= INT32 for part in parts):
+        raise ArmError(
+            400,
+            "InvalidParameter",
+            "The image version name is invalid. The image version name should follow Major(int).Minor(int).Patch(int) format, for e.g: 1.0.0, 2018.12.1 etc.",
+            target="galleryImageVersionName",
+        )
+
+
+def target_regions(body: Json, location: str, mode: str | None) -> list[Json]:
+    """The target regions as Azure keeps them: display names, defaults filled in. Raises ArmError for duplicates, unknown regions, or a list without the home region."""
+    where = "publishingProfile.targetRegions"
+    given = field(body, f"properties.{where}", list) or [{"name": location}]
+    count = field(body, "properties.publishingProfile.replicaCount", int, 1)
+    kind = one_of(body, "properties.publishingProfile.storageAccountType", STORAGE) or "Standard_LRS"
+    found: list[Json] = []
+    for one in given:
+        name = required(one, "name", target=_PREFIX + where + ".name")
+        if not is_known(name):
+            raise invalid(f"The target region '{name}' is not a known Azure region.", where)
+        if any(short(other["name"]) == short(name) for other in found):
+            raise invalid("Duplicate regions are not allowed in target publishing regions.", where)
+        replicas = field(one, "regionalReplicaCount", int, count)
+        if not 1 <= replicas <= 100:
+            raise invalid(
+                f"The regional replica count {replicas} is not valid: it must lie between 1 and 100.", where + ".regionalReplicaCount"
+            )
+        region: Json = {
+            "name": display(name),
+            "regionalReplicaCount": replicas,
+            "storageAccountType": one_of(one, "storageAccountType", STORAGE) or kind,
+        }
+        if one.get("encryption"):
+            region["encryption"] = one["encryption"]
+        if (excluded := field(one, "excludeFromLatest", bool)) is not None:
+            region["excludeFromLatest"] = excluded
+        found.append(region)
+    if not any(short(region["name"]) == short(location) for region in found):
+        names = ", ".join(region["name"] for region in found)
+        raise invalid(
+            f"Gallery image version publishing profile regions '{names}' must contain the location of image version '{location}'.", where
+        )
+    if mode == "Shallow" and (len(found) != 1 or found[0]["regionalReplicaCount"] != 1):
+        raise invalid(
+            "A gallery image version with the replication mode 'Shallow' can have its source region with one replica only.", where
+        )
+    return found
+
+
+def end_of_life(arm: Sandbox, body: Json) -> str | None:
+    """publishingProfile.endOfLifeDate. Raises ArmError 400 for one that is no time or has passed."""
+    text = field(body, "properties.publishingProfile.endOfLifeDate")
+    if text is None:
+        return None
+    try:
+        when = moment(text)
+    except ValueError:
+        raise invalid(f"The endOfLifeDate '{text}' is not a valid time.", "publishingProfile.endOfLifeDate") from None
+    if when <= arm.now:
+        raise invalid("EndOfLifeDate must be a future date.", "publishingProfile.endOfLifeDate")
+    return stamp(when)
+
+
+def safety(body: Json, old: Json | None) -> Json:
+    made = dict(old or {"reportedForPolicyViolation": False, "allowDeletionOfReplicatedLocations": False})
+    for name in ("allowDeletionOfReplicatedLocations", "blockDeletionBeforeEndOfLife"):
+        if (value := field(body, f"properties.safetyProfile.{name}", bool)) is not None:
+            made[name] = value
+    return made
+
+
+register(Versions())

@@ -1,0 +1,227 @@
+"""Microsoft Entra's token endpoints (v1 and v2), OpenID metadata, and the check of bearer tokens.
+
+Shapes: recorded traffic of azure-identity and MSAL (azure-mgmt-compute 29 and 30 test recordings); error texts: AADSTS error reference.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from .wire import JSON_TYPE, ArmError, Json, Response, compact
+
+if TYPE_CHECKING:
+    from .call import Call
+    from .sandbox import Sandbox
+
+LIFETIME = 86_399  # seconds, as recorded
+
+
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def issue(arm: Sandbox, *, lifetime: int = LIFETIME, audience: str = "https://management.azure.com/") -> str:
+    """A bearer token that `check` accepts for `lifetime` seconds: a JWT signed with the sandbox's own key."""
+    now = int(arm.clock.now())
+    header = _base64(b'{"typ":"JWT","alg":"HS256"}')
+    claims = {
+        "aud": audience,
+        "iss": f"https://sts.windows.net/{arm.tenant_id}/",
+        "iat": now,
+        "nbf": now,
+        "exp": now + lifetime,
+        "appid": arm.client_id,
+        "oid": arm.object_id,
+        "tid": arm.tenant_id,
+        "ver": "1.0",
+    }
+    signed = f"{header}.{_base64(json.dumps(claims).encode())}"
+    return f"{signed}.{_sign(arm, signed)}"
+
+
+def _sign(arm: Sandbox, text: str) -> str:
+    return _base64(hmac.new(arm.key, text.encode(), hashlib.sha256).digest())
+
+
+def check(arm: Sandbox, call: Call) -> None:
+    """Raise ArmError 401 as ARM does for a missing, foreign or expired bearer token."""
+    value = call.header("authorization")
+    challenge = {
+        "www-authenticate": f'Bearer authorization_uri="{call.base}/{arm.tenant_id}", error="invalid_token", '
+        "error_description=\"The authentication failed because of missing 'Authorization' header.\""
+    }
+    if not value[:7].lower() == "bearer ":
+        raise ArmError(
+            401, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.", headers=challenge, gateway=True
+        )
+    token = value[7:].strip()
+    expiry = arm.known_tokens.get(token)
+    if expiry is None:
+        parts = token.split(".")
+        if len(parts) != 3 or not hmac.compare_digest(_sign(arm, f"{parts[0]}.{parts[1]}"), parts[2]):
+            raise ArmError(401, "InvalidAuthenticationToken", "The access token is invalid.", headers=challenge, gateway=True)
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        expiry = float(claims["exp"])
+        if len(arm.known_tokens) > 10_000:
+            arm.known_tokens.clear()
+        arm.known_tokens[token] = expiry
+    if expiry <= arm.now:
+        raise ArmError(
+            401,
+            "ExpiredAuthenticationToken",
+            f"The access token expiry UTC time '{_american(expiry)}' is earlier than current UTC time '{_american(arm.now)}'.",
+            headers=challenge,
+            gateway=True,
+        )
+
+
+def _american(seconds: float) -> str:
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment.month}/{moment.day}/{moment.year} {moment.hour % 12 or 12}:{moment:%M:%S} {'AM' if moment.hour < 12 else 'PM'}"
+
+
+def answer(arm: Sandbox, call: Call) -> Response | None:
+    """The answer of the login host, or None where the path is not one of its own."""
+    parts = [segment.lower() for segment in call.segments]
+    if parts[:3] == ["common", "discovery", "instance"] or parts[1:3] == ["discovery", "instance"]:
+        host = call.base.split("://", 1)[1]
+        return _json(
+            200,
+            {
+                "tenant_discovery_endpoint": f"{call.base}/{arm.tenant_id}/v2.0/.well-known/openid-configuration",
+                "api-version": "1.1",
+                "metadata": [{"preferred_network": host, "preferred_cache": host, "aliases": [host]}],
+            },
+        )
+    if len(parts) >= 3 and parts[-2:] == [".well-known", "openid-configuration"]:
+        return _json(200, _openid(arm, call.base, parts[0]))
+    if len(parts) >= 3 and parts[-1] == "keys" and "discovery" in parts:
+        return _json(200, {"keys": []})
+    if len(parts) in (3, 4) and parts[1] == "oauth2" and parts[-1] == "token":
+        return _token(arm, call, parts[0], version2=len(parts) == 4)
+    return None
+
+
+def _openid(arm: Sandbox, base: str, tenant: str) -> Json:
+    return {
+        "token_endpoint": f"{base}/{tenant}/oauth2/v2.0/token",
+        "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
+        "jwks_uri": f"{base}/{tenant}/discovery/v2.0/keys",
+        "response_modes_supported": ["query", "fragment", "form_post"],
+        "subject_types_supported": ["pairwise"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
+        "scopes_supported": ["openid", "profile", "email", "offline_access"],
+        "issuer": f"{base}/{arm.tenant_id}/v2.0",
+        "request_uri_parameter_supported": False,
+        "authorization_endpoint": f"{base}/{tenant}/oauth2/v2.0/authorize",
+        "device_authorization_endpoint": f"{base}/{tenant}/oauth2/v2.0/devicecode",
+        "end_session_endpoint": f"{base}/{tenant}/oauth2/v2.0/logout",
+        "tenant_region_scope": "NA",
+        "cloud_instance_name": base.split("://", 1)[1],
+    }
+
+
+def _token(arm: Sandbox, call: Call, tenant: str, *, version2: bool) -> Response:
+    form = dict(parse_qsl(call.body.decode("utf-8", "replace"), keep_blank_values=True))
+    if form.get("client_id", "") == "" and call.header("authorization")[:6].lower() == "basic ":
+        user, _, password = base64.b64decode(call.header("authorization")[6:]).decode().partition(":")
+        form.update(client_id=user, client_secret=password)
+    if tenant not in (arm.tenant_id, "common", "organizations"):
+        return _refuse(
+            arm,
+            400,
+            "invalid_request",
+            90002,
+            f"Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud.",
+        )
+    if form.get("grant_type") != "client_credentials":
+        return _refuse(
+            arm, 400, "unsupported_grant_type", 70003, f"The app requested an unsupported grant type '{form.get('grant_type', '')}'."
+        )
+    client = form.get("client_id", "")
+    if client != arm.client_id:
+        return _refuse(
+            arm, 400, "unauthorized_client", 700016, f"Application with identifier '{client}' was not found in the directory '{tenant}'."
+        )
+    secret, assertion = form.get("client_secret"), form.get("client_assertion")
+    if secret is None and not assertion:
+        return _refuse(
+            arm,
+            401,
+            "invalid_client",
+            7000218,
+            "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
+        )
+    if secret is not None and not hmac.compare_digest(secret.encode(), arm.client_secret.encode()):
+        return _refuse(
+            arm,
+            401,
+            "invalid_client",
+            7000215,
+            "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, "
+            f"for a secret added to app '{client}'.",
+        )
+    if secret is None and (assertion or "").count(".") != 2:
+        return _refuse(arm, 401, "invalid_client", 50027, "JWT token is invalid or malformed.")
+    resource = form.get("resource") or form.get("scope", "").removesuffix("/.default")
+    if not resource:
+        return _refuse(
+            arm,
+            400,
+            "invalid_request",
+            900144,
+            f"The request body must contain the following parameter: '{'scope' if version2 else 'resource'}'.",
+        )
+    token = issue(arm, audience=resource)
+    if version2:
+        return _json(
+            200,
+            {
+                "token_type": "Bearer",
+                "expires_in": LIFETIME,
+                "ext_expires_in": LIFETIME,
+                "refresh_in": LIFETIME // 2,
+                "access_token": token,
+            },
+        )
+    now = int(arm.clock.now())
+    return _json(
+        200,
+        {
+            "token_type": "Bearer",
+            "expires_in": str(LIFETIME),
+            "ext_expires_in": str(LIFETIME),
+            "expires_on": str(now + LIFETIME),
+            "not_before": str(now),
+            "resource": resource,
+            "access_token": token,
+        },
+    )
+
+
+def _refuse(arm: Sandbox, status: int, error: str, number: int, text: str) -> Response:
+    when = datetime.fromtimestamp(arm.now, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    trace, correlation = arm.request_guid(), arm.request_guid()
+    return _json(
+        status,
+        {
+            "error": error,
+            "error_description": f"AADSTS{number}: {text}\r\nTrace ID: {trace}\r\nCorrelation ID: {correlation}\r\nTimestamp: {when}",
+            "error_codes": [number],
+            "timestamp": when,
+            "trace_id": trace,
+            "correlation_id": correlation,
+            "error_uri": f"https://login.microsoftonline.com/error?code={number}",
+        },
+    )
+
+
+def _json(status: int, value: Json) -> Response:
+    return Response(status, {"content-type": JSON_TYPE, "cache-control": "no-store, no-cache"}, compact(value))

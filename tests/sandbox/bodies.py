@@ -1,0 +1,119 @@
+"""Request bodies and small sequences of calls that the sandbox's tests share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.sandbox_transport import AzureClients
+
+LOCATION = "westeurope"
+KEY = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQC7 builder@example.com"
+UBUNTU = {"publisher": "Canonical", "offer": "ubuntu-24_04-lts", "sku": "server", "version": "latest"}
+WINDOWS = {"publisher": "MicrosoftWindowsServer", "offer": "WindowsServer", "sku": "2022-datacenter-g2", "version": "latest"}
+
+
+def group(clients: AzureClients, name: str = "rg") -> str:
+    return f"/subscriptions/{clients.subscription_id}/resourceGroups/{name}"
+
+
+async def make_group(clients: AzureClients, name: str = "rg", location: str = LOCATION, **body: Any) -> Any:
+    return await clients.resources.resource_groups.create_or_update(name, {"location": location, **body})
+
+
+async def make_network(clients: AzureClients, name: str = "rg", location: str = LOCATION) -> str:
+    """A virtual network with one subnet, by the generic by-id call; returns the subnet's id."""
+    id = f"{group(clients, name)}/providers/Microsoft.Network/virtualNetworks/vnet"
+    subnet = {"name": "build", "properties": {"addressPrefix": "10.0.0.0/24", "defaultOutboundAccess": True}}
+    body = {"location": location, "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}, "subnets": [subnet]}}
+    poller = await clients.resources.resources.begin_create_or_update_by_id(id, body, api_version="2024-05-01")
+    await poller.result()
+    return f"{id}/subnets/build"
+
+
+def machine(subnet: str, image: dict[str, Any], *, windows: bool = False, location: str = LOCATION, specialized: bool = False, **properties: Any) -> dict[str, Any]:
+    """A virtual machine's PUT with an inline network interface."""
+    configuration = {
+        "name": "nic",
+        "properties": {"primary": True, "deleteOption": "Delete", "ipConfigurations": [{"name": "ip", "properties": {"subnet": {"id": subnet}}}]},
+    }
+    profile: dict[str, Any] = {"computerName": "builder", "adminUsername": "builder"}
+    if windows:
+        profile["adminPassword"] = "Correct-Horse-9"
+    else:
+        profile["linuxConfiguration"] = {"disablePasswordAuthentication": True, "ssh": {"publicKeys": [{"path": "/home/builder/.ssh/authorized_keys", "keyData": KEY}]}}
+    body: dict[str, Any] = {
+        "location": location,
+        "properties": {
+            "hardwareProfile": {"vmSize": "Standard_D2s_v5"},
+            "storageProfile": {"imageReference": image, "osDisk": {"createOption": "FromImage", "deleteOption": "Delete"}},
+            "osProfile": profile,
+            "networkProfile": {"networkApiVersion": "2022-11-01", "networkInterfaceConfigurations": [configuration]},
+            **properties,
+        },
+    }
+    if specialized:
+        del body["properties"]["osProfile"]
+    return body
+
+
+async def make_machine(clients: AzureClients, name: str = "vm", image: dict[str, Any] | None = None, resource_group: str = "rg", **options: Any) -> Any:
+    """Group, network and a running machine."""
+    location = options.get("location", LOCATION)
+    await make_group(clients, resource_group, location)
+    subnet = await make_network(clients, resource_group, location)
+    poller = await clients.compute.virtual_machines.begin_create_or_update(resource_group, name, machine(subnet, image or UBUNTU, **options))
+    return await poller.result()
+
+
+async def run(clients: AzureClients, script: str, *, name: str = "command", vm: str = "vm", **properties: Any) -> Any:
+    """Run a script to its end; returns the instance view."""
+    body = {"location": LOCATION, "properties": {"source": {"script": script}, **properties}}
+    poller = await clients.compute.virtual_machine_run_commands.begin_create_or_update("rg", vm, name, body)
+    await poller.result()
+    return await view_of(clients, name, vm)
+
+
+async def view_of(clients: AzureClients, name: str = "command", vm: str = "vm") -> Any:
+    found = await clients.compute.virtual_machine_run_commands.get_by_virtual_machine("rg", vm, name, expand="instanceView")
+    return found.instance_view
+
+
+async def generalize(clients: AzureClients, vm: str = "vm", *, deprovision: bool = True) -> None:
+    """Deprovision (by run command), deallocate, mark as generalized."""
+    if deprovision:
+        await run(clients, "waagent -deprovision+user -force\n", name="deprovision", vm=vm)
+    await (await clients.compute.virtual_machines.begin_deallocate("rg", vm)).result()
+    await clients.compute.virtual_machines.generalize("rg", vm)
+
+
+async def make_definition(clients: AzureClients, name: str = "ubuntu", *, security: str | None = "Standard", **properties: Any) -> Any:
+    """A gallery with one definition for Linux, generalized, V2."""
+    await (await clients.compute.galleries.begin_create_or_update("rg", "gallery", {"location": LOCATION})).result()
+    body: dict[str, Any] = {
+        "osType": "Linux",
+        "osState": "Generalized",
+        "hyperVGeneration": "V2",
+        "identifier": {"publisher": "factory", "offer": "linux", "sku": name},
+        **properties,
+    }
+    if security is not None:
+        body["features"] = [{"name": "SecurityType", "value": security}]
+    poller = await clients.compute.gallery_images.begin_create_or_update("rg", "gallery", name, {"location": LOCATION, "properties": body})
+    return await poller.result()
+
+
+def version(source: dict[str, Any], *regions: str, excluded: bool = False, **more: Any) -> dict[str, Any]:
+    """A version's PUT: `source` is the storageProfile."""
+    profile: dict[str, Any] = {"targetRegions": [{"name": name, "regionalReplicaCount": 1} for name in (LOCATION, *regions)], "excludeFromLatest": excluded}
+    return {"location": LOCATION, "properties": {"publishingProfile": profile, "storageProfile": source, **more}}
+
+
+async def publish(clients: AzureClients, name: str, body: dict[str, Any], definition: str = "ubuntu") -> Any:
+    poller = await clients.compute.gallery_image_versions.begin_create_or_update("rg", "gallery", definition, name, body)
+    return await poller.result()
+
+
+async def replication_of(clients: AzureClients, name: str, definition: str = "ubuntu") -> dict[str, tuple[str, int]]:
+    """{region: (state, progress)}."""
+    found = await clients.compute.gallery_image_versions.get("rg", "gallery", definition, name, expand="ReplicationStatus")
+    return {one.region: (one.state, one.progress) for one in found.replication_status.summary}
