@@ -69,6 +69,10 @@ class Build:
         return self.names.build_id("Microsoft.Compute/virtualMachines", self.names.machine)
 
     @property
+    def _purchase(self) -> Arguments:
+        return {} if self.facts.base.plan is None else {"plan": self.facts.base.plan}
+
+    @property
     def _luns(self) -> list[int]:
         """LUNs of the image's data disks: the recipe's, and those that come with the base."""
         return sorted({disk.lun for disk in self.recipe.build.data_disks} | set(self.facts.base.data_luns))
@@ -104,6 +108,7 @@ class Build:
                 "computer_name": names.computer,
                 "tags": self._tags,
                 "zone": build.zone,
+                **self._purchase,
             },
         }
 
@@ -140,7 +145,7 @@ class Build:
 
     def _capture(self) -> Arguments:
         if self.recipe.route == "virtual_machine":
-            return self._machine
+            return {**self._machine, "os_state": self.recipe.os.state}
         capture = {
             "resource_group": self.names.resource_group,
             "name": self.names.image if self.recipe.route == "managed_image" else self.names.snapshot,
@@ -241,6 +246,7 @@ class Build:
                 "computer_name": self.names.test_computer,
                 "tags": self._tags,
                 "zone": None,
+                **self._purchase,
             },
             "boot_test.run_script": self._run_command(recipe.boot_test, "boot-test", False, machine=self.names.test_machine),
         }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag
 
 from include.factory.problem import refusal
-from include.factory.value import DefinitionName, GalleryName, Pattern, ResourceGroupName, Slug, Value, resource_id
+from include.factory.value import DefinitionName, GalleryName, Pattern, ResourceGroupName, Shorthand, Slug, Value, resource_id
 
 BaseVersion = Annotated[
     str, Pattern(r"latest|\d+\.\d+\.\d+", "a version", "Write `latest` or three numbers, as in 2026.1123.13000, in quotes.")
@@ -83,16 +83,12 @@ class RecipeBase(Value):
     """A version of its image, or `latest`."""
 
 
-def _expanded(written: Any) -> Any:
-    if isinstance(written, dict) and set(written) == {"urn"}:
-        written = written["urn"]
-    if not isinstance(written, str):
-        return written
-    words = written.split(":")
+def _parsed(urn: str) -> dict[str, str]:
+    words = urn.split(":")
     if len(words) not in (3, 4) or not all(words):
         raise refusal(
-            f"{written!r} is not a marketplace URN",
-            "Write publisher:offer:sku:version, as in Canonical:ubuntu-24_04-lts:server:latest, or one of recipe, gallery, managed_image, snapshot.",
+            f"{urn!r} is not a marketplace URN",
+            "Write publisher:offer:sku:version, or one of recipe, gallery, managed_image, snapshot.",
         )
     return dict(zip(("publisher", "offer", "sku", "version"), words, strict=False))
 
@@ -128,7 +124,6 @@ Base = Annotated[
             "cure": "Write a URN such as Canonical:ubuntu-24_04-lts:server:latest, or one of recipe, gallery, managed_image, snapshot.",
         },
     ),
-    BeforeValidator(_expanded),
-    Field(json_schema_extra={"anyOf": [{"type": "string", "pattern": "^[^:]+:[^:]+:[^:]+(:[^:]+)?$"}]}),
+    Shorthand(str, _parsed),
 ]
 BaseKind = Literal["marketplace", "recipe", "gallery", "managed_image", "snapshot"]

@@ -1,6 +1,7 @@
 """By which route a machine becomes a gallery version.
 
-The matrix, from https://learn.microsoft.com/azure/virtual-machines/shared-image-galleries (features) and trusted-launch-portal (image types):
+The matrix, from https://learn.microsoft.com/azure/virtual-machines/shared-image-galleries (features) and
+https://learn.microsoft.com/azure/virtual-machines/trusted-launch-portal (image types):
 
 =======================  ==============  ===========  ==============================  =========================================
 image's security type    machine's       state        routes                          why
@@ -35,7 +36,7 @@ _MATRIX: dict[tuple[str, str], tuple[str, tuple[Route, ...]]] = {
 
 
 @dataclass(frozen=True)
-class NoRoute(ValueError):
+class NoRouteError(ValueError):
     """No route leads there; `field` is what to change: ``security_type``, ``state``, ``machine`` or ``capture``."""
 
     field: str
@@ -55,22 +56,24 @@ def capture_route(*, machine: str, state: str, image: str, generation: str = "V2
     """The route for a machine of security type `machine` to an image of security type `image` and OS state `state`.
 
     :param asked: a route that the recipe insists on, or ``auto`` for the best.
-    :raises NoRoute: the combination is impossible in Azure.
+    :raises NoRouteError: the combination is impossible in Azure.
     """
     if image != "Standard" and generation != "V2":
-        raise NoRoute("security_type", f"{image} needs generation V2", "Set os.generation to V2, or os.security_type to Standard.")
+        raise NoRouteError("security_type", f"{image} needs generation V2", "Set os.generation to V2, or os.security_type to Standard.")
     needed, routes = _MATRIX[image, state]
     if machine != needed:
-        raise NoRoute(
+        raise NoRouteError(
             "machine", f"a {machine} machine cannot become a {image} image", f"Build it on a {needed} machine, which is the default."
         )
     if architecture == "Arm64":
         if image == "ConfidentialVM":
-            raise NoRoute("security_type", "there are no Arm64 confidential machines", "Use architecture x64, or another security type.")
+            raise NoRouteError(
+                "security_type", "there are no Arm64 confidential machines", "Use architecture x64, or another security type."
+            )
         routes = tuple(route for route in routes if route != "managed_image")
     if not routes:
         why = "a managed image holds no Arm64 system" if architecture == "Arm64" else "a managed image is always generalized"
-        raise NoRoute(
+        raise NoRouteError(
             "security_type",
             f"a {state} {architecture} image of security type {image} cannot be captured: it is made through a managed image, and {why}",
             "Use security type TrustedLaunch or Standard.",
@@ -78,9 +81,9 @@ def capture_route(*, machine: str, state: str, image: str, generation: str = "V2
     if asked == "auto":
         return routes[0]
     if asked not in routes:
-        raise NoRoute(
+        raise NoRouteError(
             "capture",
             f"a {state} {architecture} image of security type {image} cannot be captured by {asked}",
             f"Use auto or {' or '.join(routes)}.",
         )
-    return asked  # type: ignore[return-value]  # it is one of the routes
+    return asked

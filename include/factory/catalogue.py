@@ -13,16 +13,14 @@ from pydantic import ValidationError
 
 from include.factory.base import GalleryBase
 from include.factory.catalogue_cache import CatalogueCache
+from include.factory.folder import catalogue_folder
 from include.factory.problem import Location, Problem, RecipeError, dotted
 from include.factory.publish import Publish
 from include.factory.recipe import Recipe
 
 LARGEST = 256 * 1024  # bytes of a recipe or a script; a run command's script is of this order
 
-RECIPES = Path(__file__).parents[1] / "recipes"
-"""The project's own catalogue."""
-
-__all__ = ["RECIPES", "Catalogue", "Problem", "RecipeError", "load_catalogue", "load_recipe"]
+__all__ = ["Catalogue", "Problem", "RecipeError", "catalogue_folder", "load_catalogue", "load_recipe"]
 
 
 @dataclass(frozen=True)
@@ -92,11 +90,11 @@ class _Reader:
         """Add a problem of `file` at the field `location`."""
         line = 1
         if location:
-            from include.factory.yaml_file import YamlFault, locate, parse
+            from include.factory.yaml_file import YamlError, locate, parse
 
             try:
                 line, _ = locate(parse((self.folder / file).read_text("utf-8"))[1], location)
-            except (OSError, ValueError, YamlFault):
+            except (OSError, ValueError, YamlError):
                 line = 1
         self._problems.setdefault(file, []).append(Problem(str(self.folder / file), line, dotted(location), message, cure))
 
@@ -153,11 +151,11 @@ class _Reader:
             return self.problem(file, (), f"the file cannot be read: {error.strerror}", "Check its permissions.")
         except UnicodeDecodeError:
             return self.problem(file, (), "the file is not UTF-8 text", "Save it as UTF-8.")
-        from include.factory.yaml_file import YamlFault, parse
+        from include.factory.yaml_file import YamlError, parse
 
         try:
             data, _ = parse(text)
-        except YamlFault as error:
+        except YamlError as error:
             self._problems[file] = [Problem(str(path), line, "", message, cure) for line, message, cure in error.faults]
             return None
         if self._cache is not None:
@@ -250,7 +248,7 @@ class _Reader:
         self.problem(f"{name}.yaml", location, f"{others} and this recipe both {what}", cure)
 
     def _place_on_parent(self, name: str, recipe: Recipe, parent_name: str) -> None:
-        """Write down where the parent publishes. A parent with problems does not take its children away, as long as its gallery can be read."""
+        """Write down where the parent publishes. A broken parent takes no child away while its gallery can be read."""
         file = f"{name}.yaml"
         parent = self.recipes.get(parent_name)
         if parent is None and parent_name not in self._data:
@@ -297,7 +295,7 @@ class _Reader:
             self.problem(
                 file,
                 ("os", "security_type"),
-                f"it needs a {recipe.machine_security} machine, and the base {parent.name} ({parent.os.security_type}) makes {' and '.join(sorted(makes))} ones",
+                f"it needs a {recipe.machine_security} machine, and the base {parent.name} ({parent.os.security_type}) makes none",
                 f"Write os.security_type: {parent.os.security_type}, or choose another base.",
             )
         if parent.build.region != recipe.build.region and recipe.build.region not in {region.name for region in parent.target_regions}:
@@ -305,5 +303,5 @@ class _Reader:
                 file,
                 ("build", "region"),
                 f"the base {parent.name} is not replicated to {recipe.build.region}",
-                f"Add {recipe.build.region} to the regions of {parent.name}, or build in one of {', '.join(region.name for region in parent.target_regions)}.",
+                f"Add {recipe.build.region} to its regions, or build in {' or '.join(region.name for region in parent.target_regions)}.",
             )

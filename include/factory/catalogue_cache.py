@@ -1,8 +1,8 @@
 """What was read of the catalogue's files, so that files that have not changed are not read again.
 
-One JSON file per catalogue below ``$XDG_CACHE_HOME/image-factory`` (``~/.cache`` without the variable). It holds what the YAML says and
-the scripts' digests, never results of a check: recipes from the cache are validated like all others. A cache that cannot be read is an empty one, and a
-cache that cannot be written stays as it is.
+One JSON file per catalogue below ``$XDG_CACHE_HOME/image-factory`` (``~/.cache`` without the variable). It holds what the YAML says and the
+scripts' digests, never results of a check: recipes from the cache are validated like all others. A cache that cannot be read is an empty
+one, and a cache that cannot be written stays as it is.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ class CatalogueCache:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=self._path.name)
-            with open(handle, "w", encoding="utf-8") as file:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
                 json.dump({"format": FORMAT, "files": self._new}, file, separators=(",", ":"))
-            os.replace(temporary, self._path)
+            Path(temporary).replace(self._path)
         except OSError:
             if temporary:
                 Path(temporary).unlink(missing_ok=True)
@@ -71,7 +71,7 @@ def _cache_folder() -> Path:
     chosen = os.environ.get("XDG_CACHE_HOME", "")
     try:
         # The specification lets relative paths be ignored.
-        base = Path(chosen) if os.path.isabs(chosen) else Path.home() / ".cache"
+        base = Path(chosen) if Path(chosen).is_absolute() else Path.home() / ".cache"
     except RuntimeError:
         base = Path(tempfile.gettempdir())
     return base / "image-factory"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from include.factory.capture_route import NoRoute
+from include.factory.capture_route import NoRouteError
 from include.factory.problem import Contradiction
 from include.factory.secret import CURE, secret_in_value, secret_under_name
 from include.factory.value import repeated
@@ -33,7 +33,7 @@ def _kind_of_image(recipe: Recipe) -> Iterator[Contradiction]:
         return
     try:
         _ = recipe.route
-    except NoRoute as error:
+    except NoRouteError as error:
         field: tuple[str, ...] = ("capture",)
         if error.field == "machine":
             field = ("build", "security_type")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from include.factory.value import Architecture, Generation, OsState, OsType, Value
 
@@ -25,7 +25,7 @@ class BaseFacts(_Fact):
     snapshot: dict[str, Any] | None = None
     """`{"os": id, "data": {lun: id}}`."""
     os_type: OsType | None = None
-    os_state: OsState = "Generalized"
+    os_state: Annotated[OsState, BeforeValidator(lambda state: state or "Generalized")] = "Generalized"
     """Whether machines from it are given accounts at first boot; snapshots are Specialized."""
     generation: Generation | None = None
     architecture: Architecture | None = None
@@ -33,6 +33,8 @@ class BaseFacts(_Fact):
     """The SecurityType of its definition, or of the marketplace image."""
     data_luns: tuple[int, ...] = ()
     """LUNs of the data disks that come with it."""
+    plan: dict[str, str] | None = None
+    """Purchase plan of a marketplace image, `{"name", "product", "publisher"}`; machines from it and from its images need it."""
 
 
 class VersionFacts(_Fact):

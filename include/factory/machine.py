@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from include.factory.region import RegionName
-from include.factory.value import DiskType, MachineSecurity, Pattern, Value, resource_id, spelled, unless_shorthand
+from include.factory.value import DiskType, MachineSecurity, Pattern, Shorthand, Value, resource_id, spelled
 
 Size = Annotated[
     str, Pattern(r"(?:Standard|Basic)_\w+", "a VM size", "Sizes are named like Standard_D2s_v5; `az vm list-skus` prints them.")
@@ -42,12 +42,12 @@ class DataDisk(Value):
 class BuildMachine(Value):
     region: RegionName
     """Region of the build; it is the home region of the image, which always has it first."""
-    sizes: Annotated[tuple[Size, ...], unless_shorthand(str, lambda size: [size]), Field(max_length=10)] = ()
+    sizes: Annotated[tuple[Size, ...], Shorthand(str, lambda size: [size]), Field(max_length=10)] = ()
     """VM sizes in order of preference: the next is taken when Azure has none of one. By default three common ones for the architecture."""
     zone: Literal["1", "2", "3"] | None = None
     """Availability zone, in quotes; by default Azure's choice."""
     subnet: Annotated[str, resource_id("Microsoft.Network/virtualNetworks/subnets")] | None = None
-    """ARM id of an existing subnet; by default each run makes a network of its own, and removes it. The machine never has a public IP address."""
+    """ARM id of an existing subnet; by default each run makes and removes its own network. The machine never has a public IP address."""
     address_prefix: AddressPrefix = "10.250.0.0/24"
     """Address range of the run's own network."""
     identities: tuple[Annotated[str, resource_id("Microsoft.ManagedIdentity/userAssignedIdentities")], ...] = ()

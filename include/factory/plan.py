@@ -140,7 +140,7 @@ def _version_problems(run: Run, facts: Facts, version: str) -> Iterator[str]:
         )
         yield f"Version {version} exists already, {whose}. {cure}."
     if len(facts.versions) >= VERSIONS_LIMIT and version not in facts.versions:
-        yield f"The definition has {len(facts.versions)} versions, and Azure keeps {VERSIONS_LIMIT} per subscription and region. Retire old versions."
+        yield f"The definition has {len(facts.versions)} versions; Azure keeps {VERSIONS_LIMIT} in a region. Retire old ones."
 
 
 def _region_problems(recipe: Recipe, run: Run) -> Iterator[str]:

@@ -12,7 +12,7 @@ Location = tuple[str | int, ...]
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One line of a compiler's output: ``file:line: field: message. cure``. `line` counts from 1; `field` is dotted, ``steps[2].timeout``."""
+    """As a compiler prints it: ``file:line: field: message. cure``. `line` counts from 1; `field` is dotted, ``steps[2].timeout``."""
 
     file: str
     line: int

@@ -14,9 +14,9 @@ from include.factory.value import (
     IdentifierWord,
     ReplicaType,
     ResourceGroupName,
+    Shorthand,
     Value,
     resource_id,
-    unless_shorthand,
 )  # fmt: skip
 from include.factory.version import VersionScheme
 
@@ -64,12 +64,12 @@ class Publish(Value):
     """Offer of the definition; by default `linux` or `windows`."""
     sku: IdentifierWord | None = None
     """SKU of the definition; by default the definition's name. Publisher, offer and SKU together are one definition's of a gallery."""
-    features: dict[str, Annotated[str, BeforeValidator(_feature)]] = Field(default_factory=dict)
-    """Features of the definition beside SecurityType, such as `IsAcceleratedNetworkSupported: true` or `DiskControllerTypes: "SCSI, NVMe"`."""
+    features: dict[str, Annotated[str, BeforeValidator(_feature, json_schema_input_type=str | bool)]] = Field(default_factory=dict)
+    """Features beside SecurityType, such as `IsAcceleratedNetworkSupported: true` or `DiskControllerTypes: SCSI, NVMe`."""
     recommended: Recommended = Recommended()
     """Recommended size of machines made from the image."""
     version: VersionScheme = "date"
-    """How the run's time (UTC) becomes a version: `date` is `{yyyy}.{mmdd}.{hhmmss}`; a part may be a fixed number, as in `1.{yyyymmdd}.{hhmmss}`."""
+    """How the run's time (UTC) becomes a version: `date` is `{yyyy}.{mmdd}.{hhmmss}`; a part may be fixed: `1.{yyyymmdd}.{hhmmss}`."""
     end_of_life: Lifetime | None = None
     """How long after the run a version's end of life is, such as `180d`; by default it has none."""
     safety: Safety = Safety()
@@ -88,7 +88,7 @@ class TargetRegion(Value):
 
 
 class Replicate(Value):
-    regions: tuple[Annotated[TargetRegion, unless_shorthand(str, lambda name: {"name": name})], ...] = ()
+    regions: tuple[Annotated[TargetRegion, Shorthand(str, lambda name: {"name": name})], ...] = ()
     """Regions of the image; the build region is always one of them."""
     replica_count: int = Field(default=1, ge=1, le=100)
     """Replicas per region. Azure advises one per 20 machines made at once, and 3 in production."""
@@ -112,5 +112,5 @@ class Retention(Value):
     """Age from which other versions may be retired; `null` keeps all."""
 
 
-ReplicateOrList = Annotated[Replicate, unless_shorthand(list, lambda regions: {"regions": regions})]
-ApprovalOrNot = Annotated[Approval | None, unless_shorthand(bool, lambda wanted: {} if wanted else None)]
+ReplicateOrList = Annotated[Replicate, Shorthand(list, lambda regions: {"regions": regions})]
+ApprovalOrNot = Annotated[Approval | None, Shorthand(bool, lambda wanted: {} if wanted else None)]

@@ -14,7 +14,7 @@ from include.factory.machine import BuildMachine
 from include.factory.publish import Approval, ApprovalOrNot, Publish, Replicate, ReplicateOrList, Retention, TargetRegion
 from include.factory.schedule import Schedule
 from include.factory.script import BootTest, BootTestOrNot, Steps
-from include.factory.value import Architecture, Generation, ImageSecurity, OsState, OsType, Slug, Value, spelled, unless_shorthand
+from include.factory.value import Architecture, Generation, ImageSecurity, OsState, OsType, Shorthand, Slug, Value, spelled
 
 __all__ = ["Approval", "BootTest", "OperatingSystem", "Recipe", "TargetRegion"]
 
@@ -49,8 +49,8 @@ class Recipe(Value):
     """What the image is for."""
     owner: Annotated[str, Field(min_length=1, max_length=256)]
     """Who answers for the image: a team or an address."""
-    schedule: Annotated[Schedule | None, unless_shorthand(str, lambda cron: {"cron": cron})] = None
-    """When it is built: a cron expression (in UTC), or `cron` and `time_zone`. Without one, by hand or when the parent recipe's image is new."""
+    schedule: Annotated[Schedule | None, Shorthand(str, lambda cron: {"cron": cron})] = None
+    """When it is built: a cron expression (in UTC), or `cron` and `time_zone`. Without it: by hand, or when the parent's image is new."""
     os: OperatingSystem
     """The image's operating system and kind."""
     base: Base
@@ -150,8 +150,9 @@ class Recipe(Value):
         )
 
     def base_argument(self) -> dict[str, Any]:
-        """The base as the steps take it: its ``kind`` (marketplace, gallery, managed_image, snapshot) and fields, e.g.
-        ``{"kind": "gallery", "resource_group", "gallery", "definition", "version"}`` or ``{"kind": "snapshot", "os": id, "data": {lun: id}}``.
+        """The base as the steps take it: its ``kind`` (marketplace, gallery, managed_image, snapshot) and fields, such as
+        ``{"kind": "gallery", "resource_group", "gallery", "definition", "version"}`` or
+        ``{"kind": "snapshot", "os": id, "data": {lun: id}}``.
 
         :raises ValueError: the base is another recipe's image and the recipe was not loaded by the catalogue.
         """

@@ -24,9 +24,9 @@ DISPLAY_NAMES: tuple[str, ...] = (
     # Middle East and Africa
     "Israel Central", "Qatar Central", "South Africa North", "South Africa West", "UAE Central", "UAE North",
     # Asia and the Pacific
-    "Australia Central", "Australia Central 2", "Australia East", "Australia Southeast", "Central India", "East Asia", "India South Central",
-    "Indonesia Central", "Japan East", "Japan West", "Jio India Central", "Jio India West", "Korea Central", "Korea South",
-    "Malaysia West", "New Zealand North", "South India", "Southeast Asia", "West India",
+    "Australia Central", "Australia Central 2", "Australia East", "Australia Southeast", "Central India", "East Asia",
+    "India South Central", "Indonesia Central", "Japan East", "Japan West", "Jio India Central", "Jio India West", "Korea Central",
+    "Korea South", "Malaysia West", "New Zealand North", "South India", "Southeast Asia", "West India",
     # US Government
     "USDoD Central", "USDoD East", "USGov Arizona", "USGov Texas", "USGov Virginia",
     # China (21Vianet)

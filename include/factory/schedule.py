@@ -14,14 +14,19 @@ from include.factory.value import Value
 
 # Airflow's presets, airflow.utils.dates.cron_presets.
 PRESETS = {
-    "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@weekly": "0 0 * * 0", "@monthly": "0 0 1 * *", "@quarterly": "0 0 1 */3 *", "@yearly": "0 0 1 1 *",
-}  # fmt: skip
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@quarterly": "0 0 1 */3 *",
+    "@yearly": "0 0 1 1 *",
+}
 
 
 @cache
 def _cron(written: str) -> str:
     """Refuse what Airflow's cron timetable would: it reads the expression with croniter, and describes five fields only."""
-    from croniter import CroniterError, croniter
+    from croniter import CroniterError, croniter  # type: ignore[import-untyped]  # it ships no types
 
     cure = "Five fields: minute hour day-of-month month day-of-week, as in '0 2 * * 1-5'; or @daily, @weekly, @monthly."
     expression = PRESETS.get(written, written)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from include.factory.machine import Size
 from include.factory.problem import refusal
-from include.factory.value import Duration, Pattern, Value, unless_shorthand
+from include.factory.value import Duration, Pattern, Shorthand, Value
 
 TaskName = Annotated[
     str, Pattern(r"[a-z0-9](?:[a-z0-9_-]{0,38}[a-z0-9])?", "a step name", "At most 40 of a-z, 0-9, - and _, as in install-packages.")
@@ -66,6 +66,8 @@ def _named(written: Any) -> Any:
 class Step(_Script):
     """A script that changes the build machine, or checks it."""
 
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema.pop("required", None))  # the name comes from the file
+
     name: TaskName
     """Name of the step's task; by default the script file's, without a leading `check-`."""
     reboot_after: bool = False
@@ -83,20 +85,27 @@ class BootTest(_Script):
 
     timeout: Timeout = 900
     """How long the script may run: 10s to 90m."""
-    sizes: Annotated[tuple[Size, ...], unless_shorthand(str, lambda size: [size]), Field(max_length=10)] = ()
+    sizes: Annotated[tuple[Size, ...], Shorthand(str, lambda size: [size]), Field(max_length=10)] = ()
     """VM sizes of the test machine in order of preference; by default those of the build."""
 
 
-Steps = tuple[Annotated[Step, BeforeValidator(_named), unless_shorthand(str, lambda path: {"script": path})], ...]
+Steps = tuple[Annotated[Step, BeforeValidator(_named), Shorthand(str, lambda path: {"script": path})], ...]
 BootTestOrNot = Annotated[
     BootTest | None,
-    unless_shorthand(bool, lambda wanted: {} if wanted else None),
-    unless_shorthand(str, lambda path: {"script": path}),
+    Shorthand(bool, lambda wanted: {} if wanted else None),
+    Shorthand(str, lambda path: {"script": path}),
 ]
 
 # What is asked of a machine from any image, where the recipe asks nothing: it finished its first boot.
 DEFAULT_BOOT_TEST = {
-    "Linux": "set -eu\nif command -v cloud-init >/dev/null; then cloud-init status --wait; fi\ntest -n \"$(hostname)\"\n",
-    "Windows": "$ErrorActionPreference = 'Stop'\n$state = (Get-ItemProperty 'HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Setup\\State').ImageState\n"
-    "if ($state -ne 'IMAGE_STATE_COMPLETE') { Write-Error \"Windows setup is not complete: $state\"; exit 1 }\n",
-}  # fmt: skip
+    "Linux": """\
+set -eu
+if command -v cloud-init >/dev/null; then cloud-init status --wait; fi
+test -n "$(hostname)"
+""",
+    "Windows": r"""
+$ErrorActionPreference = 'Stop'
+$state = (Get-ItemProperty 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Setup\State').ImageState
+if ($state -ne 'IMAGE_STATE_COMPLETE') { Write-Error "Windows setup is not complete: $state"; exit 1 }
+""",
+}

@@ -26,7 +26,7 @@ def secret_in_value(value: str) -> str | None:
 
 
 def secret_under_name(name: str, value: str) -> str | None:
-    """What kind of secret the pair holds: by its value, or because a literal stands under a name such as ``ADMIN_PASSWORD``. None when it holds none."""
+    """What kind of secret the pair holds, by its value or by a name such as ``ADMIN_PASSWORD``; None when it holds none."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).replace("-", "_").lower()
     by_value = secret_in_value(value)
     if by_value or not value or _PUBLIC.search(words):

@@ -15,6 +15,7 @@ RUN = "image-factory-run"
 DIGEST = "image-factory-digest"
 BASE = "image-factory-base"
 EXPIRES = "image-factory-expires"
+REASON = "image-factory-reason"
 
 # What a run makes and nobody removed may be swept after this: more than the slowest build with the longest replication.
 LIFETIME = timedelta(hours=48)
@@ -27,7 +28,8 @@ def shared_tags(recipe: Recipe) -> dict[str, str]:
 
 def version_tags(recipe: Recipe, run: Run, facts: Facts, digest: str) -> dict[str, str]:
     """Tags of the image version."""
-    return {**shared_tags(recipe), RECIPE: recipe.name, RUN: tag_value(run.id), DIGEST: digest, BASE: tag_value(facts.base.id)}
+    reason = {REASON: tag_value(run.reason)} if run.reason else {}
+    return {**shared_tags(recipe), RECIPE: recipe.name, RUN: tag_value(run.id), DIGEST: digest, BASE: tag_value(facts.base.id), **reason}
 
 
 def build_tags(recipe: Recipe, run: Run, facts: Facts, digest: str) -> dict[str, str]:

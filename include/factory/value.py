@@ -113,9 +113,22 @@ def resource_id(kind: str) -> Pattern:
     return Pattern(expression, f"the id of a {kind}", cure)
 
 
-def unless_shorthand(shorthand: type | tuple[type, ...], expand: Callable[[Any], Any]) -> BeforeValidator:
-    """Accept a short form: a value of type `shorthand` is expanded before it is validated."""
-    return BeforeValidator(lambda written: expand(written) if isinstance(written, shorthand) else written)
+@dataclass(frozen=True)
+class Shorthand:
+    """Marks a value that has a short form: what is written as a `kind` is expanded before it is validated."""
+
+    kind: type
+    expand: Callable[[Any], Any]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        kind, expand = self.kind, self.expand
+        return core_schema.no_info_before_validator_function(
+            lambda written: expand(written) if isinstance(written, kind) else written, handler(source)
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        short = {str: {"type": "string"}, bool: {"type": "boolean"}, list: {"type": "array"}}[self.kind]
+        return {"anyOf": [short, handler(schema)]}
 
 
 Slug = Annotated[

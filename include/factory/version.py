@@ -1,7 +1,8 @@
 """Version numbers of an image: three int32, made from the time of the run.
 
 Azure reads a gallery image version as Major.Minor.Patch, digits only, each an int32, and takes as ``latest`` the highest by number
-(https://learn.microsoft.com/azure/virtual-machines/shared-image-galleries). ``202611230130`` is over int32, which is why dates are spread over the parts.
+(https://learn.microsoft.com/azure/virtual-machines/shared-image-galleries). ``202611230130`` is over int32, so a date is spread over
+the parts.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ Part = int | tuple[int, ...]
 
 _FIELDS = re.compile(r"\{(?:(yyyy)?(mm)?(dd)?(hh)?(mm)?(ss)?)\}", re.IGNORECASE)
 _UNITS = ("year", "month", "day", "hour", "minute", "second")
-_LARGEST = (9999, 12, 31, 23, 59, 59)
+_LARGEST = (2099, 12, 31, 23, 59, 59)
 
 
 def parse_version(written: str) -> Number:
@@ -82,12 +83,7 @@ def _part(written: str) -> Part:
     fields = [index for index, field in enumerate(match.groups()) if field]
     if fields == [1, 5]:  # {mmss}: the first mm was the minute
         fields = [4, 5]
-    if (
-        fields[0] > 0
-        and _number(tuple(fields), _LARGEST) > INT32
-        or fields[0] == 0
-        and _number(tuple(fields), (2099, *_LARGEST[1:])) > INT32
-    ):
+    if _number(tuple(fields), _LARGEST) > INT32:
         raise refusal(
             f"{written} passes {INT32}, the largest number Azure takes in a version (int32)",
             f"Spread the date over the parts, as in {DATE}.",

@@ -1,7 +1,7 @@
 """YAML with the line of everything.
 
-The words are YAML 1.2's, as editors read them: ``on`` and ``no`` are words and not booleans, ``1:30`` is no number, a date is a string. Beyond
-that a recipe is plain: no tags, no anchors, no key twice.
+The words are YAML 1.2's, as editors read them: ``on`` and ``no`` are words and not booleans, ``1:30`` is no number, a date is a string.
+Beyond that a recipe is plain: no tags, no anchors, no key twice.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 import yaml
-from yaml.cyaml import CParser
+from yaml.cyaml import CParser  # type: ignore[attr-defined]  # its stub leaves it out
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from yaml.resolver import BaseResolver
 
@@ -19,7 +19,7 @@ from include.factory.problem import Location
 Plain = None | bool | int | float | str | list[Any] | dict[str, Any]
 
 
-class _Loader(CParser, BaseResolver):  # type: ignore[misc]  # types-PyYAML gives CParser no base
+class _Loader(CParser, BaseResolver):
     """libyaml's parser with the implicit types of YAML 1.2's core schema."""
 
     def __init__(self, text: str) -> None:
@@ -38,7 +38,7 @@ for _tag, _expression, _first in (
 _PREFIX = "tag:yaml.org,2002:"
 
 
-class YamlFault(ValueError):
+class YamlError(ValueError):
     """The text is no plain YAML; `faults` are (line, message, cure), lines counted from 1."""
 
     def __init__(self, faults: list[tuple[int, str, str]]) -> None:
@@ -49,7 +49,7 @@ class YamlFault(ValueError):
 def parse(text: str) -> tuple[Plain, Node]:
     """The data of `text`, keys always strings, and its tree, which knows the lines.
 
-    :raises YamlFault: it is empty, malformed, or more than plain YAML; all faults of the tree at once.
+    :raises YamlError: it is empty, malformed, or more than plain YAML; all faults of the tree at once.
     """
     try:
         node = _Loader(text).get_single_node()
@@ -61,15 +61,15 @@ def parse(text: str) -> tuple[Plain, Node]:
             if "\\t" in message or "tab" in message
             else "Check the indentation, quotes and colons around this line."
         )
-        raise YamlFault([(mark.line + 1 if mark else 1, f"this is not YAML: {message}", cure)]) from None
+        raise YamlError([(mark.line + 1 if mark else 1, f"this is not YAML: {message}", cure)]) from None
     except yaml.YAMLError as error:
-        raise YamlFault([(1, f"this is not YAML: {error}", "Save the file as plain UTF-8 text.")]) from None
+        raise YamlError([(1, f"this is not YAML: {error}", "Save the file as plain UTF-8 text.")]) from None
     if node is None:
-        raise YamlFault([(1, "the file is empty", "Start from one of the shipped recipes.")])
+        raise YamlError([(1, "the file is empty", "Start from one of the shipped recipes.")])
     faults: list[tuple[int, str, str]] = []
     data = _data(node, faults, set())
     if faults:
-        raise YamlFault(faults)
+        raise YamlError(faults)
     return data, node
 
 
@@ -117,7 +117,8 @@ def _scalar(node: ScalarNode) -> Plain:
 def locate(node: Node, location: Location) -> tuple[int, Location]:
     """The line (from 1) of `location` in the tree, and the part of `location` that the tree has.
 
-    Parts that the tree does not have, such as pydantic's names of a union's members, are passed over; a missing field is at the line of what lacks it.
+    Parts that the tree does not have, such as pydantic's names of a union's members, are passed over; a missing field is at the
+    line of what lacks it.
     """
     line, found = node.start_mark.line + 1, []
     if isinstance(node, MappingNode) and node.value:

@@ -1,0 +1,43 @@
+"""``python -m include.factory``: look at recipes without Airflow.
+
+``check [folder]``   print every problem as a compiler does, ``file:line: field: message. cure``; the exit code is 1 if there is one
+``schema [file]``    write the JSON Schema of a recipe, by default to docs/recipe.schema.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from include.factory.catalogue import load_catalogue
+from include.factory.folder import catalogue_folder
+from include.factory.schema import recipe_schema
+
+SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "recipe.schema.json"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m include.factory", description="Look at recipes without Airflow.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    check = commands.add_parser("check", help="print every problem of the recipes; exit with 1 if there is one")
+    check.add_argument("folder", type=Path, nargs="?", default=catalogue_folder())
+    schema = commands.add_parser("schema", help="write the JSON Schema of a recipe")
+    schema.add_argument("file", type=Path, nargs="?", default=SCHEMA)
+    chosen = parser.parse_args(arguments)
+    if chosen.command == "schema":
+        chosen.file.write_text(recipe_schema(), encoding="utf-8")
+        return 0
+    try:
+        catalogue = load_catalogue(chosen.folder)
+    except NotADirectoryError as error:
+        print(error, file=sys.stderr)
+        return 2
+    for problem in catalogue.problems:
+        print(problem)
+    print(f"{len(catalogue.recipes)} good recipes, {len(catalogue.problems)} problems", file=sys.stderr)
+    return 1 if catalogue.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
