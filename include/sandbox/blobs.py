@@ -1,5 +1,264 @@
+"""Bytes: disks read through a SAS, and a small blob service (path style, `/devstorage/container/blob`) to export them to.
+
+A disk's body is made up: a fixed dynamic-VHD-like image of 1 MiB that follows from the disk's id, whatever the disk's nominal size. A blob may be read with its own
+SAS, written with the account's (`account_sas`), or with a bearer token. Shapes: the Blob service REST reference.
+"""
+
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+from xml.sax.saxutils import escape
 
-def answer(arm, call):
-    return None
+from . import tokens
+from .events import event
+from .wire import ArmError, Json, Response, moment
+
+if TYPE_CHECKING:
+    from .call import Call
+    from .sandbox import Sandbox
+
+ACCOUNT = "devstorage"
+SIZE = 1024 * 1024
+_STEM = "md-"
+
+
+def disk_bytes(id: str) -> bytes:
+    """The body of a disk: 1 MiB that follows from its id, with a VHD footer in its last sector."""
+    seed = hashlib.sha256(id.lower().encode()).digest()
+    footer = b"conectix" + b"\0\0\0\2" + b"\0\1\0\0" + b"\xff" * 8 + b"\0\0\0\0sbox" + seed
+    return (seed * (SIZE // len(seed)))[: SIZE - 512] + footer.ljust(512, b"\0")
+
+
+def account_sas(arm: Sandbox) -> str:
+    """The query string that lets a client read and write blobs of the sandbox's account."""
+    signature = base64.b64encode(hmac.new(arm.key, b"account sas", hashlib.sha256).digest()).decode().replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")
+    return f"sv=2024-11-04&ss=b&srt=sco&sp=rwdlac&se=2099-01-01T00:00:00Z&spr=https&sig={signature}"
+
+
+def answer(arm: Sandbox, call: Call) -> Response | None:
+    """Answer a blob request; None where the path is not a blob's."""
+    if not call.segments:
+        return None
+    first = call.segments[0].lower()
+    if not (first.startswith(_STEM) or first == ACCOUNT):
+        return None
+    try:
+        response = _disk(arm, call) if first.startswith(_STEM) else _account(arm, call)
+    except ArmError as error:
+        text = f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{error.code}</Code><Message>{escape(error.message)}</Message></Error>'
+        body = b"" if call.method == "HEAD" else b"\xef\xbb\xbf" + text.encode()
+        response = Response(error.status, {"content-type": "application/xml", "x-ms-error-code": error.code}, body)
+    response.headers.setdefault("x-ms-version", call.header("x-ms-version") or "2024-11-04")
+    response.headers.setdefault("server", "Windows-Azure-Blob/1.0 Microsoft-HTTPAPI/2.0")
+    return response
+
+
+def _denied(message: str) -> ArmError:
+    return ArmError(403, "AuthenticationFailed", f"Server failed to authenticate the request. {message}")
+
+
+def _grant(arm: Sandbox, query: dict[str, str], path: str) -> Json:
+    """The grant behind a disk's SAS. Raises ArmError 403 where it is unknown, revoked or expired."""
+    policy = query.get("si", "")
+    grant = arm.store.settings.get(f"sas.{policy}")
+    expected = arm.guid("signature", policy).replace("-", "")
+    if grant is None or not hmac.compare_digest(expected, query.get("sig", "")):
+        raise _denied("Make sure the value of Authorization header is formed correctly including the signature.")
+    if grant["until"] <= arm.now:
+        raise _denied("Signature not valid in the specified time frame.")
+    resource = arm.store.resources.get(grant["id"])
+    if resource is None:
+        raise ArmError(404, "BlobNotFound", "The specified blob does not exist.")
+    return {**grant, "resource": resource}
+
+
+def _disk(arm: Sandbox, call: Call) -> Response:
+    grant = _grant(arm, call.query, call.path)
+    resource = grant["resource"]
+    if call.method in ("GET", "HEAD"):
+        return _read(call, disk_bytes(resource.id), "PageBlob", arm.now)
+    raise ArmError(403, "AuthorizationPermissionMismatch", "This request is not authorized to perform this operation using this permission.")
+
+
+def _read(call: Call, content: bytes, kind: str, modified: float, extra: dict[str, str] | None = None) -> Response:
+    headers = {
+        "accept-ranges": "bytes",
+        "content-type": "application/octet-stream",
+        "etag": f'"0x{hashlib.md5(content).hexdigest()[:15].upper()}"',
+        "last-modified": _http_date(modified),
+        "x-ms-blob-type": kind,
+        "x-ms-lease-state": "available",
+        "x-ms-lease-status": "unlocked",
+        "x-ms-server-encrypted": "true",
+        **(extra or {}),
+    }
+    wanted = call.header("x-ms-range") or call.header("range")
+    status, body = 200, content
+    if wanted.startswith("bytes=") and call.method == "GET":
+        start_text, _, end_text = wanted[6:].partition("-")
+        start = int(start_text) if start_text.isdigit() else 0
+        end = min(int(end_text), len(content) - 1) if end_text.isdigit() else len(content) - 1
+        if start >= len(content):
+            raise ArmError(416, "InvalidRange", "The range specified is invalid for the current size of the resource.")
+        status, body = 206, content[start : end + 1]
+        headers["content-range"] = f"bytes {start}-{end}/{len(content)}"
+    headers["content-length"] = str(len(body))
+    return Response(status, headers, b"" if call.method == "HEAD" else body)
+
+
+def _http_date(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
+
+
+def _authorize(arm: Sandbox, call: Call) -> None:
+    if not arm.authenticate and not call.query.get("sig"):
+        return
+    if call.query.get("sig"):
+        expected = parse_qs(account_sas(arm))["sig"][0]
+        if not hmac.compare_digest(expected, call.query["sig"]):
+            raise _denied("Make sure the value of Authorization header is formed correctly including the signature.")
+        if (expiry := call.query.get("se")) is not None and moment(expiry) <= arm.now:
+            raise _denied("Signature not valid in the specified time frame.")
+        return
+    try:
+        tokens.check(arm, call)
+    except ArmError:
+        raise _denied("Make sure the value of Authorization header is formed correctly including the signature.") from None
+
+
+def _account(arm: Sandbox, call: Call) -> Response:
+    _authorize(arm, call)
+    parts = call.segments[1:]
+    if len(parts) == 1 and call.query.get("restype") == "container":
+        return Response({"PUT": 201, "DELETE": 202}.get(call.method, 200))
+    if len(parts) < 2:
+        raise ArmError(400, "InvalidUri", "The requested URI does not represent any resource on the server.")
+    name = "/".join(parts)
+    match call.method:
+        case "PUT":
+            return _write(arm, call, name)
+        case "GET" | "HEAD":
+            return _get(arm, call, name)
+        case "DELETE":
+            if name not in arm.store.blobs:
+                raise ArmError(404, "BlobNotFound", "The specified blob does not exist.")
+            arm.store.put_blob(name, None)
+            arm.store.set(f"blob.{name}", None)
+            return Response(202)
+    raise ArmError(405, "UnsupportedHttpVerb", "The resource doesn't support the specified HTTP verb.")
+
+
+def _facts(arm: Sandbox, name: str) -> Json:
+    return arm.store.settings.get(f"blob.{name}") or {}
+
+
+def _write(arm: Sandbox, call: Call, name: str) -> Response:
+    source = call.header("x-ms-copy-source")
+    part = call.query.get("comp", "")
+    facts: Json = {"kind": call.header("x-ms-blob-type") or "BlockBlob", "modified": arm.now}
+    extra: dict[str, str] = {}
+    if part == "block":
+        arm.store.put_blob(f"{name}?{call.query.get('blockid', '')}", call.body)
+        return Response(201)
+    if part == "blocklist":
+        ids = [piece.split("</")[0] for tag in ("Latest", "Uncommitted", "Committed") for piece in call.body.decode().split(f"<{tag}>")[1:]]
+        missing = [id for id in ids if f"{name}?{id}" not in arm.store.blobs]
+        if missing:
+            raise ArmError(400, "InvalidBlockList", "The specified block list is invalid.")
+        arm.store.put_blob(name, b"".join(arm.store.blobs[f"{name}?{id}"] for id in ids))
+        for id in set(ids):
+            arm.store.put_blob(f"{name}?{id}", None)
+    elif part == "page":
+        old = bytearray(arm.store.blobs.get(name, b""))
+        start, _, end = (call.header("x-ms-range") or call.header("range")).removeprefix("bytes=").partition("-")
+        old[int(start) : int(end) + 1] = call.body or bytes(int(end) + 1 - int(start))
+        arm.store.put_blob(name, bytes(old))
+        facts["kind"] = "PageBlob"
+    elif source:
+        content = _source(arm, call, source)
+        if call.header("x-ms-requires-sync").lower() == "true":
+            arm.store.put_blob(name, content)
+            facts["copy"] = {"id": arm.guid("copy", name, arm.count("copy")), "status": "success", "source": source.split("?")[0], "bytes": len(content)}
+        else:
+            ends = arm.now + arm.seconds("blobs.copy", name, arm.count("copy"))
+            id = arm.guid("copy", name, arm.count("copy"))
+            facts["kind"] = "PageBlob" if f"/{_STEM}" in source else facts["kind"]
+            facts["copy"] = {"id": id, "status": "pending", "source": source, "bytes": len(content), "start": arm.now, "end": ends}
+            arm.store.put_blob(name, b"")
+            arm.store.schedule(ends, "blobs.copied", name=name, id=id)
+        extra = {"x-ms-copy-id": facts["copy"]["id"], "x-ms-copy-status": facts["copy"]["status"]}
+    else:
+        length = call.header("x-ms-blob-content-length")
+        arm.store.put_blob(name, bytes(int(length)) if facts["kind"] == "PageBlob" and length else call.body)
+    arm.store.set(f"blob.{name}", facts)
+    content = arm.store.blobs[name]
+    found = {"etag": f'"0x{hashlib.md5(content).hexdigest()[:15].upper()}"', "last-modified": _http_date(arm.now), **extra}
+    return Response(202 if extra.get("x-ms-copy-status") == "pending" or (source and not call.header("x-ms-requires-sync")) else 201, found)
+
+
+def _source(arm: Sandbox, call: Call, url: str) -> bytes:
+    """The bytes behind x-ms-copy-source: a disk's SAS or a blob of ours. Raises ArmError 403 or 404 as the copy would."""
+    parts = urlsplit(url)
+    query = {key: values[0] for key, values in parse_qs(parts.query).items()}
+    segments = [segment for segment in parts.path.split("/") if segment]
+    if segments and segments[0].lower().startswith(_STEM):
+        try:
+            return disk_bytes(_grant(arm, query, parts.path)["resource"].id)
+        except ArmError as error:
+            raise ArmError(error.status, "CannotVerifyCopySource", error.message) from None
+    name = "/".join(segments[1:])
+    if segments[:1] == [ACCOUNT] and name in arm.store.blobs:
+        return arm.store.blobs[name]
+    raise ArmError(404, "CannotVerifyCopySource", "The specified blob does not exist.")
+
+
+@event("blobs.copied")
+def _copied(arm: Sandbox, name: str, id: str) -> None:
+    """The copy ends; where its SAS has been revoked or has expired in the meantime, it fails (C04)."""
+    facts = dict(_facts(arm, name))
+    copy = dict(facts.get("copy") or {})
+    if copy.get("id") != id:
+        return
+    parts = urlsplit(copy["source"])
+    segments = [segment for segment in parts.path.split("/") if segment]
+    try:
+        if segments[0].lower().startswith(_STEM):
+            query = {key: values[0] for key, values in parse_qs(parts.query).items()}
+            content = disk_bytes(_grant(arm, query, parts.path)["resource"].id)
+        else:
+            content = arm.store.blobs["/".join(segments[1:])]
+        arm.store.put_blob(name, content)
+        copy["status"] = "success"
+    except (ArmError, KeyError) as error:
+        copy["status"] = "failed"
+        copy["description"] = f"403 AuthenticationFailed {error}"
+    facts["copy"] = copy
+    arm.store.set(f"blob.{name}", facts)
+
+
+def _get(arm: Sandbox, call: Call, name: str) -> Response:
+    if name not in arm.store.blobs:
+        raise ArmError(404, "BlobNotFound", "The specified blob does not exist.")
+    facts = _facts(arm, name)
+    copy = facts.get("copy")
+    extra: dict[str, str] = {}
+    if copy:
+        done = copy["bytes"] if copy["status"] == "success" else int(copy["bytes"] * min(1.0, (arm.now - copy["start"]) / max(0.001, copy["end"] - copy["start"])))
+        extra = {
+            "x-ms-copy-id": copy["id"],
+            "x-ms-copy-status": copy["status"],
+            "x-ms-copy-source": copy["source"].split("?")[0],
+            "x-ms-copy-progress": f"{done}/{copy['bytes']}",
+        }
+        if "description" in copy:
+            extra["x-ms-copy-status-description"] = copy["description"]
+        if copy["status"] != "pending":
+            extra["x-ms-copy-completion-time"] = _http_date(copy.get("end", arm.now))
+    return _read(call, arm.store.blobs[name], facts.get("kind", "BlockBlob"), facts.get("modified", arm.now), extra)
+
+

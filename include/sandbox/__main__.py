@@ -1,0 +1,101 @@
+"""`python -m include.sandbox`: serve the sandbox, print how to reach it, look into it, and make faults."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import ssl
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from urllib.parse import quote
+
+from .server import as_json, connection, serve
+
+STATE = Path(os.environ.get("SANDBOX_STATE", ".demo/sandbox"))
+PORT = int(os.environ.get("SANDBOX_PORT", "8443"))
+
+
+def ask(state: Path, port: int, method: str, path: str, body: object = None) -> object:
+    """One request to a served sandbox's control API. Raises SystemExit with the reason where that fails."""
+    context = ssl.create_default_context(cafile=str(state / "ca.pem"))
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"https://127.0.0.1:{port}/_sandbox/{path}", data=data, method=method)
+    try:
+        with urllib.request.urlopen(request, context=context, timeout=30) as answer:
+            return json.loads(answer.read() or b"null")
+    except urllib.error.HTTPError as error:
+        raise SystemExit(f"the sandbox refused: {error.read().decode() or error.reason}") from None
+    except urllib.error.URLError as error:
+        raise SystemExit(f"no sandbox answers on port {port}: {error.reason}; start one with `python -m include.sandbox serve --port {port}`") from None
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m include.sandbox", description="A local Azure Resource Manager for image building.")
+    commands = made.add_subparsers(dest="command", required=True)
+
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        found = commands.add_parser(name, help=text, description=text)
+        found.add_argument("--state", type=Path, default=STATE, help="folder that keeps certificates, identity and state (default: %(default)s)")
+        found.add_argument("--port", type=int, default=PORT, help="default: %(default)s")
+        return found
+
+    server = command("serve", "Serve over HTTPS until interrupted.")
+    server.add_argument("--host", default="127.0.0.1", help="address to bind; the control API answers loopback only (default: %(default)s)")
+    server.add_argument("--speed", type=float, default=1.0, help="divides every latency and Retry-After (default: 1)")
+    server.add_argument("--seed", type=int, default=0, help="same seed, same requests: same answers (default: 0)")
+    server.add_argument("--no-control", action="store_true", help="serve without the control API")
+    found = command("connection", "Print what a client needs, as JSON.")
+    found.add_argument("--host", default="127.0.0.1", help="host name that clients use (default: %(default)s)")
+    command("status", "Print time, counts and running operations.")
+    listing = command("list", "List resources.")
+    listing.add_argument("--type", default="", help="such as Microsoft.Compute/virtualMachines")
+    faults = command("faults", "List, add or clear fault rules.")
+    faults.add_argument("--add", metavar="JSON", help="a rule as JSON, or @file")
+    faults.add_argument("--clear", nargs="?", const="", metavar="NAME", help="remove one rule, or all")
+    skip = command("advance", "Skip ahead in time.")
+    skip.add_argument("seconds", type=float)
+    newer = command("publish", "Publish a newer platform image.")
+    newer.add_argument("urn", help="publisher:offer:sku:version")
+    return made
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    given = parser().parse_args(arguments)
+    state, port = given.state, given.port
+    match given.command:
+        case "serve":
+            serve(state, port, host=given.host, speed=given.speed, seed=given.seed, control=not given.no_control)
+        case "connection":
+            print(as_json(connection(state, port, given.host)))
+        case "status":
+            _print(ask(state, port, "GET", "status"))
+        case "list":
+            _print(ask(state, port, "GET", f"resources?type={quote(given.type)}"))
+        case "faults":
+            if given.add:
+                text = Path(given.add[1:]).read_text() if given.add.startswith("@") else given.add
+                _print(ask(state, port, "POST", "faults", json.loads(text)))
+            elif given.clear is not None:
+                _print(ask(state, port, "DELETE", f"faults?name={quote(given.clear)}" if given.clear else "faults"))
+            else:
+                _print(ask(state, port, "GET", "faults"))
+        case "advance":
+            _print(ask(state, port, "POST", "advance", {"seconds": given.seconds}))
+        case "publish":
+            parts = given.urn.split(":")
+            if len(parts) != 4:
+                raise SystemExit(f"a urn is publisher:offer:sku:version, not {given.urn!r}")
+            _print(ask(state, port, "POST", "marketplace", dict(zip(("publisher", "offer", "sku", "version"), parts, strict=True))))
+    return 0
+
+
+def _print(value: object) -> None:
+    print(json.dumps(value, indent=2))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,169 @@
+"""The sandbox over HTTPS: a raw ASGI app under uvicorn, with a certificate of its own authority.
+
+The authority is made once and kept in the state folder: `ca.pem` for clients that need it alone, `bundle.pem` with the public authorities before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import certifi
+import trustme
+import uvicorn
+
+from .blobs import ACCOUNT, account_sas
+from .sandbox import CLIENT, SUBSCRIPTION, TENANT, Sandbox
+from .wire import JSON_TYPE, Request, compact
+
+HOSTS = ("localhost", "127.0.0.1", "::1", "management.azure.com", "login.microsoftonline.com", "sandbox")
+
+
+@dataclass(frozen=True)
+class Connection:
+    """What a client needs: everything that an Airflow connection or an SDK credential asks for."""
+
+    endpoint: str
+    authority: str
+    tenant_id: str
+    subscription_id: str
+    client_id: str
+    client_secret: str
+    ca_file: str
+    ca_bundle: str
+    blob_endpoint: str
+    blob_sas: str
+
+
+def identity(state: Path) -> dict[str, str]:
+    """The sandbox's tenant, subscription and client, made once per state folder (`identity.json`, readable by its owner only)."""
+    path = state / "identity.json"
+    if not path.exists():
+        state.mkdir(parents=True, exist_ok=True)
+        made = {"tenant_id": TENANT, "subscription_id": SUBSCRIPTION, "client_id": CLIENT, "client_secret": secrets.token_urlsafe(30)}
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(made, indent=2))
+    found: dict[str, str] = json.loads(path.read_text())
+    return found
+
+
+def certificates(state: Path) -> Path:
+    """Make the authority and the server's certificate where they are missing. Returns the server's PEM file (key and chain)."""
+    server = state / "server.pem"
+    if not (server.exists() and (state / "ca.pem").exists()):
+        state.mkdir(parents=True, exist_ok=True)
+        authority = trustme.CA(organization_name="Azure sandbox")
+        issued = authority.issue_cert(*HOSTS)
+        authority.cert_pem.write_to_path(str(state / "ca.pem"))
+        server.touch(mode=0o600)
+        issued.private_key_and_cert_chain_pem.write_to_path(str(server))
+    bundle = state / "bundle.pem"
+    if not bundle.exists():
+        bundle.write_text(Path(certifi.where()).read_text() + "\n" + (state / "ca.pem").read_text())
+    return server
+
+
+def open_sandbox(state: Path, **options: Any) -> Sandbox:
+    """The sandbox of a state folder, resumed where it was."""
+    own = identity(state)
+    return Sandbox(
+        store=state / "state.sqlite",
+        tenant_id=own["tenant_id"],
+        subscriptions=(own["subscription_id"],),
+        client_id=own["client_id"],
+        client_secret=own["client_secret"],
+        **options,
+    )
+
+
+def connection(state: Path, port: int, host: str = "127.0.0.1") -> Connection:
+    """How to reach the sandbox of a state folder; makes its identity and certificates where they are missing."""
+    certificates(state)
+    own = identity(state)
+    endpoint = f"https://{host}:{port}"
+    key = Sandbox(control=False, tenant_id=own["tenant_id"], client_secret=own["client_secret"])
+    return Connection(
+        endpoint=endpoint,
+        authority=endpoint,
+        tenant_id=own["tenant_id"],
+        subscription_id=own["subscription_id"],
+        client_id=own["client_id"],
+        client_secret=own["client_secret"],
+        ca_file=str((state / "ca.pem").resolve()),
+        ca_bundle=str((state / "bundle.pem").resolve()),
+        blob_endpoint=f"{endpoint}/{ACCOUNT}",
+        blob_sas=account_sas(key),
+    )
+
+
+Message = MutableMapping[str, Any]
+
+
+class App:
+    """The ASGI app: one request in, `Sandbox.handle`, one answer out."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]) -> None:
+        if scope["type"] != "http":
+            return
+        body = b""
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        query = scope["query_string"].decode("latin-1")
+        path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
+        client = scope.get("client")
+        if path.startswith("/_sandbox") and client is not None and client[0] not in ("127.0.0.1", "::1"):
+            await _send(send, 403, {"content-type": JSON_TYPE}, compact({"error": "the control API answers the loopback interface only"}))
+            return
+        url = f"{scope['scheme']}://{headers.get('host', 'localhost')}{path}{'?' + query if query else ''}"
+        response = self.sandbox.handle(Request(scope["method"], url, headers, body))
+        if response.delay:
+            await asyncio.sleep(response.delay)
+        if response.dropped:
+            raise ConnectionAbortedError("a fault drops this connection")
+        await _send(send, response.status, response.headers, response.body)
+
+
+async def _send(send: Callable[[Message], Awaitable[None]], status: int, headers: dict[str, str], body: bytes) -> None:
+    pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    if "content-length" not in headers and status not in (204, 304):
+        pairs.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
+    await send({"type": "http.response.body", "body": body})
+
+
+def serve(state: Path, port: int, *, host: str = "127.0.0.1", speed: float = 1.0, seed: int = 0, control: bool = True) -> None:
+    """Serve until interrupted. Prints one line when ready."""
+    certificate = certificates(state)
+    sandbox = open_sandbox(state, speed=speed, seed=seed, control=control)
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            bound = self.servers[0].sockets[0].getsockname()[1] if self.servers else port
+            print(f"sandbox ready on https://{host}:{bound} state {state} speed {speed:g}", flush=True)
+
+    config = uvicorn.Config(
+        App(sandbox), host=host, port=port, ssl_certfile=str(certificate), log_level="error", access_log=False, lifespan="off", server_header=False, timeout_keep_alive=75
+    )
+    try:
+        Server(config).run()
+    finally:
+        sandbox.store.close()
+
+
+def as_json(found: Connection) -> str:
+    return json.dumps(asdict(found), indent=2)
