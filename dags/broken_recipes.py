@@ -6,7 +6,8 @@ every problem as an import error, and the DAGs of the good recipes (`build_image
 
 from __future__ import annotations
 
-from include.factory.catalogue import catalogue_folder, load_catalogue
+from include.factory.catalogue import load_catalogue
+from include.factory.folder import catalogue_folder
 
 if problems := load_catalogue(catalogue_folder()).problems:
     raise ValueError("\n".join(["broken recipes:", *map(str, problems)]))

@@ -13,7 +13,8 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
 
-from include.factory.catalogue import catalogue_folder, load_catalogue
+from include.factory.catalogue import load_catalogue
+from include.factory.folder import catalogue_folder
 from include.factory.steps import steps_of
 
 PROJECT = Path(__file__).parents[2]
@@ -85,7 +86,7 @@ def test_a_recipe_built_on_another_is_scheduled_by_its_image(dag_bag: DagBag) ->
 
     for name, parent in children.items():
         published = [asset.name for asset in dag_bag.dags[_dag_id(parent)].get_task("announce_version").outlets]
-        awaited = [asset.name for _, asset in dag_bag.dags[_dag_id(name)].timetable.asset_condition.iter_assets()]
+        awaited = [asset.name for asset in dag_bag.dags[_dag_id(name)].timetable.asset_condition.objects]
         assert awaited == published
 
 

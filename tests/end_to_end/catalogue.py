@@ -1,0 +1,48 @@
+"""The catalogue of the end-to-end tests: the shipped recipes, and small ones that each go wrong in one place."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from include.factory.folder import catalogue_folder
+
+SMALL = """\
+name: {name}
+owner: tests@example.com
+os: {{type: Linux, security_type: TrustedLaunchSupported}}
+base: "Canonical:ubuntu-24_04-lts:server:latest"
+build: {{region: eastus2}}
+steps:
+  - {{name: first, run: "echo one"}}
+  - {{name: second, run: "{step}"}}
+checks:
+  - {{name: sound, run: "{check}"}}
+publish: {{gallery: endtoend, resource_group: rg-end-to-end}}
+boot_test: {{run: "{boot_test}"}}
+replicate: [eastus2, westeurope]
+"""
+
+GOOD = "echo fine"
+# The guest of the sandbox ends with the code of a last, unconditional exit.
+BAD = r"echo something is wrong >&2\nexit 3"
+
+
+def small(name: str, *, step: str = GOOD, check: str = GOOD, boot_test: str = GOOD) -> str:
+    """A recipe of two steps, one check and a boot test, of which any may fail."""
+    return SMALL.format(name=name, step=step, check=check, boot_test=boot_test)
+
+
+def write_catalogue(folder: Path) -> Path:
+    """The shipped recipes with the small ones beside them."""
+    shutil.copytree(catalogue_folder(), folder)
+    recipes = {
+        "steady": small("steady"),
+        "survivor": small("survivor"),
+        "failing-step": small("failing-step", step=BAD),
+        "failing-check": small("failing-check", check=BAD),
+        "failing-boot-test": small("failing-boot-test", boot_test=BAD),
+    }
+    for name, text in recipes.items():
+        (folder / f"{name}.yaml").write_text(text)
+    return folder
