@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag
 
@@ -93,28 +93,28 @@ def _parsed(urn: str) -> dict[str, str]:
     return dict(zip(("publisher", "offer", "sku", "version"), words, strict=False))
 
 
+# The first field that is there tells the kind. Tags begin with ~ so that nobody takes one for a field (`include.factory.diagnosis`).
 _KINDS = {
-    "recipe": "recipe",
-    "gallery": "gallery",
-    "definition": "gallery",
-    "managed_image": "managed_image",
-    "snapshot": "snapshot",
-    "publisher": "marketplace",
+    "recipe": "~RecipeBase",
+    "gallery": "~GalleryBase",
+    "definition": "~GalleryBase",
+    "managed_image": "~ManagedImageBase",
+    "snapshot": "~SnapshotBase",
+    "publisher": "~MarketplaceBase",
 }
 
 
 def _kind(written: Any) -> str | None:
-    if isinstance(written, dict):
-        return next((kind for field, kind in _KINDS.items() if field in written), None)
-    return next((kind for field, kind in _KINDS.items() if hasattr(written, field)), None)
+    names = written if isinstance(written, dict) else type(written).model_fields if isinstance(written, Value) else ()
+    return next((kind for field, kind in _KINDS.items() if field in names), None)
 
 
 Base = Annotated[
-    Annotated[MarketplaceBase, Tag("marketplace")]
-    | Annotated[RecipeBase, Tag("recipe")]
-    | Annotated[GalleryBase, Tag("gallery")]
-    | Annotated[ManagedImageBase, Tag("managed_image")]
-    | Annotated[SnapshotBase, Tag("snapshot")],
+    Annotated[MarketplaceBase, Tag("~MarketplaceBase")]
+    | Annotated[RecipeBase, Tag("~RecipeBase")]
+    | Annotated[GalleryBase, Tag("~GalleryBase")]
+    | Annotated[ManagedImageBase, Tag("~ManagedImageBase")]
+    | Annotated[SnapshotBase, Tag("~SnapshotBase")],
     Discriminator(
         _kind,
         custom_error_type="refused",
@@ -126,4 +126,3 @@ Base = Annotated[
     ),
     Shorthand(str, _parsed),
 ]
-BaseKind = Literal["marketplace", "recipe", "gallery", "managed_image", "snapshot"]

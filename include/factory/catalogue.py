@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pydantic import ValidationError
@@ -163,19 +163,16 @@ class _Reader:
         return data
 
     def _digests(self, file: str, recipe: Recipe) -> dict[str, str]:
-        places: list[tuple[Location, str | None]] = [(("steps", index, "script"), step.script) for index, step in enumerate(recipe.steps)]
-        places += [(("checks", index, "script"), step.script) for index, step in enumerate(recipe.checks)]
-        if recipe.boot_test is not None:
-            places.append((("boot_test", "script"), recipe.boot_test.script))
+        """SHA-256 of each script that the recipe names; what is wrong with one is a problem of the recipe."""
+        scripts = [*recipe.steps, *recipe.checks, *([recipe.boot_test] if recipe.boot_test else [])]
         digests: dict[str, str] = {}
-        for location, script in places:
-            if script is None:
-                continue
+        for script in {script.script: None for script in scripts if script.script is not None}:
             if script not in self._scripts:
                 self._scripts[script] = self._script(script)
             digest, message, cure = self._scripts[script]
             if message:
-                self.problem(file, location, message, cure)
+                for location in _places(self._data[file.removesuffix(".yaml")], script):
+                    self.problem(file, location, message, cure)
             digests[script] = digest
         return digests
 
@@ -305,3 +302,14 @@ class _Reader:
                 f"the base {parent.name} is not replicated to {recipe.build.region}",
                 f"Add {recipe.build.region} to its regions, or build in {' or '.join(region.name for region in parent.target_regions)}.",
             )
+
+
+def _places(data: dict[str, Any], script: str) -> Iterator[Location]:
+    """Where the file names the script, in its short form or its long one."""
+    lists = {group: data.get(group) for group in ("steps", "checks")}
+    named: list[tuple[Location, Any]] = [(("boot_test",), data.get("boot_test"))]
+    named += [((group, index), step) for group, steps in lists.items() if isinstance(steps, list) for index, step in enumerate(steps)]
+    for location, step in named:
+        path = step.get("script") if isinstance(step, dict) else step
+        if isinstance(path, str) and PurePosixPath(path).as_posix() == script:
+            yield (*location, "script")

@@ -49,12 +49,13 @@ def diagnose(file: str, data: Any, node: Node) -> tuple[list[Problem], Recipe | 
             bad: set[Location] = set()
             for shifted, message, cure, missing in _faults(error):
                 location = _as_written(shifted, removed)
-                line, found = locate(node, location)
+                line, found = locate(node, location[:-1] if missing else location)
                 shown = (*found, location[-1]) if missing else found
-                if any(shown[: len(gone)] == gone for gone in removed):
-                    continue  # it is missing because it was taken out
-                problems.setdefault((line, dotted(shown)), Problem(file, line, dotted(shown), message, cure))
-                if not missing and found:
+                # What was taken out, or stood there alone, is missing now: no problem of the file's, but what lacks it must go too.
+                consequence = any(shown[: len(gone)] == gone or gone[: len(shown)] == shown for gone in removed)
+                if not consequence:
+                    problems.setdefault((line, dotted(shown)), Problem(file, line, dotted(shown), message, cure))
+                if found and (consequence or not missing):
                     bad.add(found)
             if not bad:
                 break
@@ -66,17 +67,10 @@ def diagnose(file: str, data: Any, node: Node) -> tuple[list[Problem], Recipe | 
 
 def _take_out(data: Any, location: Location, removed: set[Location]) -> None:
     """Remove what is at `location` of the file from `data`, from whose lists the items `removed` are gone already."""
-    place: Location = ()
-    for index, part in enumerate(location):
-        gone = (
-            sum(other[:-1] == place and isinstance(other[-1], int) and other[-1] < part for other in removed)
-            if isinstance(part, int)
-            else 0
-        )
-        place = location[: index + 1]
-        key = part - gone if isinstance(part, int) else part
+    for depth, part in enumerate(location, start=1):
+        key = part - sum(item < part for item in _items_gone(location[: depth - 1], removed)) if isinstance(part, int) else part
         try:
-            if index + 1 < len(location):
+            if depth < len(location):
                 data = data[key]
             else:
                 del data[key]
@@ -87,27 +81,33 @@ def _take_out(data: Any, location: Location, removed: set[Location]) -> None:
 
 def _as_written(location: Location, removed: set[Location]) -> Location:
     """`location` in what is left, as a location of the file: items of a list that were taken out count again."""
-    place: Location = ()
+    written: Location = ()
     for part in location:
         if isinstance(part, int):
-            for gone in sorted(other[-1] for other in removed if other[:-1] == place and isinstance(other[-1], int)):
-                part += gone <= part
-        place = (*place, part)
-    return place
+            for item in _items_gone(written, removed):
+                part += item <= part
+        written = (*written, part)
+    return written
+
+
+def _items_gone(place: Location, removed: set[Location]) -> list[int]:
+    """Indexes, in the file, of the items that were taken out of the list at `place`."""
+    return sorted(item for *above, item in removed if tuple(above) == place and isinstance(item, int))
 
 
 def _faults(error: ValidationError) -> Iterator[tuple[Location, str, str, bool]]:
     """(location, message, cure, whether the field is missing) of everything in the error."""
     for fault in error.errors(include_url=False):
         context: dict[str, Any] = fault.get("ctx", {})
-        location: Location = fault["loc"]
+        location: Location = tuple(part for part in fault["loc"] if not str(part).startswith("~"))
+        fields = _fields_at(fault["loc"][:-1])
         kind, written = fault["type"], fault.get("input")
         if kind == "refused":
             yield location, context["message"], context["cure"], False
         elif kind == "missing":
-            yield location, "the field is missing", _about(location), True
+            yield location, "the field is missing", _about(fault["loc"]), True
         elif kind == "extra_forbidden":
-            yield location, "the field is unknown", _nearest(str(location[-1]), _fields_at(location[:-1])), False
+            yield location, "the field is unknown", _nearest(str(location[-1]), fields), False
         else:
             yield location, *_words(kind, context, written, fault["msg"]), False
 
@@ -165,12 +165,11 @@ def _model_at(location: Location) -> type[BaseModel] | None:
     for part in location:
         if isinstance(part, int):
             continue
-        nested = [model.model_fields[part].annotation for model in types if part in model.model_fields]
-        if nested:
-            types = [model for annotation in nested for model in _models(annotation)]
+        if str(part).startswith("~"):
+            types = [model for model in types if f"~{model.__name__}" == part]
         else:
-            tagged = [model for model in types if model.__name__.lower().startswith(str(part).replace("_", ""))]
-            types = tagged or types
+            annotations = [model.model_fields[part].annotation for model in types if part in model.model_fields]
+            types = [model for annotation in annotations for model in _models(annotation)]
     return types[0] if types else None
 
 

@@ -54,6 +54,4 @@ def display_name(name: str) -> str:
     return NAMES[name]
 
 
-RegionName = Annotated[
-    str, AfterValidator(region_name), Field(description="An Azure region, such as `eastus2` or `East US 2`.", examples=["eastus2"])
-]
+RegionName = Annotated[str, AfterValidator(region_name), Field(examples=["eastus2"])]

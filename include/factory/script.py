@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ Timeout = Annotated[
 ]  # run commands stop at 90 minutes: https://learn.microsoft.com/azure/virtual-machines/run-command-overview
 
 
+@cache
 def _beside_the_recipe(written: str) -> str:
     path = PurePosixPath(written)
     if path.is_absolute() or ".." in path.parts or "\\" in written or path.suffix not in (".sh", ".ps1"):

@@ -55,13 +55,11 @@ def parse(text: str) -> tuple[Plain, Node]:
         node = _Loader(text).get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
         message = " ".join(part for part in (error.context, error.problem) if part)
-        cure = (
-            "Indent with spaces, not tabs."
-            if "\\t" in message or "tab" in message
-            else "Check the indentation, quotes and colons around this line."
-        )
-        raise YamlError([(mark.line + 1 if mark else 1, f"this is not YAML: {message}", cure)]) from None
+        tab = any("\t" in written for written in text.split("\n")[line - 1 : line])
+        cure = "Indent with spaces, not tabs." if tab else "Check the indentation, quotes and colons around this line."
+        raise YamlError([(line, f"this is not YAML: {message}", cure)]) from None
     except yaml.YAMLError as error:
         raise YamlError([(1, f"this is not YAML: {error}", "Save the file as plain UTF-8 text.")]) from None
     if node is None:
@@ -117,8 +115,7 @@ def _scalar(node: ScalarNode) -> Plain:
 def locate(node: Node, location: Location) -> tuple[int, Location]:
     """The line (from 1) of `location` in the tree, and the part of `location` that the tree has.
 
-    Parts that the tree does not have, such as pydantic's names of a union's members, are passed over; a missing field is at the
-    line of what lacks it.
+    A field that is missing is at the line of what lacks it.
     """
     line, found = node.start_mark.line + 1, []
     if isinstance(node, MappingNode) and node.value:
