@@ -119,9 +119,10 @@ class Sandbox:
     # requests
 
     def handle(self, request: Request) -> Response:
-        """Answer one request. Never raises for anything a client can send."""
+        """Answer one request."""
         with self._lock:
             self.advance()
+            self.store.commit()
             call = Call(request)
             response = self._answer(call)
             self.store.commit()
@@ -147,6 +148,7 @@ class Sandbox:
             if response is None:
                 response = self._resource_manager(call)
         except ArmError as error:
+            self.store.undo_additions()
             found = {"content-type": JSON_TYPE, **error.headers}
             if error.gateway:
                 found["x-ms-failure-cause"] = "gateway"

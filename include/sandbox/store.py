@@ -79,6 +79,7 @@ class Store:
         self._groups: dict[str, dict[str, Resource]] = {}
         self._events: list[tuple[float, int, str, Json]] = []
         self._sequence = 0
+        self._added: list[Resource] = []
         self._changed: dict[tuple[str, str], Any] = {}
         self._database: sqlite3.Connection | None = None
         if path is not None:
@@ -98,8 +99,15 @@ class Store:
         self._types.setdefault(f"{resource.subscription.lower()}/{resource.type.lower()}", {})[key] = resource
         if key.count("/") > 4:
             self._groups.setdefault(group_of(key), {})[key] = resource
+        self._added.append(resource)
         self.touch(resource)
         return resource
+
+    def undo_additions(self) -> None:
+        """Take back what was added since the last commit: the request that added it was refused after all."""
+        for resource in self._added:
+            self.drop(resource)
+        self._added.clear()
 
     def touch(self, resource: Resource) -> None:
         """Mark a changed resource."""
@@ -168,6 +176,7 @@ class Store:
 
     def commit(self) -> None:
         """Write what changed. Without a database, forget that it changed."""
+        self._added.clear()
         if not self._changed:
             return
         changed, self._changed = self._changed, {}

@@ -280,7 +280,6 @@ class VirtualMachines(ResourceType):
                 content=own,
                 tags=machine.body.get("tags"),
             )
-        self.own(arm, machine, os_resource)
         machine.private["os_disk"] = os_resource.id
         caching = one_of(given, "caching", CACHING) or ("ReadWrite" if option != "Attach" else "None")
         shown["osDisk"] = {
@@ -300,6 +299,7 @@ class VirtualMachines(ResourceType):
         shown["dataDisks"] = [self.data_disk(arm, call, machine, one, origin) for one in wanted]
         if len({one["lun"] for one in shown["dataDisks"]}) != len(wanted):
             raise wrong("A LUN can be used by one data disk only.", "dataDisk.lun")
+        self.own(arm, machine, [os_resource.id, *(one["managedDisk"]["id"] for one in shown["dataDisks"])])
         if profile.get("diskControllerType"):
             shown["diskControllerType"] = profile["diskControllerType"]
         return shown
@@ -341,7 +341,6 @@ class VirtualMachines(ResourceType):
                 content=None,
                 tags=machine.body.get("tags"),
             )
-        self.own(arm, machine, disk)
         return {
             "lun": lun,
             "name": disk.name,
@@ -353,10 +352,14 @@ class VirtualMachines(ResourceType):
             "toBeDetached": False,
         }
 
-    def own(self, arm: Sandbox, machine: Resource, disk: Resource) -> None:
-        disk.body["managedBy"] = machine.id
-        disk.properties["diskState"] = "Reserved" if machine.private["power"] == "deallocated" else "Attached"
-        arm.store.touch(disk)
+    def own(self, arm: Sandbox, machine: Resource, ids: list[str]) -> None:
+        """Attach disks: the last thing that happens, when nothing can be refused any more."""
+        for id in ids:
+            disk = arm.resource(id, DISK)
+            assert disk is not None
+            disk.body["managedBy"] = machine.id
+            disk.properties["diskState"] = "Reserved" if machine.private["power"] == "deallocated" else "Attached"
+            arm.store.touch(disk)
 
     # network
 
@@ -389,6 +392,9 @@ class VirtualMachines(ResourceType):
             raise wrong("Required parameter 'networkProfile' is missing (null).", "networkProfile")
         if configurations and not field(body, "properties.networkProfile.networkApiVersion"):
             raise wrong("Required parameter 'networkProfile.networkApiVersion' is missing (null).", "networkProfile.networkApiVersion")
+        for one in configurations:  # refused before anything is made
+            properties = dict(required(one, "properties", dict, target="networkInterfaceConfigurations.properties"))
+            interface_properties(arm, f"{call.id}/networkInterfaceConfigurations/{required(one, 'name')}", properties, None)
         return found
 
     def connect(self, arm: Sandbox, call: Call, body: Json, found: list[Resource], machine: Resource) -> list[Json]:
@@ -544,6 +550,7 @@ class VirtualMachines(ResourceType):
         profile = resource.properties["storageProfile"]
         old = {one["lun"]: one for one in profile["dataDisks"]}
         kept = []
+        new = []
         for one in wanted:
             lun = required(one, "lun", int, target="dataDisk.lun")
             if lun in old and not one.get("toBeDetached"):
@@ -552,6 +559,8 @@ class VirtualMachines(ResourceType):
                 kept.append(found)
             elif lun not in old:
                 kept.append(self.data_disk(arm, call, resource, one, None))
+                new.append(kept[-1]["managedDisk"]["id"])
+        self.own(arm, resource, new)
         for one in old.values():
             detach(arm, one["managedDisk"]["id"])
         profile["dataDisks"] = kept
