@@ -154,7 +154,8 @@ class Stack:
             return probe.connect_ex(("127.0.0.1", self.settings.sandbox_port)) == 0
 
     def _read_connection(self) -> dict[str, Any]:
-        command = [sys.executable, "-m", "include.sandbox", "connection", "--state", str(self.settings.sandbox)]
+        where = ["--state", str(self.settings.sandbox), "--port", str(self.settings.sandbox_port)]
+        command = [sys.executable, "-m", "include.sandbox", "connection", *where]
         answer = subprocess.run(command, cwd=PROJECT, env=base_environment(self.settings), text=True, capture_output=True, check=False)
         if answer.returncode:
             raise DemoError(f"The sandbox did not tell its connection:\n{answer.stderr[-2000:]}")

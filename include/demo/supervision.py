@@ -27,6 +27,7 @@ class Program:
     :param last: it is stopped only when the others have ended.
     :param stop_signal: what asks it to end in good order.
     :param stop_seconds: how long it may take to end before it is killed.
+    :param retries: how often in a row it may fail to start before it is given up.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Program:
     last: bool = False
     stop_signal: str = "TERM"
     stop_seconds: int = 10
+    retries: int = 10
 
     def section(self, logs: Path) -> str:
         # supervisord expands %(…)s in its file.
@@ -45,7 +47,7 @@ command={command}
 autostart={str(self.autostart).lower()}
 autorestart=true
 startsecs=2
-startretries=10
+startretries={self.retries}
 priority={1 if self.last else 900}
 stopsignal={self.stop_signal}
 stopwaitsecs={self.stop_seconds}

@@ -1,0 +1,141 @@
+"""Real Airflow processes for tests: the stack of `make demo` in a folder of its own, on free ports.
+
+Use it from a ``conftest.py``::
+
+    from tests.airflow_stack import start_airflow  # a fixture
+
+    @pytest.fixture(scope="session")
+    def airflow(start_airflow):
+        return start_airflow(recipes=..., speed=600)
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from include.demo.airflow_api import AirflowApi
+from include.demo.published import Gallery, resource_manager
+from include.demo.settings import Settings, free_port
+from include.demo.stack import Stack
+
+
+class AirflowStack:
+    """A running stack.
+
+    :ivar api: an HTTP client signed in at Airflow; paths such as ``/api/v2/dags``.
+    :ivar rest: the same as methods.
+    :ivar sandbox_control: an HTTP client signed in at the sandbox: ``/_sandbox/…`` and every path of Resource Manager.
+    :ivar gallery: the published versions.
+    :ivar messages: what the demo would have said, such as that a component died and was restarted.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.messages: list[str] = []
+        self.settings = settings
+        self.stack = Stack(settings, self.messages.append)
+        self.stack.__enter__()
+        self.rest: AirflowApi = self.stack.api()
+        self.api: httpx.Client = self.rest.client
+        self.sandbox_control: httpx.Client = resource_manager(self.stack.connection)
+        self.gallery = Gallery(self.stack.connection)
+
+    def stop(self) -> None:
+        self.api.close()
+        self.sandbox_control.close()
+        self.stack.stop()
+
+    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None, **fields: Any) -> str:
+        """Unpause the DAG, start a run, return its id. `fields` are the API's, such as ``logical_date``."""
+        deadline = time.monotonic() + 60
+        while dag_id not in {dag["dag_id"] for dag in self.rest.dags(dag_id)}:
+            assert time.monotonic() < deadline, f"no DAG {dag_id}; import errors: {self.rest.import_errors()}"
+            time.sleep(0.5)
+        run_id = self.rest.trigger(dag_id, conf, **fields)
+        self.rest.unpause(dag_id)
+        return run_id
+
+    def wait(self, dag_id: str, run_id: str, timeout: float = 180) -> str:
+        """The state in which the run ended: ``success`` or ``failed``.
+
+        :raises TimeoutError: it did not end within `timeout` seconds; the message has the states of its tasks.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            with suppress(httpx.TransportError):  # the API server may be the component that a test killed
+                state = str(self.rest.run(dag_id, run_id)["state"])
+                if state in ("success", "failed"):
+                    return state
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{dag_id} {run_id} did not end within {timeout} s: {self.task_states(dag_id, run_id)}")
+            time.sleep(0.5)
+
+    def wait_for_task(self, dag_id: str, run_id: str, task_id: str, states: tuple[str, ...], timeout: float = 120) -> str:
+        """The first of `states` that the task was seen in.
+
+        :raises TimeoutError: in none of them within `timeout` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while (state := self.task_states(dag_id, run_id).get(task_id)) not in states:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{dag_id} {run_id} {task_id} is {state}, not {states}, after {timeout} s")
+            time.sleep(0.2)
+        return str(state)
+
+    def task_states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
+        """State by task id; of a mapped task, by ``task_id[index]``."""
+        instances = self.rest.task_instances(dag_id, run_id)
+        return {_name(task): task["state"] for task in instances}
+
+    def log(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1) -> str:
+        return self.rest.log(dag_id, run_id, task_id, attempt)
+
+    def kill(self, component: str) -> int:
+        """SIGKILL a component, as named in ``include.demo.stack``; returns the process id that it had. The supervisor restarts it."""
+        pid = self.stack.supervisor.pid(component)
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def wait_until_restarted(self, component: str, killed: int, timeout: float = 60) -> int:
+        """The new process id of a component that was killed."""
+        deadline = time.monotonic() + timeout
+        while True:
+            with suppress(Exception):
+                pid = self.stack.supervisor.pid(component)
+                if pid != killed:
+                    self.messages += self.stack.supervisor.changes()
+                    return pid
+            assert time.monotonic() < deadline, f"{component} was not restarted within {timeout} s"
+            time.sleep(0.1)
+
+
+def _name(task: dict[str, Any]) -> str:
+    return task["task_id"] if task["map_index"] < 0 else f"{task['task_id']}[{task['map_index']}]"
+
+
+@pytest.fixture(scope="session")
+def start_airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., AirflowStack]]:
+    """A function that starts a stack, or hands out the running one with the same settings; all are stopped at the session's end.
+
+    Its keywords are those of :class:`Settings`: recipes, dags, speed, parallelism, overrides, database_url.
+    """
+    running: dict[str, AirflowStack] = {}
+
+    def start(**keywords: Any) -> AirflowStack:
+        key = repr(sorted(keywords.items()))
+        if key not in running:
+            state = Path(tmp_path_factory.mktemp("stack"))
+            running[key] = AirflowStack(Settings(state, api_port=free_port(), sandbox_port=free_port(), **keywords))
+        return running[key]
+
+    yield start
+    for stack in running.values():
+        stack.stop()
