@@ -33,7 +33,8 @@ class ArmError:
 
 
 def read_arm_error(body: Any) -> ArmError:
-    """Flatten the error of a body ``{"error": {...}}``, of an operation (``{"status": "Failed", "error": {...}}``), or an error object itself."""
+    """Flatten the error of a body ``{"error": {...}}``, of an operation (``{"status": "Failed", "error": {...}}``), or an error object
+    itself."""
     node = body.get("error", body) if isinstance(body, Mapping) else body
     nodes = list(_walk(node))
     policies = (name for one in nodes for name in _policies(one))

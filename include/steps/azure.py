@@ -83,20 +83,28 @@ class Azure:
         return "/".join((group, "providers", provider, *segments)) if segments else group
 
     async def finish(
-        self, begin: Begin, *arguments: Any, kind: str, timeout: float | None = None, final: bool = False, **named: Any
+        self,
+        begin: Begin,
+        *arguments: Any,
+        kind: str,
+        timeout: float | None = None,
+        final: bool = False,
+        patience: float = 0.0,
+        **named: Any,
     ) -> dict[str, Any]:
         """Start a long operation and wait for its end.
 
         :param kind: the operation's kind, ``"virtualMachines PUT"``: under it this process remembers how long such operations take.
         :param timeout: seconds after which to stop waiting (the operation goes on), or None.
         :param final: read the result from where Azure says it is, when the operation's own record does not hold it (one more call).
+        :param patience: pause at least for this part of the time that it has taken already: for what nobody waits for.
         :return: the operation's output; without one the resource as Azure echoed it; ``{}`` where there is neither.
         :raises azure.core.exceptions.HttpResponseError: refused, or ended Failed or Canceled.
         :raises StepError: kind ``adopt``: still running after ``timeout``, or its record is gone.
         """
         from include.steps.polling import Polling
 
-        polling = Polling(kind, timeout=timeout, final=final)
+        polling = Polling(kind, timeout=timeout, final=final, patience=patience)
         poller = await begin(*arguments, polling=polling, **named)
         result: dict[str, Any] = await poller.result()
         return result

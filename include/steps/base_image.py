@@ -21,10 +21,11 @@ NEWER_PAUSE = 600.0
 async def resolve(azure: Azure, *, base: dict[str, Any], location: str) -> dict[str, Any]:
     """Find the base image and pin it: ``latest`` becomes the version that is newest in ``location`` at this moment.
 
-    :param base: ``{"kind": "marketplace", "publisher", "offer", "sku", "version"}``, ``{"kind": "gallery", "resource_group", "gallery", "definition",
-        "version"}``, ``{"kind": "managed_image", "id"}`` or ``{"kind": "snapshot", "os": id, "data": {lun: id}}``.
-    :return: ``id`` (ARM id, or URN for the marketplace), ``version``, ``image_reference`` or ``snapshot``, ``os_type``, ``os_state``, ``generation``,
-        ``architecture``, ``security_type`` (each None where Azure does not say), ``data_luns``, and ``plan`` (marketplace purchase plan, or None).
+    :param base: ``{"kind": "marketplace", "publisher", "offer", "sku", "version"}``, ``{"kind": "gallery", "resource_group", "gallery",
+        "definition", "version"}``, ``{"kind": "managed_image", "id"}`` or ``{"kind": "snapshot", "os": id, "data": {lun: id}}``.
+    :return: ``id`` (ARM id, or URN for the marketplace), ``version``, ``image_reference`` or ``snapshot``, ``os_type``, ``os_state``,
+        ``generation``, ``architecture``, ``security_type`` (each None where Azure does not say), ``data_luns``, and ``plan`` (marketplace
+        purchase plan, or None).
     :raises StepError: ``BaseNotFound``; ``BaseElsewhere``: a managed image or snapshot of another region.
     """
     match base["kind"]:

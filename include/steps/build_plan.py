@@ -85,7 +85,8 @@ async def make(azure: Azure, *, recipe: str, run: dict[str, Any]) -> dict[str, A
     :raises StepSkipped: a dry run (its result is the plan), or nothing changed since the newest good version.
     :raises StepError: ``RecipeBroken``, ``CannotBePlanned``: everything that is in the way, each with its cure.
     """
-    from include.factory.catalogue import RecipeError, catalogue_folder, load_recipe
+    from include.factory.catalogue import RecipeError, load_recipe
+    from include.factory.folder import catalogue_folder
     from include.factory.plan import PlanError, Run, plan, skip_reason
 
     try:

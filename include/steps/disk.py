@@ -1,7 +1,7 @@
 """Disks as files: a snapshot copied out as a VHD, by a time-limited SAS that is always revoked.
 
-``az vm capture`` did this for unmanaged disks, which were retired. An access that stays granted blocks the snapshot's deletion and that of its
-group for ever (azure-cli#6927), so it is taken back whatever happens.
+``az vm capture`` did this for unmanaged disks, which were retired. An access that stays granted blocks the snapshot's deletion and that
+of its group for ever (azure-cli#6927), so it is taken back whatever happens.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ CHUNK = 4 * 1024 * 1024
 async def export_vhd(azure: Azure, *, resource_group: str, snapshot: str, destination: str, duration: int = 14400) -> dict[str, Any]:
     """Copy a snapshot to a blob or a local file.
 
-    :param destination: ``https://...`` of a blob with a SAS that may create and write it (the storage service copies by itself), or a local path.
+    :param destination: ``https://...`` of a blob with a SAS that may create and write it (the storage service copies by itself), or a
+        local path.
     :param duration: seconds for which the snapshot may be read, and for which the copy may take.
     :return: ``{"destination": without its SAS, "bytes": int}``.
     :raises StepError: ``CopyFailed``, ``CopyTimedOut``; kind ``redo`` when the snapshot is gone.
@@ -131,4 +132,4 @@ async def _download(azure: Azure, source: str, path: Path) -> int:
             async for chunk in stream.chunks():
                 await asyncio.to_thread(file.write, chunk)
     await asyncio.to_thread(shutil.move, part, path)
-    return path.stat().st_size
+    return (await asyncio.to_thread(path.stat)).st_size

@@ -1,7 +1,7 @@
 """What went wrong, whose turn it is, and what a person should do about it.
 
-One table sorts every error of Azure Resource Manager by HTTP status, code, inner code and message. Its rows are the failures that public bug
-threads and recorded traffic show; each cure is written for somebody who reads it in a task log at night.
+One table sorts every error of Azure Resource Manager by HTTP status, code, inner code and message. Its rows are the failures that public
+bug threads and recorded traffic show; each cure is written for somebody who reads it in a task log at night.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from include.steps.arm_error import ArmError
 
 Kind = Literal["transient", "adopt", "permanent", "redo"]
-"""``transient``: the same call again. ``adopt``: look again, the effect may be there. ``permanent``: never. ``redo``: an earlier stage first."""
+"""``transient``: the same call again. ``adopt``: look again, the effect may be there. ``permanent``: never. ``redo``: an earlier stage
+first."""
 
 
 class StepError(Exception):
     """A step failed.
 
-    ``code`` is Azure's innermost code (or one of ours, in the same style), ``cure`` what to do, ``status`` the HTTP status, ``retry_after`` in
-    seconds, ``stage`` the task that must run again (kind ``redo``), ``details`` any JSON value that helps.
+    ``code`` is Azure's innermost code (or one of ours, in the same style), ``cure`` what to do, ``status`` the HTTP status,
+    ``retry_after`` in seconds, ``stage`` the task that must run again (kind ``redo``), ``details`` any JSON value that helps.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class StepError(Exception):
         return {"kind": self.kind, "code": self.code, "message": self.message, "cure": self.cure, **present}
 
 
-class StepSkipped(Exception):
+class StepSkipped(Exception):  # noqa: N818  (it is no error)
     """There is nothing to do, and that is good news. ``reason`` is for people, ``result`` (JSON value) for the tasks that follow."""
 
     def __init__(self, reason: str, result: Any = None) -> None:
@@ -88,12 +89,12 @@ class Rule:
 WAIT = "Nothing: the call is made again by itself."
 LOOK = "Nothing: the resource is read again and what runs there is adopted."
 _PAUSE = "Nothing: Azure asked for a pause. If it lasts, run fewer builds at once (an Airflow pool)."
-_NEW_TOKEN = "Nothing: a new token is fetched and the operation goes on."
+_FRESH_SIGN_IN = "Nothing: a new token is fetched and the operation goes on."
 _CLOCK = "Check this machine's clock (a skew above 5 minutes breaks tokens) and the connection's tenant."
 _TENANT = "The subscription belongs to another tenant: correct tenantId in the connection."
 _ROLE = "Grant the connection's identity the role that the message names, on that scope; a new grant takes some minutes."
 _SUBSCRIPTION = "Correct subscriptionId in the connection, or give its identity a role on that subscription."
-_SECRET = "The client secret is wrong or has expired: put a new one into the connection."
+_CREDENTIAL = "The client secret is wrong or has expired: put a new one into the connection."
 _CLIENT = "The client id is unknown in that tenant: correct login and tenantId in the connection."
 _POLICY = "An Azure Policy forbids it: change the recipe (tags, region, size) or ask for an exemption."
 _LOCK = "A management lock stands on that scope: its owner must remove it; then clear this task."
@@ -140,13 +141,13 @@ RULES: tuple[Rule, ...] = (
     Rule("TooManyRequests", "transient", _PAUSE),
     Rule("*", "transient", _PAUSE, message=r"too many requests on source"),  # C06
     # Signing in.
-    Rule("ExpiredAuthenticationToken", "transient", _NEW_TOKEN),  # U12
+    Rule("ExpiredAuthenticationToken", "transient", _FRESH_SIGN_IN),  # U12
     Rule("InvalidAuthenticationToken", "permanent", _CLOCK),  # U13
     Rule("InvalidAuthenticationTokenTenant", "permanent", _TENANT),
     Rule("AuthorizationFailed", "permanent", _ROLE),
     Rule("LinkedAuthorizationFailed", "permanent", _ROLE),
     Rule("SubscriptionNotFound", "permanent", _SUBSCRIPTION),
-    Rule("invalid_client", "permanent", _SECRET),
+    Rule("invalid_client", "permanent", _CREDENTIAL),
     Rule("unauthorized_client", "permanent", _CLIENT),
     # Rules of the house.
     Rule("RequestDisallowedByPolicy", "permanent", _POLICY),  # P09

@@ -35,12 +35,13 @@ async def ensure(
 ) -> str:
     """Create the image definition when it is missing; return its ARM id.
 
-    :param os_type: ``Linux`` or ``Windows``; ``os_state``: ``Generalized`` or ``Specialized`` (any case); ``hyper_v_generation``: ``V1`` or ``V2``;
-        ``architecture``: ``x64`` or ``Arm64``.
+    :param os_type: ``Linux`` or ``Windows``; ``os_state``: ``Generalized`` or ``Specialized`` (any case); ``hyper_v_generation``: ``V1``
+        or ``V2``; ``architecture``: ``x64`` or ``Arm64``.
     :param features: Azure's feature names and values, ``{"SecurityType": "TrustedLaunch"}``.
     :param end_of_life: ISO date or time.
     :param recommended: ARM's ``recommended`` object (``vCPUs`` and ``memory``, each ``min`` and ``max``).
-    :raises StepError: ``DefinitionDiffers``: one exists whose fixed properties are others (they can never be changed: troubleshooting-shared-images).
+    :raises StepError: ``DefinitionDiffers``: one exists whose fixed properties are others (they can never be changed:
+        troubleshooting-shared-images).
     """
     properties: dict[str, Any] = {
         "osType": os_type.capitalize(),

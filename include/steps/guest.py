@@ -25,13 +25,13 @@ export HISTSIZE=0
 sync
 """
 
-# Sysprep shuts the machine down at its end, and the agent with it: it is started beside the command, which returns at once. A left-over Panther
-# folder is what most often breaks it (same page).
+# Sysprep shuts the machine down at its end, and the agent with it: it is started beside the command, which returns at once. A left-over
+# Panther folder is what most often breaks it (same page).
 WINDOWS = r"""$ErrorActionPreference = 'Stop'
 Remove-Item -Path "$env:SystemRoot\Panther" -Recurse -Force -ErrorAction SilentlyContinue
 Remove-Item -Path "$env:SystemRoot\System32\Sysprep\Sysprep_succeeded.tag" -Force -ErrorAction SilentlyContinue
-$action = New-ScheduledTaskAction -Execute "$env:SystemRoot\System32\Sysprep\sysprep.exe" -Argument '/generalize /oobe /shutdown /quiet /mode:vm'
-$principal = New-ScheduledTaskPrincipal -UserId 'SYSTEM' -RunLevel Highest
+$action = New-ScheduledTaskAction -Execute "$env:SystemRoot\System32\Sysprep\sysprep.exe" -Argument '/generalize /oobe /shutdown /quiet
+/mode:vm' $principal = New-ScheduledTaskPrincipal -UserId 'SYSTEM' -RunLevel Highest
 Register-ScheduledTask -TaskName 'image-factory-sysprep' -Action $action -Principal $principal -Force | Out-Null
 Start-ScheduledTask -TaskName 'image-factory-sysprep'
 Write-Output 'sysprep is started.'
@@ -61,13 +61,15 @@ async def deprovision(
     timeout: float = 1800,
     attempt: int = 1,
 ) -> dict[str, bool]:
-    """Deprovision the guest: ``waagent -deprovision+user -force`` on Linux, sysprep on Windows. Once per machine: the run command is the record.
+    """Deprovision the guest: ``waagent -deprovision+user -force`` on Linux, sysprep on Windows. Once per machine: the run command is the
+    record.
 
     On Windows it ends when the guest has powered itself off; its ``ImageState`` is asked for while it works.
 
     :param timeout: seconds.
     :return: ``{"deprovisioned": True}``.
-    :raises StepError: ``ScriptFailed`` (Linux); ``SysprepFailed`` with the last lines of setuperr.log; kind ``redo`` when the machine is gone.
+    :raises StepError: ``ScriptFailed`` (Linux); ``SysprepFailed`` with the last lines of setuperr.log; kind ``redo`` when the machine is
+        gone.
     """
     command = Command(azure, resource_group, virtual_machine, DEPROVISION)
     if os_type == "Windows":
@@ -118,7 +120,7 @@ async def _sysprep(command: Command, location: str, timeout: float, attempt: int
         "permanent",
         "SysprepFailed",
         f"sysprep on {command.machine} did not end well within {timeout:.0f} s. {said}",
-        "Read setuperr.log above: an app installed for one user only, BitLocker and pending updates are the usual causes. Correct the steps, then start a new run.",
+        "Read setuperr.log above: apps installed for one user, BitLocker and pending updates are usual causes. Correct the steps.",
     )
 
 

@@ -13,7 +13,7 @@ from include.steps.errors import StepError, StepSkipped
 from include.steps.look import PROMOTED_TAG, RUN_TAG, Found, Resource, gone, sort, step, taken
 from include.steps.replication import replicate, wait_until_replicated
 from include.steps.target_region import Region, normal, present, states, to_arm
-from include.steps.version import Version, update
+from include.steps.version import CREATE, Version, update
 
 __all__ = ["delete", "discard", "promote", "publish", "replicate", "wait_until_replicated"]
 
@@ -61,7 +61,7 @@ async def publish(
     started: Started | None = None
     failures = 0
     while True:
-        found, resource = await one.settle(run, PUBLISH_TIMEOUT, started)
+        found, resource = await one.settle(run, PUBLISH_TIMEOUT, started, CREATE)
         if found is Found.DONE and resource is not None and _same_source(resource, body):
             log.info("Version %s is published in %s, out of sight of latest.", version, normal(location))
             return {"id": one.id, "version": version}
@@ -204,7 +204,7 @@ async def promote(
             raise StepError(
                 "permanent",
                 "NotReplicated",
-                f"Version {version} is {found} and not Completed in {', '.join(f'{name} ({state})' for name, state in unready.items()) or 'its regions'}",
+                f"Version {version} is {found} and not Completed in {', '.join(sorted(unready)) or 'its regions'}",
                 "latest is left where it was. Clear the run from replicate_version, or take the region out of the recipe.",
                 details={"regions": unready},
             )
@@ -275,4 +275,4 @@ async def discard(
     if not culprits:
         raise StepSkipped("The version is good: nothing to discard.", {"deleted": False})
     log.info("%s failed: version %s is discarded.", ", ".join(culprits), version)
-    return await delete(azure, resource_group=resource_group, gallery=gallery, definition=definition, version=version, run=run)  # type: ignore[return-value]
+    return await delete(azure, resource_group=resource_group, gallery=gallery, definition=definition, version=version, run=run)

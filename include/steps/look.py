@@ -1,7 +1,7 @@
 """Look, decide, act, wait: what a step finds, and how it is made safe to run twice.
 
-Every step reads its resource first and sorts what it finds into five: absent, ours and running, ours and done, ours and failed, someone else's.
-"Ours" is what carries the tag ``image-factory-run`` of this run, which was in the PUT that made it.
+Every step reads its resource first and sorts what it finds into five: absent, ours and running, ours and done, ours and failed, someone
+else's. "Ours" is what carries the tag ``image-factory-run`` of this run, which was in the PUT that made it.
 """
 
 from __future__ import annotations
@@ -128,7 +128,8 @@ def gone(what: str, stage: str) -> StepError:
     return StepError("redo", "ResourceGone", f"{what} does not exist any more", f"Clear the run from the task {stage}.", stage=stage)
 
 
-# A conflict, a lost answer or a new group that is not seen everywhere yet: look again after so many seconds, then leave it to Airflow's retries.
+# A conflict, a lost answer or a new group that is not seen everywhere yet: look again after so many seconds, then leave it to Airflow's
+# retries.
 _AGAIN = (2.0, 4.0, 8.0, 15.0, 30.0)
 
 

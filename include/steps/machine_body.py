@@ -31,8 +31,8 @@ async def virtual_machine_body(
 ) -> dict[str, Any]:
     """One machine with one network interface of its own, no public address, and nothing that outlives it.
 
-    The account is made up here and forgotten: an RSA key whose private half is thrown away, or a random password. A machine from a specialized
-    image takes no ``osProfile`` at all (troubleshooting-shared-images: "Parameter 'osProfile' is not allowed").
+    The account is made up here and forgotten: an RSA key whose private half is thrown away, or a random password. A machine from a
+    specialized image takes no ``osProfile`` at all (troubleshooting-shared-images: "Parameter 'osProfile' is not allowed").
     """
     properties: dict[str, Any] = {
         "hardwareProfile": {"vmSize": size},
@@ -121,7 +121,8 @@ def _data_disk(disk: dict[str, Any]) -> dict[str, Any]:
 def attached_storage(
     *, os_type: str, os_disk: str, from_snapshots: dict[int, str], data_disks: list[dict[str, Any]], security_type: str
 ) -> dict[str, Any]:
-    """``storageProfile`` of a machine from disks that exist: the OS disk's ARM id, the data disks' by LUN; the other data disks are made empty."""
+    """``storageProfile`` of a machine from disks that exist: the OS disk's ARM id, the data disks' by LUN; the other data disks are made
+    empty."""
     caching = {int(disk["lun"]): disk.get("caching") or "None" for disk in data_disks}
     attached = [
         {"lun": lun, "createOption": "Attach", "caching": caching.get(lun, "None"), "deleteOption": "Delete", "managedDisk": {"id": disk}}

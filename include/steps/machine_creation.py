@@ -1,7 +1,7 @@
 """Making a virtual machine of the first size that Azure has.
 
-Where the making stands is read from the machine itself, so that a crash in the middle goes on and does not begin again: the size that failed is
-in its hardware profile, whether it was built a second time already in its tags.
+Where the making stands is read from the machine itself, so that a crash in the middle goes on and does not begin again: the size that
+failed is in its hardware profile, whether it was built a second time already in its tags.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ SUBNET = "build"
 async def ensure(
     azure: Azure, *, resource_group: str, name: str, location: str, address_prefix: str, tags: dict[str, str]
 ) -> dict[str, Any]:
-    """Create a virtual network with one subnet ``build`` over the whole ``address_prefix`` (CIDR). Machines reach out of it, and nothing reaches in.
+    """Create a virtual network with one subnet ``build`` over the whole ``address_prefix`` (CIDR). Machines reach out of it, and nothing
+    reaches in.
 
     :return: ``{"subnet_id": ARM id}``.
     :raises StepError: ``NameTaken``.

@@ -1,5 +1,6 @@
 """Waiting for long operations: as soon as Azure allows, and not before."""
 
+# ruff: noqa: TID253  (azure.py imports this module when the first call is made)
 from __future__ import annotations
 
 import asyncio
@@ -45,16 +46,19 @@ DURATIONS = Durations()
 class Polling(AsyncARMPolling):
     """ARM's polling with the pauses that ``docs/architecture.md`` promises, on dicts.
 
-    ``Retry-After`` is obeyed from the first answer on (azure-core polls once at once). Without it the pauses are 1, 2, 4, 8, 15 s. The first poll of
-    a kind that was seen before waits for the quickest of its like. A poll that fails, an expired token included, ends nothing: the same operation is
-    polled on. No final GET is made unless asked for: Azure has echoed the resource in the first answer.
+    ``Retry-After`` is obeyed from the first answer on (azure-core polls once at once). Without it the pauses are 1, 2, 4, 8, 15 s. The
+    first poll of a kind that was seen before waits for the quickest of its like. A poll that fails, an expired token included, ends
+    nothing: the same operation is polled on. No final GET is made unless asked for: Azure has echoed the resource in the first answer.
     """
 
-    def __init__(self, kind: str, *, timeout: float | None = None, final: bool = False, durations: Durations = DURATIONS) -> None:
+    def __init__(
+        self, kind: str, *, timeout: float | None = None, final: bool = False, patience: float = 0.0, durations: Durations = DURATIONS
+    ) -> None:
         super().__init__()
         self._kind = kind
         self._deadline = timeout
         self._final = final
+        self._patience = patience
         self._durations = durations
 
     async def _poll(self) -> None:
@@ -65,6 +69,7 @@ class Polling(AsyncARMPolling):
         backoff = pauses()
         while not self.finished():
             pause = self._pause(backoff)
+            pause = max(pause, polled * self._patience)
             if not polled:
                 pause = max(pause, self._durations.quick(self._kind))
             if self._deadline is not None and clock() + pause > began + self._deadline:

@@ -16,7 +16,7 @@ from include.steps.azure import Azure, Started
 from include.steps.errors import StepError
 from include.steps.look import Found, Resource, gone, sort, step
 from include.steps.target_region import Region, details, luns, normal, present, states, to_arm
-from include.steps.version import Version, update
+from include.steps.version import REGIONS, Version, update
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +32,8 @@ async def replicate(
 ) -> dict[str, Any]:
     """Add the missing regions to a version and wait until it is Completed in all of ``target_regions``.
 
-    Regions that are there already, whoever added them, are sent back unchanged; the home region is never removed. A region that failed is put
-    again, then removed and added again by itself, and the others are left in peace.
+    Regions that are there already, whoever added them, are sent back unchanged; the home region is never removed. A region that failed is
+    put again, then removed and added again by itself, and the others are left in peace.
 
     :param target_regions: ``{"name", "replica_count", "storage_account_type", "encryption_set"|None}`` each.
     :param timeout: seconds; Azure advises to wait up to six hours (troubleshooting-shared-images).
@@ -77,7 +77,7 @@ class _Replication:
 
     async def settled(self) -> Resource:
         """The version, when no operation runs on it."""
-        found, resource = await self.version.settle(None, self.left(), self.started)
+        found, resource = await self.version.settle(None, self.left(), self.started, REGIONS)
         self.started = None
         if resource is None or found is Found.ABSENT:
             raise gone(f"Version {self.version.version}", "publish_version")
@@ -88,7 +88,8 @@ class _Replication:
         await self.put(resource, add=missing)
 
     async def put(self, resource: Resource, *, add: Collection[str] = (), remove: Collection[str] = ()) -> bool:
-        """Put the list that is there without ``remove`` and with ``add``; False when another update came first, whose result is to be read."""
+        """Put the list that is there without ``remove`` and with ``add``; False when another update came first, whose result is to be
+        read."""
         self.puts += 1
         if self.puts > PUTS:
             raise StepError(
@@ -136,7 +137,7 @@ class _Replication:
             "ReplicationFailed",
             f"Version {self.version.version} failed in {', '.join(failed)} after it was put again, removed and added again; "
             f"it is Completed in {', '.join(good) or 'no region'}. {self.reasons(resource, failed)}".rstrip(),
-            "Look at the quota, encryption set and storage type in the failed regions, or take them out of the recipe; then clear this task.",
+            "Check quota, encryption set and storage type in the failed regions, or take them out of the recipe; then clear this task.",
             details={"failed": failed, "completed": good},
         )
 

@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 async def ensure(azure: Azure, *, name: str, location: str, tags: dict[str, str]) -> str:
     """Create the group when it is missing; return its ARM id.
 
-    With the tag ``image-factory-run`` among ``tags`` the group is this run's alone, and one of another run is refused. Without that tag it is shared
-    (the gallery's group), and an existing one is taken as it is.
+    With the tag ``image-factory-run`` among ``tags`` the group is this run's alone, and one of another run is refused. Without that tag
+    it is shared (the gallery's group), and an existing one is taken as it is.
 
     :raises StepError: ``NameTaken``.
     """
@@ -60,9 +60,8 @@ async def delete(azure: Azure, *, name: str, run: str, keep_failed: bool = False
     if found is Found.DELETING:
         await _wait_until_gone(azure, name)
     else:
-        await azure.finish(
-            groups.begin_delete, name, force_deletion_types="Microsoft.Compute/virtualMachines", kind="resourceGroups DELETE"
-        )
+        force = "Microsoft.Compute/virtualMachines"
+        await azure.finish(groups.begin_delete, name, force_deletion_types=force, kind="resourceGroups DELETE", patience=0.3)
     log.info("Resource group %s is gone.", name)
     return {"deleted": True}
 

@@ -1,5 +1,6 @@
 """How one request is tried again: patiently, politely and not in silence."""
 
+# ruff: noqa: TID253  (azure.py imports this module when the first call is made)
 from __future__ import annotations
 
 import asyncio
@@ -12,7 +13,7 @@ from azure.core.pipeline.policies import AsyncRetryPolicy
 log = logging.getLogger(__name__)
 
 
-class PatientRetryPolicy(AsyncRetryPolicy):
+class PatientRetryPolicy(AsyncRetryPolicy[Any, Any]):
     """azure-core's retry policy with three changes.
 
     * ``Retry-After`` is obeyed however long it is, with a log line that says until when, and up to a tenth more so that many builds do not
@@ -32,7 +33,8 @@ class PatientRetryPolicy(AsyncRetryPolicy):
 
     async def sleep(self, settings: Any, transport: Any, response: Any = None) -> None:
         asked = self.get_retry_after(response) if response is not None else None
-        seconds = asked * random.uniform(1.0, 1.1) if asked else self.get_backoff_time(settings)
+        spread = random.uniform(1.0, 1.1)  # noqa: S311  (no secret)
+        seconds = asked * spread if asked else self.get_backoff_time(settings)
         if seconds >= 5:
             request = settings["history"][-1].http_request
             what = f"HTTP {response.http_response.status_code}" if response is not None else "no answer"

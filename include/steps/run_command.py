@@ -57,7 +57,8 @@ async def run(
     :param expected_exit_codes: that mean success; default 0 only.
     :param reboot_after: restart the machine when the script has succeeded, and wait for its agent.
     :return: ``{"exit_code": int, "output": the last 4 KB}``.
-    :raises StepError: ``ScriptFailed``, ``ScriptTimedOut``, ``ScriptMissing``, ``ScriptChanged``; kind ``redo`` when the machine is gone or stopped.
+    :raises StepError: ``ScriptFailed``, ``ScriptTimedOut``, ``ScriptMissing``, ``ScriptChanged``; kind ``redo`` when the machine is gone
+        or stopped.
     """
     text = with_environment(read_script(script), os_type, environment or {}, parameters or {})
     command = Command(azure, resource_group, virtual_machine, name)
@@ -154,7 +155,7 @@ class Command:
         """Look until the script has ended, logging what is new each time."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + timeout + MARGIN
-        checked = clock()
+        checked, view = clock(), {}
         # The machine may be slow to take the command: the first looks come quickly all the same, as most scripts of a build are short.
         for pause in pauses():
             await asyncio.sleep(max(pause, started.retry_after if started and clock() == checked else 0.0))
@@ -229,7 +230,8 @@ def _digest(text: str) -> str:
 
 
 def exit_code(view: dict[str, Any]) -> int:
-    """The script's own exit code. Newer agents put a code of theirs into ``exitCode`` and the script's into the message (run-command-handler-linux)."""
+    """The script's own exit code. Newer agents put a code of theirs into ``exitCode`` and the script's into the message
+    (run-command-handler-linux)."""
     said = re.search(r"exit status[= ](-?\d+)", str(view.get("executionMessage") or ""))
     return int(said.group(1)) if said else int(view.get("exitCode") or 0)
 
@@ -257,5 +259,5 @@ def _timed_out(name: str, timeout: float, view: dict[str, Any]) -> StepError:
         "permanent",
         "ScriptTimedOut",
         f"The script {name} did not end within {timeout:.0f} s. Its last lines:\n{last_lines(view.get('output'), view.get('error'))}\n",
-        "Raise the step's timeout in the recipe (at most 90m), or find out what the script waits for; then clear the run from the task plan.",
+        "Raise the step's timeout in the recipe (at most 90m), or find out what it waits for; then clear the run from the task plan.",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
+from pathlib import Path
 from typing import Any
 
 from include.steps.errors import StepError
@@ -17,15 +18,16 @@ _POWERSHELL_QUOTES = re.compile("['\u2018\u2019\u201a\u201b]")
 def read_script(script: dict[str, Any]) -> str:
     """The text of ``{"inline": text}``, or of ``{"path", "sha256"}``: a file that must be what was planned.
 
-    :param script: ``path`` is absolute, or relative to the recipes' folder or its ``scripts``; ``sha256`` with or without ``sha256:`` in front.
+    :param script: ``path`` is absolute, or relative to the recipes' folder or its ``scripts``; ``sha256`` with or without ``sha256:`` in
+        front.
     :raises StepError: ``ScriptMissing``, ``ScriptChanged``.
     """
     if "inline" in script:
         return str(script["inline"])
-    from include.factory.catalogue import catalogue_folder
+    from include.factory.folder import catalogue_folder
 
     folder = catalogue_folder()
-    candidates = [folder / script["path"], folder / "scripts" / script["path"]]
+    candidates: list[Path] = [folder / script["path"], folder / "scripts" / script["path"]]
     path = next((one for one in candidates if one.is_file()), None)
     if path is None:
         raise StepError(
@@ -49,8 +51,9 @@ def read_script(script: dict[str, Any]) -> str:
 def with_environment(text: str, os_type: str, environment: dict[str, str], parameters: dict[str, str]) -> str:
     """Put the environment in front of a script, where its language allows it.
 
-    Bash: behind the ``#!`` line; parameters are positional there, in order, and environment variables as well, which is what Azure makes of named
-    ones (run-command-handler-linux). PowerShell: behind ``param(...)``, which must come first; Azure passes the parameters by name.
+    Bash: behind the ``#!`` line; parameters are positional there, in order, and environment variables as well, which is what Azure makes
+    of named ones (run-command-handler-linux). PowerShell: behind ``param(...)``, which must come first; Azure passes the parameters by
+    name.
 
     :raises StepError: ``BadVariableName``.
     """

@@ -10,7 +10,8 @@ WINDOW = 4096
 class OutputTail:
     """Logs each line of a stream once, though every look shows only the stream's end.
 
-    Azure keeps the last 4 KB of output and of error in the instance view (run-command-overview, "Output is limited to the last 4,096 bytes").
+    Azure keeps the last 4 KB of output and of error in the instance view (run-command-overview, "Output is limited to the last 4,096
+    bytes").
     """
 
     def __init__(self, log: logging.Logger, level: int, name: str) -> None:

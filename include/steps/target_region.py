@@ -1,7 +1,7 @@
 """The regions of a gallery version: what is wanted, what is there, and the list that is put.
 
-``publishingProfile.targetRegions`` is replaced whole by every PUT, and leaving a region out deletes its replicas; so what is there goes back
-unchanged, SKU, replica count, encryption and flags, with only the missing regions added (Azure/azure-powershell#9911).
+``publishingProfile.targetRegions`` is replaced whole by every PUT, and leaving a region out deletes its replicas; so what is there goes
+back unchanged, SKU, replica count, encryption and flags, with only the missing regions added (Azure/azure-powershell#9911).
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def present(version: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def states(version: Mapping[str, Any]) -> dict[str, str]:
-    """``Replicating``, ``Completed``, ``Failed`` or ``Unknown`` by normal name, for every target region; read with ``$expand=ReplicationStatus``."""
+    """``Replicating``, ``Completed``, ``Failed`` or ``Unknown`` by normal name, for every target region; read with
+    ``$expand=ReplicationStatus``."""
     reported = {normal(item["region"]): str(item.get("state") or "Unknown") for item in _summary(version)}
     return {name: reported.get(name, "Unknown") for name in present(version)}
 

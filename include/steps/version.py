@@ -15,10 +15,14 @@ from include.steps.look import Found, Resource, look, sort
 
 log = logging.getLogger(__name__)
 
-KIND = "galleries/images/versions PUT"
+CREATE, REGIONS, FLAGS = (f"galleries/images/versions {what}" for what in ("create", "regions", "flags"))
+"""Kinds of update, each with durations of its own."""
+
 # Azure asks for 60 s between looks at a version (Retry-After of every recorded answer); this is the way there when no answer is at hand.
 _RAMP = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 _SLOWEST = 60.0
+# However slowly the regions come on, somebody reads the log.
+_LONGEST = 240.0
 
 
 @dataclass
@@ -58,8 +62,10 @@ class Version:
                 self._told[region] = now
                 log.info("%s %s", region, f"{now[1]} %" if state == "Replicating" else state)
 
-    async def settle(self, run: str | None, timeout: float, started: Started | None = None) -> tuple[Found, Resource | None]:
-        """Read until no operation runs on the version: after one of ours (``started``), or to adopt another's.
+    async def settle(
+        self, run: str | None, timeout: float, started: Started | None = None, kind: str = FLAGS
+    ) -> tuple[Found, Resource | None]:
+        """Read until no operation runs on the version: after one of ours (``started``, of ``kind``), or to adopt another's.
 
         :raises StepError: kind ``adopt``: still running after ``timeout`` seconds.
         """
@@ -69,7 +75,7 @@ class Version:
         began, seen_running = clock(), 0.0
         if started is not None:
             self._pause = started.retry_after
-            await asyncio.sleep(max(self._pause, DURATIONS.quick(KIND)) or 1.0)
+            await asyncio.sleep(max(self._pause, DURATIONS.quick(kind)) or 1.0)
         pauses = self.pauses()
         while True:
             resource = await self.read()
@@ -84,9 +90,9 @@ class Version:
                     f"{self.id} is still {found} after {timeout:.0f} s",
                     "Nothing: it goes on in Azure, and the next try takes it up.",
                 )
-            await asyncio.sleep(next(pauses))
+            await asyncio.sleep(max(next(pauses), _half_of_the_rest(resource, seen_running)))
         if started is not None and found is Found.DONE:
-            DURATIONS.learn(KIND, seen_running)
+            DURATIONS.learn(kind, seen_running)
             log.info("Version %s: the operation took %.0f s.", self.version, clock() - began)
         return found, resource
 
@@ -117,6 +123,16 @@ class Version:
         return classify(None, ArmError(codes, (f"Version {self.version} failed", *messages)))
 
 
+def _half_of_the_rest(resource: Resource | None, elapsed: float) -> float:
+    """Half of the time that the slowest region still needs if it goes on as it did, in seconds: so a long wait costs few looks and ends
+    in time."""
+    if resource is None:
+        return 0.0
+    waiting = {name for name, state in target_region.states(resource).items() if state == "Replicating"}
+    slowest = min((per_cent for name, per_cent in target_region.progress(resource).items() if name in waiting), default=100)
+    return min(_LONGEST, elapsed * (100 - slowest) / slowest / 2) if slowest > 0 else 0.0
+
+
 def update(
     resource: Resource,
     *,
@@ -128,8 +144,9 @@ def update(
 ) -> Resource:
     """The body that updates a version: what is there, with the given parts replaced.
 
-    The source is not sent back, as Azure would check rights on it again and refuse any difference; ``storageProfile`` is sent empty, as in the
-    recorded update of ``test_create_image_version_with_allow_replicated_location_deletion`` (azure-cli). Read-only properties stay out.
+    The source is not sent back, as Azure would check rights on it again and refuse any difference; ``storageProfile`` is sent empty, as
+    in the recorded update of ``test_create_image_version_with_allow_replicated_location_deletion`` (azure-cli). Read-only properties stay
+    out.
     """
     profile = dict(resource["properties"]["publishingProfile"])
     profile.pop("publishedDate", None)

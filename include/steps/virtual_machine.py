@@ -45,12 +45,12 @@ async def create(
 ) -> dict[str, Any]:
     """Make a machine of the first of ``sizes`` that Azure has; it has no public address, and its disks and interface go with it.
 
-    Each size is left for the next when Azure has no capacity or no quota of its family, whether it says so at once or after trying. A machine whose
-    guest does not come up is built once more.
+    Each size is left for the next when Azure has no capacity or no quota of its family, whether it says so at once or after trying. A
+    machine whose guest does not come up is built once more.
 
     :param sizes: VM sizes in order of preference.
-    :param source: ``{"image_reference": {"publisher","offer","sku","version"}}``, ``{"image_reference": {"id"}}`` (gallery version or managed image),
-        or ``{"snapshot": {"os": id, "data": {lun: id}}}`` (disks are made first and attached).
+    :param source: ``{"image_reference": {"publisher","offer","sku","version"}}``, ``{"image_reference": {"id"}}`` (gallery version or
+        managed image), or ``{"snapshot": {"os": id, "data": {lun: id}}}`` (disks are made first and attached).
     :param os_state: of the source: ``Generalized`` or ``Specialized``.
     :param security_type: ``Standard``, ``TrustedLaunch`` or ``ConfidentialVM``.
     :param os_disk: ``{"size_gb": int|None, "storage_account_type"}``.
@@ -120,8 +120,8 @@ async def generalize(azure: Azure, *, resource_group: str, name: str) -> dict[st
         raise StepError(
             "permanent",
             "NotDeprovisioned",
-            f"The guest of {name} was never deprovisioned by this factory; marked as generalized, it would make machines that never come up",
-            "A specialized machine is captured as it is: set os.state of the recipe to Specialized. Else clear the run from generalize.deprovision.",
+            f"The guest of {name} was never deprovisioned by this factory: its image would make machines that never come up",
+            "Capture it as it is (os.state Specialized in the recipe), or clear the run from generalize.deprovision.",
         )
     if power_state(machine) not in ("deallocated", "stopped"):
         raise StepError(
