@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
-from include.demo.configuration import environment_file
+from include.demo.configuration import airflow_connection, environment_file
 from include.demo.database import Postgres
 from include.demo.settings import PROJECT, DemoError, Settings
 
@@ -25,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--speed", type=float, default=60, help="the sandbox divides every latency by it (default: %(default)s)")
     airflow = chosen.add_parser("airflow", help="Airflow's command line, in the demo's configuration", add_help=False)
     airflow.add_argument("arguments", nargs=argparse.REMAINDER)
+    chosen.add_parser("connection", help="turn what `python -m include.sandbox connection` prints into an Airflow connection")
     chosen.add_parser("database", help="the demo's Postgres, in the foreground (the supervisor runs this)")
     return commands
 
@@ -35,6 +36,9 @@ def run(arguments: argparse.Namespace) -> int:
         postgres = Postgres(Settings(state))
         postgres.prepare()
         postgres.replace_this_process()
+    if arguments.command == "connection":
+        print(airflow_connection(json.load(sys.stdin)))
+        return 0
     if arguments.command == "airflow":
         try:
             environment = json.loads(environment_file(state).read_text())
