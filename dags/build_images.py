@@ -20,7 +20,19 @@ import gc
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, Param, ParamsDict, TaskGroup, TriggerRule, chain, get_parsing_context
+from airflow.sdk import (
+    DAG,
+    Asset,
+    AssetOrTimeSchedule,
+    CronTriggerTimetable,
+    Param,
+    ParamsDict,
+    TaskGroup,
+    TriggerRule,
+    chain,
+    get_parsing_context,
+)
+
 from image_factory.operators.announcement import AnnounceImageVersionOperator
 from image_factory.operators.build_plan import PlanImageBuildOperator
 from image_factory.operators.gallery import CreateGalleryOperator
@@ -43,7 +55,6 @@ from image_factory.operators.virtual_machine import (
     DeallocateVirtualMachineOperator,
     GeneralizeVirtualMachineOperator,
 )
-
 from include.factory.catalogue import Catalogue, load_catalogue
 from include.factory.folder import catalogue_folder
 

@@ -32,7 +32,9 @@ print(json.dumps({{"seconds": time.process_time() - begin, "megabytes": resource
 
 
 def _measure(code: str, environment: dict[str, str]) -> dict[str, float]:
-    answer = subprocess.run([sys.executable, "-c", MEASURE.format(code=code)], cwd=PROJECT, env=environment, check=True, capture_output=True, text=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", MEASURE.format(code=code)], cwd=PROJECT, env=environment, check=True, capture_output=True, text=True
+    )
     measured: dict[str, float] = json.loads(answer.stdout.splitlines()[-1])
     return measured
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from airflow.sdk import Connection
+
 from image_factory.hooks.azure import AzureSettings
 from image_factory.provider import get_provider_info
 
@@ -70,7 +71,15 @@ def test_a_custom_endpoint_keeps_its_ca_file(tmp_path: Path) -> None:
     ca.touch()
 
     settings = AzureSettings.of(
-        _connection({"tenantId": "t", "subscriptionId": "s", "endpoint": "https://localhost:1/", "authority": "https://localhost:1", "ca_file": str(ca)})
+        _connection(
+            {
+                "tenantId": "t",
+                "subscriptionId": "s",
+                "endpoint": "https://localhost:1/",
+                "authority": "https://localhost:1",
+                "ca_file": str(ca),
+            }
+        )
     )
 
     assert (settings.endpoint, settings.ca_file) == ("https://localhost:1", str(ca))

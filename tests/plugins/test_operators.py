@@ -6,9 +6,10 @@ import importlib
 import inspect
 import pkgutil
 
+import pytest
+
 import image_factory.operators
 import image_factory.sensors
-import pytest
 from image_factory.operators.step import StepOperator
 from image_factory.triggers.step import StepTrigger, load_step
 

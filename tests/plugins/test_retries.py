@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from airflow.sdk.definitions.retry_policy import RetryAction
+
 from image_factory.retries import AzureRetryPolicy, AzureStepFailed
 
 

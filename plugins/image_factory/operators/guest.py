@@ -14,4 +14,3 @@ class DeprovisionGuestOperator(StepOperator):
     step = "guest.deprovision"
     required = ("resource_group", "virtual_machine", "location", "os_type")
     optional = ("timeout",)
-    cancel = "run_command.cancel"

@@ -68,10 +68,9 @@ class StepOperator(BaseOperator):
 
     def execute(self, context: Any) -> Any:
         """Run the step here, with clients of its own."""
-        from include.steps.errors import StepError, StepSkipped
-
         from image_factory.hooks.azure import AzureImageFactoryHook
         from image_factory.triggers.step import facts_of_run, load_step
+        from include.steps.errors import StepError, StepSkipped
 
         task_instance = context["ti"]
         settings = AzureSettings.of(AzureImageFactoryHook.get_connection(self.azure_conn_id))

@@ -25,7 +25,7 @@ class CreateVirtualMachineOperator(StepOperator):
         "os_disk",
         "tags",
     )
-    optional = ("data_disks", "identities", "spot", "computer_name", "zone")
+    optional = ("data_disks", "identities", "spot", "computer_name", "zone", "plan")
 
 
 class StartVirtualMachineOperator(StepOperator):
@@ -86,3 +86,4 @@ class CaptureVirtualMachineOperator(StepOperator):
 
     step = "virtual_machine.capture_source"
     required = ("resource_group", "name")
+    optional = ("os_state",)

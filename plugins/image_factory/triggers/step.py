@@ -69,10 +69,9 @@ class StepTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        from include.steps.errors import StepError, StepSkipped
-
         from image_factory.hooks.azure import shared_clients
         from image_factory.links import AzurePortalLink, portal_url
+        from include.steps.errors import StepError, StepSkipped
 
         try:
             azure = await shared_clients(self.azure_conn_id)
