@@ -71,9 +71,10 @@ class _AsyncClosed:
 class _Body:
     """The answer's body in pieces, for `response.iter_bytes()` and `response.stream_download()` alike."""
 
-    def __init__(self, *_: Any, response: Any = None, **__: Any) -> None:
-        own = response if response is not None else next(value for value in _ if value is not None)
-        self._pieces = [own.sandbox_body] if own.sandbox_body else []
+    def __init__(self, pipeline: Any, response: Any, **_: Any) -> None:
+        self._pieces = [response.sandbox_body] if response.sandbox_body else []
+        self.content_length = len(response.sandbox_body)
+        self.response = response
 
     def __len__(self) -> int:
         return sum(len(piece) for piece in self._pieces)

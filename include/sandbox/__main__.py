@@ -29,7 +29,9 @@ def ask(state: Path, port: int, method: str, path: str, body: object = None) -> 
     except urllib.error.HTTPError as error:
         raise SystemExit(f"the sandbox refused: {error.read().decode() or error.reason}") from None
     except urllib.error.URLError as error:
-        raise SystemExit(f"no sandbox answers on port {port}: {error.reason}; start one with `python -m include.sandbox serve --port {port}`") from None
+        raise SystemExit(
+            f"no sandbox answers on port {port}: {error.reason}; start one with `python -m include.sandbox serve --port {port}`"
+        ) from None
 
 
 def parser() -> argparse.ArgumentParser:
@@ -38,7 +40,9 @@ def parser() -> argparse.ArgumentParser:
 
     def command(name: str, text: str) -> argparse.ArgumentParser:
         found = commands.add_parser(name, help=text, description=text)
-        found.add_argument("--state", type=Path, default=STATE, help="folder that keeps certificates, identity and state (default: %(default)s)")
+        found.add_argument(
+            "--state", type=Path, default=STATE, help="folder that keeps certificates, identity and state (default: %(default)s)"
+        )
         found.add_argument("--port", type=int, default=PORT, help="default: %(default)s")
         return found
 

@@ -36,7 +36,13 @@ def disk_bytes(id: str) -> bytes:
 
 def account_sas(arm: Sandbox) -> str:
     """The query string that lets a client read and write blobs of the sandbox's account."""
-    signature = base64.b64encode(hmac.new(arm.key, b"account sas", hashlib.sha256).digest()).decode().replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")
+    signature = (
+        base64.b64encode(hmac.new(arm.key, b"account sas", hashlib.sha256).digest())
+        .decode()
+        .replace("+", "%2B")
+        .replace("/", "%2F")
+        .replace("=", "%3D")
+    )
     return f"sv=2024-11-04&ss=b&srt=sco&sp=rwdlac&se=2099-01-01T00:00:00Z&spr=https&sig={signature}"
 
 
@@ -82,14 +88,20 @@ def _disk(arm: Sandbox, call: Call) -> Response:
     resource = grant["resource"]
     if call.method in ("GET", "HEAD"):
         return _read(call, disk_bytes(resource.id), "PageBlob", arm.now)
-    raise ArmError(403, "AuthorizationPermissionMismatch", "This request is not authorized to perform this operation using this permission.")
+    raise ArmError(
+        403, "AuthorizationPermissionMismatch", "This request is not authorized to perform this operation using this permission."
+    )
 
 
 def _read(call: Call, content: bytes, kind: str, modified: float, extra: dict[str, str] | None = None) -> Response:
+    if call.query.get("comp") == "pagelist":
+        ranges = f"<PageRange><Start>0</Start><End>{len(content) - 1}</End></PageRange>" if content else ""
+        listed = f'<?xml version="1.0" encoding="utf-8"?><PageList>{ranges}</PageList>'
+        return Response(200, {"content-type": "application/xml", "x-ms-blob-content-length": str(len(content))}, listed.encode())
     headers = {
         "accept-ranges": "bytes",
         "content-type": "application/octet-stream",
-        "etag": f'"0x{hashlib.md5(content).hexdigest()[:15].upper()}"',
+        "etag": f'"0x{hashlib.md5(content, usedforsecurity=False).hexdigest()[:15].upper()}"',
         "last-modified": _http_date(modified),
         "x-ms-blob-type": kind,
         "x-ms-lease-state": "available",
@@ -183,7 +195,12 @@ def _write(arm: Sandbox, call: Call, name: str) -> Response:
         content = _source(arm, call, source)
         if call.header("x-ms-requires-sync").lower() == "true":
             arm.store.put_blob(name, content)
-            facts["copy"] = {"id": arm.guid("copy", name, arm.count("copy")), "status": "success", "source": source.split("?")[0], "bytes": len(content)}
+            facts["copy"] = {
+                "id": arm.guid("copy", name, arm.count("copy")),
+                "status": "success",
+                "source": source.split("?")[0],
+                "bytes": len(content),
+            }
         else:
             ends = arm.now + arm.seconds("blobs.copy", name, arm.count("copy"))
             id = arm.guid("copy", name, arm.count("copy"))
@@ -197,7 +214,11 @@ def _write(arm: Sandbox, call: Call, name: str) -> Response:
         arm.store.put_blob(name, bytes(int(length)) if facts["kind"] == "PageBlob" and length else call.body)
     arm.store.set(f"blob.{name}", facts)
     content = arm.store.blobs[name]
-    found = {"etag": f'"0x{hashlib.md5(content).hexdigest()[:15].upper()}"', "last-modified": _http_date(arm.now), **extra}
+    found = {
+        "etag": f'"0x{hashlib.md5(content, usedforsecurity=False).hexdigest()[:15].upper()}"',
+        "last-modified": _http_date(arm.now),
+        **extra,
+    }
     return Response(202 if extra.get("x-ms-copy-status") == "pending" or (source and not call.header("x-ms-requires-sync")) else 201, found)
 
 
@@ -248,7 +269,11 @@ def _get(arm: Sandbox, call: Call, name: str) -> Response:
     copy = facts.get("copy")
     extra: dict[str, str] = {}
     if copy:
-        done = copy["bytes"] if copy["status"] == "success" else int(copy["bytes"] * min(1.0, (arm.now - copy["start"]) / max(0.001, copy["end"] - copy["start"])))
+        done = (
+            copy["bytes"]
+            if copy["status"] == "success"
+            else int(copy["bytes"] * min(1.0, (arm.now - copy["start"]) / max(0.001, copy["end"] - copy["start"])))
+        )
         extra = {
             "x-ms-copy-id": copy["id"],
             "x-ms-copy-status": copy["status"],
@@ -260,5 +285,3 @@ def _get(arm: Sandbox, call: Call, name: str) -> Response:
         if copy["status"] != "pending":
             extra["x-ms-copy-completion-time"] = _http_date(copy.get("end", arm.now))
     return _read(call, arm.store.blobs[name], facts.get("kind", "BlockBlob"), facts.get("modified", arm.now), extra)
-
-

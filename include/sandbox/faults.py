@@ -17,16 +17,21 @@ A rule is a JSON object:
     effect       exactly one of:
                    error        {"status", "code", "message", "target"?, "details"?}   refused before it takes effect
                    throttle     {"retry_after": seconds}                               429 with Azure's body
-                   drop         "before" | "after"                                     the connection breaks before or after the request took effect
+                   drop         "before" | "after"                                     the connection breaks before or after the
+                                     request took effect
                    latency      seconds (divided by the sandbox's speed) before the answer goes out
-                   operation    {"code", "message", "details"?, "keep"?} | "never"     the long-running operation fails, or never ends; with "keep" the
+                   operation    {"code", "message", "details"?, "keep"?} | "never"     the long-running operation fails, or never ends;
+                                     with "keep" the
                                                                                       failed version keeps failing until it is deleted
-                   replication  {"message"?, "until"?: "put" | "readd", "seconds"?}   a gallery version's replication to `region` fails, heals at the next PUT
+                   replication  {"message"?, "until"?: "put" | "readd", "seconds"?}   a gallery version's replication to `region`
+                                     fails, heals at the next PUT
                                                                                       or only after removing and re-adding the region; with
                                                                                       "seconds" it takes that long and then completes
                    late         seconds: a version's operation succeeds that long before `region` is usable
-                   guest        {"exit_code"?, "stdout"?, "stderr"?, "sleep"?, "silent"?, "stuck"?}   what a run command does on the machine instead; silent: the
-                                                                                      agent never answers; stuck: sysprep stays IMAGE_STATE_UNDEPLOYABLE
+                   guest        {"exit_code"?, "stdout"?, "stderr"?, "sleep"?, "silent"?, "stuck"?}   what a run command does on the
+                                     machine instead; silent: the
+                                                                                      agent never answers; stuck: sysprep stays
+                                     IMAGE_STATE_UNDEPLOYABLE
 """
 
 from __future__ import annotations
@@ -99,7 +104,8 @@ class Faults:
         return before - len(self.rules)
 
     def take(self, effects: str | Iterable[str], call: Call, **overrides: str) -> Json | None:
-        """The effect of the first rule that has one of `effects` and fires for this request; counts it. `overrides` replace what the request says."""
+        """The effect of the first rule that has one of `effects` and fires for this request; counts it. `overrides` replace what the
+        request says."""
         if not self.rules:
             return None
         wanted = {effects} if isinstance(effects, str) else set(effects)

@@ -1,6 +1,7 @@
 """Long-running operations: what was started, when it ends, and how clients are told.
 
-Headers and bodies follow recorded traffic: an answer of 200 or 201 carries only `Azure-AsyncOperation`, an answer of 202 that and `Location`; resource groups
+Headers and bodies follow recorded traffic: an answer of 200 or 201 carries only `Azure-AsyncOperation`, an answer of 202 that and
+`Location`; resource groups
 have `Location` alone; a status URL answers 200 even for a failed operation; a disk's operation carries the whole resource as its output.
 """
 
@@ -161,7 +162,8 @@ def conflict(resource: Resource | None = None) -> ArmError:
     return ArmError(
         409,
         "Conflict",
-        "The request failed due to conflict with a concurrent request. To resolve it, please refer to https://aka.ms/activitylog to get more details "
+        "The request failed due to conflict with a concurrent request. To resolve it, please refer to https://aka.ms/activitylog to get "
+        "more details "
         "on the conflicting requests.",
     )
 
@@ -210,7 +212,11 @@ def _url(arm: Sandbox, call: Call, operation: Json, *, monitor: bool = False) ->
     if family == "network":
         place = "operationResults" if monitor else "operations"
         return f"{root}/providers/Microsoft.Network/locations/{operation['location']}/{place}/{id}?api-version={version}{_signature(id)}"
-    partition = "" if family == "capsOperations" else f"p={UUID(bytes=hashlib.md5(operation['location'].encode()).digest())}&"
+    partition = (
+        ""
+        if family == "capsOperations"
+        else f"p={UUID(bytes=hashlib.md5(operation['location'].encode(), usedforsecurity=False).digest())}&"
+    )
     watched = "monitor=true&" if monitor else ""
     return f"{root}/providers/Microsoft.Compute/locations/{operation['location']}/{family}/{id}?{partition}{watched}api-version={version}{_signature(id)}"
 

@@ -21,7 +21,8 @@ Route = Callable[..., Response]
 
 
 class ResourceType:
-    """One type. `name` has Azure's own casing; `family` is the kind of its operations' URLs (operations.py); `regional` types need a location of their own."""
+    """One type. `name` has Azure's own casing; `family` is the kind of its operations' URLs (operations.py); `regional` types need a
+    location of their own."""
 
     name: ClassVar[str] = ""
     family: ClassVar[str] = "operations"
@@ -97,7 +98,8 @@ def register(kind: ResourceType) -> ResourceType:
 
 
 def route(method: str, pattern: str) -> Callable[[Route], Route]:
-    """Register `handler(sandbox, call, *values)` for a path; `{}` in the pattern stands for one segment. Patterns are matched in lower case."""
+    """Register `handler(sandbox, call, *values)` for a path; `{}` in the pattern stands for one segment. Patterns are matched in lower
+    case."""
 
     def add(handler: Route) -> Route:
         ROUTES.append((method, tuple(pattern.lower().strip("/").split("/")), handler))
@@ -137,7 +139,7 @@ def field(body: Any, path: str, kind: type | tuple[type, ...] = str, default: An
         value = value.get(part)
     if value is None:
         return default
-    if isinstance(value, bool) and kind is int or not isinstance(value, kind):
+    if (isinstance(value, bool) and kind is int) or not isinstance(value, kind):
         raise wrong_type(path, value)
     return value
 

@@ -1,6 +1,7 @@
 """The core: one synchronous function from request to response, over a clock and a store.
 
-State moves lazily: at each request the events that are due by the clock happen, in order, each at its own time; then the request is answered.
+State moves lazily: at each request the events that are due by the clock happen, in order, each at its own time; then the request is
+answered.
 """
 
 from __future__ import annotations
@@ -306,7 +307,8 @@ class Sandbox:
         return ArmError(
             404,
             "InvalidResourceType",
-            f"The resource type '{'/'.join(kinds)}' could not be found in the namespace '{namespace}' for api version supported by the sandbox.",
+            f"The resource type '{'/'.join(kinds)}' could not be found in the namespace '{namespace}' for api version supported by the "
+            f"sandbox.",
             gateway=True,
         )
 
@@ -325,7 +327,8 @@ class Sandbox:
         )
 
     def require_group(self, call: Call) -> Resource:
-        """The request's resource group. Raises ArmError 404 ResourceGroupNotFound, or 409 for a write into a group that is being deleted."""
+        """The request's resource group. Raises ArmError 404 ResourceGroupNotFound, or 409 for a write into a group that is being
+        deleted."""
         group = self.store.get(f"/subscriptions/{call.subscription}/resourceGroups/{call.group}")
         if group is None:
             raise ArmError(404, "ResourceGroupNotFound", f"Resource group '{call.group}' could not be found.", gateway=True)

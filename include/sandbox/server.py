@@ -1,6 +1,7 @@
 """The sandbox over HTTPS: a raw ASGI app under uvicorn, with a certificate of its own authority.
 
-The authority is made once and kept in the state folder: `ca.pem` for clients that need it alone, `bundle.pem` with the public authorities before it.
+The authority is made once and kept in the state folder: `ca.pem` for clients that need it alone, `bundle.pem` with the public
+authorities before it.
 """
 
 from __future__ import annotations
@@ -109,8 +110,11 @@ class App:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
+        self.server: uvicorn.Server | None = None  # knows the connections, so that a fault can break one
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]) -> None:
+    async def __call__(
+        self, scope: MutableMapping[str, Any], receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+    ) -> None:
         if scope["type"] != "http":
             return
         body = b""
@@ -133,8 +137,15 @@ class App:
         if response.delay:
             await asyncio.sleep(response.delay)
         if response.dropped:
-            raise ConnectionAbortedError("a fault drops this connection")
+            self._break(client)
+            await receive()  # tells that the client has gone
+            return
         await _send(send, response.status, response.headers, response.body)
+
+    def _break(self, client: Any) -> None:
+        for connection in list(self.server.server_state.connections) if self.server is not None else ():
+            if getattr(connection, "client", None) == client and getattr(connection, "transport", None) is not None:
+                connection.transport.abort()
 
 
 async def _send(send: Callable[[Message], Awaitable[None]], status: int, headers: dict[str, str], body: bytes) -> None:
@@ -156,11 +167,21 @@ def serve(state: Path, port: int, *, host: str = "127.0.0.1", speed: float = 1.0
             bound = self.servers[0].sockets[0].getsockname()[1] if self.servers else port
             print(f"sandbox ready on https://{host}:{bound} state {state} speed {speed:g}", flush=True)
 
+    app = App(sandbox)
     config = uvicorn.Config(
-        App(sandbox), host=host, port=port, ssl_certfile=str(certificate), log_level="error", access_log=False, lifespan="off", server_header=False, timeout_keep_alive=75
+        app,
+        host=host,
+        port=port,
+        ssl_certfile=str(certificate),
+        log_level="error",
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_keep_alive=75,
     )
+    app.server = Server(config)
     try:
-        Server(config).run()
+        app.server.run()
     finally:
         sandbox.store.close()
 

@@ -1,6 +1,7 @@
 """All state: resources, running operations, due events and settings, in memory, and in SQLite where a folder was given.
 
-A change is marked by `touch`, `drop`, `schedule` or `remember`; `commit` writes all marked changes in one transaction before the answer goes out,
+A change is marked by `touch`, `drop`, `schedule` or `remember`; `commit` writes all marked changes in one transaction before the
+answer goes out,
 so that a killed sandbox has lost nothing that it acknowledged. Reads never touch the database.
 """
 
@@ -143,7 +144,7 @@ class Store:
         if self.operations.pop(operation_id, None) is not None:
             self._changed["operation", operation_id] = None
 
-    def schedule(self, due: float, name: str, **arguments: Any) -> None:
+    def schedule(self, due: float, name: str, /, **arguments: Any) -> None:
         """Have the event `name` (see events.py) happen at `due`, epoch seconds. Arguments are JSON values."""
         self._sequence += 1
         heapq.heappush(self._events, (due, self._sequence, name, arguments))

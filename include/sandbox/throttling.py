@@ -1,4 +1,5 @@
-"""Rate-limit headers: which bucket a request counts against. Values are those of full buckets (recorded 2024 to 2026), less the request itself."""
+"""Rate-limit headers: which bucket a request counts against. Values are those of full buckets (recorded 2024 to 2026), less the
+request itself."""
 
 from __future__ import annotations
 

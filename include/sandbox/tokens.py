@@ -165,7 +165,8 @@ def _token(arm: Sandbox, call: Call, tenant: str, *, version2: bool) -> Response
             401,
             "invalid_client",
             7000215,
-            "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, "
+            "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client "
+            "secret ID, "
             f"for a secret added to app '{client}'.",
         )
     if secret is None and (assertion or "").count(".") != 2:

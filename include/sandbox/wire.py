@@ -41,7 +41,8 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """One HTTP answer. `delay`: seconds to wait before it goes out; `dropped`: the request took effect but the connection breaks instead of answering."""
+    """One HTTP answer. `delay`: seconds to wait before it goes out; `dropped`: the request took effect but the connection breaks
+    instead of answering."""
 
     status: int
     headers: dict[str, str] = field(default_factory=dict)

@@ -30,17 +30,26 @@ async def make_network(clients: AzureClients, name: str = "rg", location: str = 
     return f"{id}/subnets/build"
 
 
-def machine(subnet: str, image: dict[str, Any], *, windows: bool = False, location: str = LOCATION, specialized: bool = False, **properties: Any) -> dict[str, Any]:
+def machine(
+    subnet: str, image: dict[str, Any], *, windows: bool = False, location: str = LOCATION, specialized: bool = False, **properties: Any
+) -> dict[str, Any]:
     """A virtual machine's PUT with an inline network interface."""
     configuration = {
         "name": "nic",
-        "properties": {"primary": True, "deleteOption": "Delete", "ipConfigurations": [{"name": "ip", "properties": {"subnet": {"id": subnet}}}]},
+        "properties": {
+            "primary": True,
+            "deleteOption": "Delete",
+            "ipConfigurations": [{"name": "ip", "properties": {"subnet": {"id": subnet}}}],
+        },
     }
     profile: dict[str, Any] = {"computerName": "builder", "adminUsername": "builder"}
     if windows:
         profile["adminPassword"] = "Correct-Horse-9"
     else:
-        profile["linuxConfiguration"] = {"disablePasswordAuthentication": True, "ssh": {"publicKeys": [{"path": "/home/builder/.ssh/authorized_keys", "keyData": KEY}]}}
+        profile["linuxConfiguration"] = {
+            "disablePasswordAuthentication": True,
+            "ssh": {"publicKeys": [{"path": "/home/builder/.ssh/authorized_keys", "keyData": KEY}]},
+        }
     body: dict[str, Any] = {
         "location": location,
         "properties": {
@@ -56,12 +65,16 @@ def machine(subnet: str, image: dict[str, Any], *, windows: bool = False, locati
     return body
 
 
-async def make_machine(clients: AzureClients, name: str = "vm", image: dict[str, Any] | None = None, resource_group: str = "rg", **options: Any) -> Any:
+async def make_machine(
+    clients: AzureClients, name: str = "vm", image: dict[str, Any] | None = None, resource_group: str = "rg", **options: Any
+) -> Any:
     """Group, network and a running machine."""
     location = options.get("location", LOCATION)
     await make_group(clients, resource_group, location)
     subnet = await make_network(clients, resource_group, location)
-    poller = await clients.compute.virtual_machines.begin_create_or_update(resource_group, name, machine(subnet, image or UBUNTU, **options))
+    poller = await clients.compute.virtual_machines.begin_create_or_update(
+        resource_group, name, machine(subnet, image or UBUNTU, **options)
+    )
     return await poller.result()
 
 
@@ -104,7 +117,10 @@ async def make_definition(clients: AzureClients, name: str = "ubuntu", *, securi
 
 def version(source: dict[str, Any], *regions: str, excluded: bool = False, **more: Any) -> dict[str, Any]:
     """A version's PUT: `source` is the storageProfile."""
-    profile: dict[str, Any] = {"targetRegions": [{"name": name, "regionalReplicaCount": 1} for name in (LOCATION, *regions)], "excludeFromLatest": excluded}
+    profile: dict[str, Any] = {
+        "targetRegions": [{"name": name, "regionalReplicaCount": 1} for name in (LOCATION, *regions)],
+        "excludeFromLatest": excluded,
+    }
     return {"location": LOCATION, "properties": {"publishingProfile": profile, "storageProfile": source, **more}}
 
 

@@ -50,7 +50,14 @@ def test_only_an_unconditional_final_exit_at_column_zero_counts(script: str, cod
     assert read(script)["exit_code"] == code
 
 
-@pytest.mark.parametrize("command", ["waagent -deprovision+user -force", "/usr/sbin/waagent -force -deprovision+user && export HISTSIZE=0", "sudo waagent -verbose -deprovision"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "waagent -deprovision+user -force",
+        "/usr/sbin/waagent -force -deprovision+user && export HISTSIZE=0",
+        "sudo waagent -verbose -deprovision",
+    ],
+)
 def test_deprovisioning_is_recognised(command: str) -> None:
     assert effects(read(f"#!/bin/sh\n{command}\n")) == ["guest.deprovisioned"]
 

@@ -128,7 +128,9 @@ async def test_run_command_needs_a_running_machine(azure_clients: AzureClients) 
 
 async def test_the_run_command_action_answers_in_one_item_on_linux(azure_clients: AzureClients) -> None:
     await make_machine(azure_clients)
-    poller = await azure_clients.compute.virtual_machines.begin_run_command("rg", "vm", {"commandId": "RunShellScript", "script": ["# sandbox: stdout hello"]})
+    poller = await azure_clients.compute.virtual_machines.begin_run_command(
+        "rg", "vm", {"commandId": "RunShellScript", "script": ["# sandbox: stdout hello"]}
+    )
     result = await poller.result()
     assert [item.message for item in result.value] == ["Enable succeeded: \n[stdout]\nhello\n\n[stderr]\n"]
 
@@ -145,7 +147,9 @@ async def test_sysprep_walks_through_its_image_states_and_powers_the_guest_off(a
     image = {"location": LOCATION, "properties": {"sourceVirtualMachine": {"id": vm.id}, "hyperVGeneration": "V2"}}
     made = await (await azure_clients.compute.images.begin_create_or_update("rg", "image", image)).result()
     subnet = f"{group(azure_clients)}/providers/Microsoft.Network/virtualNetworks/vnet/subnets/build"
-    booted = await (await azure_clients.compute.virtual_machines.begin_create_or_update("rg", "good", machine(subnet, {"id": made.id}, windows=True))).result()
+    booted = await (
+        await azure_clients.compute.virtual_machines.begin_create_or_update("rg", "good", machine(subnet, {"id": made.id}, windows=True))
+    ).result()
     assert booted.provisioning_state == "Succeeded"
 
 
@@ -160,7 +164,10 @@ async def test_a_reboot_takes_the_agent_away_for_a_while_and_the_next_command_wa
 
 async def test_deleting_a_machine_honours_the_delete_options(azure_clients: AzureClients) -> None:
     compute = azure_clients.compute
-    disks = [{"lun": 0, "createOption": "Empty", "diskSizeGB": 8, "deleteOption": "Delete"}, {"lun": 3, "createOption": "Empty", "diskSizeGB": 16}]
+    disks = [
+        {"lun": 0, "createOption": "Empty", "diskSizeGB": 8, "deleteOption": "Delete"},
+        {"lun": 3, "createOption": "Empty", "diskSizeGB": 16},
+    ]
     await make_group(azure_clients)
     subnet = await make_network(azure_clients)
     body = machine(subnet, UBUNTU)
@@ -208,7 +215,9 @@ async def test_a_machine_from_disks_of_snapshots_is_specialized_and_takes_no_os_
     compute = azure_clients.compute
     vm = await make_machine(azure_clients)
     source = {"createOption": "Copy", "sourceResourceId": vm.storage_profile.os_disk.managed_disk.id}
-    snapshot = await (await compute.snapshots.begin_create_or_update("rg", "snapshot", {"location": LOCATION, "properties": {"creationData": source}})).result()
+    snapshot = await (
+        await compute.snapshots.begin_create_or_update("rg", "snapshot", {"location": LOCATION, "properties": {"creationData": source}})
+    ).result()
     copy = {"location": LOCATION, "properties": {"creationData": {"createOption": "Copy", "sourceResourceId": snapshot.id}}}
     disk = await (await compute.disks.begin_create_or_update("rg", "copy", copy)).result()
     body = machine(f"{group(azure_clients)}/providers/Microsoft.Network/virtualNetworks/vnet/subnets/build", {})

@@ -38,7 +38,9 @@ async def get(clients: AzureClients, name: str) -> Any:
 
 async def test_regions_make_progress_of_their_own_and_the_operation_ends_with_the_last(azure_clients: AzureClients) -> None:
     source = await source_of(azure_clients)
-    poller = await versions(azure_clients).begin_create_or_update("rg", "gallery", "ubuntu", "1.0.0", version(source, "northeurope", "uksouth"))
+    poller = await versions(azure_clients).begin_create_or_update(
+        "rg", "gallery", "ubuntu", "1.0.0", version(source, "northeurope", "uksouth")
+    )
     seen: list[dict[str, tuple[str, int]]] = []
     while not poller.done():
         seen.append(await replication_of(azure_clients, "1.0.0"))
@@ -50,7 +52,11 @@ async def test_regions_make_progress_of_their_own_and_the_operation_ends_with_th
         progress = [one[region][1] for one in seen]
         assert progress == sorted(progress), "progress never goes back"
         assert len({value for value in progress if 0 < value < 100}) > 3, "progress moves"
-    first_done = {region: next(index for index, one in enumerate(seen) if one[region][0] == "Completed") for region in seen[-1] if seen[-1][region][0] == "Completed"}
+    first_done = {
+        region: next(index for index, one in enumerate(seen) if one[region][0] == "Completed")
+        for region in seen[-1]
+        if seen[-1][region][0] == "Completed"
+    }
     assert len(set(first_done.values())) > 1, "regions do not end together"
     assert (await get(azure_clients, "1.0.0")).provisioning_state == "Succeeded"
 
@@ -71,7 +77,10 @@ async def test_a_machine_in_a_region_without_a_replica_is_refused_as_azure_does(
 
 async def test_a_failed_region_fails_the_operation_and_is_mended_by_putting_it_again(azure_clients: AzureClients) -> None:
     azure_clients.sandbox.faults.add(
-        name="uk", match={"type": VERSION, "region": "UK South"}, count=1, effect={"replication": {"message": "Failed with internal server error."}}
+        name="uk",
+        match={"type": VERSION, "region": "UK South"},
+        count=1,
+        effect={"replication": {"message": "Failed with internal server error."}},
     )
     source = await source_of(azure_clients)
     with pytest.raises(HttpResponseError) as failed:
@@ -85,7 +94,9 @@ async def test_a_failed_region_fails_the_operation_and_is_mended_by_putting_it_a
 
 
 async def test_a_stuck_region_is_mended_only_by_removing_and_adding_it_again(azure_clients: AzureClients) -> None:
-    azure_clients.sandbox.faults.add(name="uk", match={"type": VERSION, "region": "uksouth"}, count=1, effect={"replication": {"until": "readd"}})
+    azure_clients.sandbox.faults.add(
+        name="uk", match={"type": VERSION, "region": "uksouth"}, count=1, effect={"replication": {"until": "readd"}}
+    )
     source = await source_of(azure_clients)
     for _ in range(2):
         with pytest.raises(HttpResponseError):
@@ -175,7 +186,10 @@ async def test_a_source_must_fit_its_definition(azure_clients: AzureClients, def
 
 async def test_a_definition_that_supports_trusted_launch_takes_a_managed_image(azure_clients: AzureClients) -> None:
     source = await source_of(azure_clients, security="TrustedLaunchSupported")
-    body = {"location": LOCATION, "properties": {"sourceVirtualMachine": {"id": source["source"]["virtualMachineId"]}, "hyperVGeneration": "V2"}}
+    body = {
+        "location": LOCATION,
+        "properties": {"sourceVirtualMachine": {"id": source["source"]["virtualMachineId"]}, "hyperVGeneration": "V2"},
+    }
     image = await (await azure_clients.compute.images.begin_create_or_update("rg", "image", body)).result()
     published = await publish(azure_clients, "1.0.0", version({"source": {"id": image.id}}))
     assert published.storage_profile.os_disk_image.size_in_gb == 30
@@ -203,7 +217,10 @@ async def test_latest_is_the_greatest_number_that_is_not_excluded_and_a_regional
 async def test_nothing_is_deleted_before_what_is_nested_in_it(azure_clients: AzureClients) -> None:
     compute = azure_clients.compute
     await publish(azure_clients, "1.0.0", version(await source_of(azure_clients)))
-    for delete in (lambda: compute.galleries.begin_delete("rg", "gallery"), lambda: compute.gallery_images.begin_delete("rg", "gallery", "ubuntu")):
+    for delete in (
+        lambda: compute.galleries.begin_delete("rg", "gallery"),
+        lambda: compute.gallery_images.begin_delete("rg", "gallery", "ubuntu"),
+    ):
         with pytest.raises(ResourceExistsError) as refused:
             await delete()
         assert code(refused) == "CannotDeleteResource"
@@ -247,13 +264,22 @@ async def test_a_failed_publish_blocks_the_number_until_it_is_deleted(azure_clie
 
 async def test_data_disks_keep_their_luns_from_machine_to_version_to_machine(azure_clients: AzureClients) -> None:
     vm = await make_machine(azure_clients)
-    disks = [{"lun": 2, "createOption": "Empty", "diskSizeGB": 8, "caching": "ReadOnly"}, {"lun": 5, "createOption": "Empty", "diskSizeGB": 16}]
+    disks = [
+        {"lun": 2, "createOption": "Empty", "diskSizeGB": 8, "caching": "ReadOnly"},
+        {"lun": 5, "createOption": "Empty", "diskSizeGB": 16},
+    ]
     update = {"properties": {"storageProfile": {"dataDisks": disks}}}
     await (await azure_clients.compute.virtual_machines.begin_update("rg", "vm", update)).result()
     await generalize(azure_clients)
     await make_definition(azure_clients)
     published = await publish(azure_clients, "1.0.0", version({"source": {"virtualMachineId": vm.id}}))
-    assert [(one.lun, one.size_in_gb, one.host_caching) for one in published.storage_profile.data_disk_images] == [(2, 8, "ReadOnly"), (5, 16, "None")]
+    assert [(one.lun, one.size_in_gb, one.host_caching) for one in published.storage_profile.data_disk_images] == [
+        (2, 8, "ReadOnly"),
+        (5, 16, "None"),
+    ]
     await boot(azure_clients, "clone", published.id)
     clone = await azure_clients.compute.virtual_machines.get("rg", "clone")
-    assert [(one.lun, one.disk_size_gb, one.create_option) for one in clone.storage_profile.data_disks] == [(2, 8, "FromImage"), (5, 16, "FromImage")]
+    assert [(one.lun, one.disk_size_gb, one.create_option) for one in clone.storage_profile.data_disks] == [
+        (2, 8, "FromImage"),
+        (5, 16, "FromImage"),
+    ]

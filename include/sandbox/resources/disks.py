@@ -112,10 +112,9 @@ class ManagedDisks(ResourceType):
         location = location_of(call, body, resource)
         if resource is not None:
             return self.update(arm, call, resource, body)
-        if required(body, "properties.creationData", dict) is not None:
-            option = one_of(body, "properties.creationData.createOption", OPTIONS)
-            if option is None:
-                required(body, "properties.creationData.createOption")
+        required(body, "properties.creationData", dict)
+        required(body, "properties.creationData.createOption")
+        option = one_of(body, "properties.creationData.createOption", OPTIONS)
         content, size = self.source(arm, call, body, str(option), location)
         asked = field(body, "properties.diskSizeGB", int)
         if asked is None and size is None:

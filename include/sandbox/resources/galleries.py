@@ -112,7 +112,8 @@ class Galleries(GalleryType):
         location = location_of(call, body, resource)
         if not _GALLERY_NAME.match(call.name):
             raise invalid(
-                f"The gallery name '{call.name}' is invalid. Allowed characters are English alphanumeric characters, with underscores and periods allowed in the "
+                f"The gallery name '{call.name}' is invalid. Allowed characters are English alphanumeric characters, with underscores "
+                f"and periods allowed in the "
                 "middle, up to 80 characters total. All other special characters, including dashes, are disallowed.",
                 "galleryName",
             )
@@ -162,7 +163,8 @@ class Definitions(GalleryType):
         location = location_of(call, body, resource)
         if not _DEFINITION_NAME.match(call.name):
             raise invalid(
-                f"The gallery image name '{call.name}' is invalid. Allowed characters are English alphanumeric characters, with underscores, hyphens and periods "
+                f"The gallery image name '{call.name}' is invalid. Allowed characters are English alphanumeric characters, with "
+                f"underscores, hyphens and periods "
                 "allowed in the middle, up to 80 characters total.",
                 "galleryImageName",
             )
@@ -223,7 +225,8 @@ class Definitions(GalleryType):
                 raise ArmError(
                     409,
                     "Conflict",
-                    f"Gallery image: '{other.name}' identified by (publisher:{identifier['publisher']}, offer:{identifier['offer']}, sku:{identifier['sku']}) already "
+                    f"Gallery image: '{other.name}' identified by (publisher:{identifier['publisher']}, offer:{identifier['offer']}, "
+                    f"sku:{identifier['sku']}) already "
                     "exists. Choose a different publisher, offer, sku combination.",
                 )
         generation = one_of(body, "properties.hyperVGeneration", ("V1", "V2")) or "V1"
@@ -250,7 +253,8 @@ class Definitions(GalleryType):
         return properties
 
     def features(self, call: Call, body: Json, generation: str, architecture: str) -> list[Json]:
-        """The features to keep. Since api-version 2025-03-03 an x64 V2 definition without SecurityType gets TrustedLaunchSupported (compute-gallery-whats-new.md)."""
+        """The features to keep. Since api-version 2025-03-03 an x64 V2 definition without SecurityType gets TrustedLaunchSupported
+        (compute-gallery-whats-new.md)."""
         found = []
         for feature in field(body, "properties.features", list, []):
             name = required(feature, "name", target="galleryImage.properties.features.name")

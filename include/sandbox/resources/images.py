@@ -37,7 +37,8 @@ class ManagedImages(ResourceType):
             raise ArmError(
                 409,
                 "OperationNotAllowed",
-                f"The operation 'Create Image' is not supported for virtual machines or disks with security type '{origin.content['security']}'. "
+                f"The operation 'Create Image' is not supported for virtual machines or disks with security type "
+                f"'{origin.content['security']}'. "
                 "Please use a gallery image version instead.",
             )
         if origin.content["architecture"] == "Arm64":
@@ -91,7 +92,8 @@ class ManagedImages(ResourceType):
             raise ArmError(
                 400,
                 "InvalidParameter",
-                f"The hypervisor generation '{generation}' of the image does not match the hypervisor generation '{origin.content['generation']}' of the source "
+                f"The hypervisor generation '{generation}' of the image does not match the hypervisor generation "
+                f"'{origin.content['generation']}' of the source "
                 f"virtual machine '{machine.name}'.",
                 target="hyperVGeneration",
             )
@@ -176,7 +178,8 @@ class ManagedImages(ResourceType):
             raise ArmError(
                 409,
                 "OperationNotAllowed",
-                f"Operation 'Image Delete' is not allowed since the Virtual Machines '{', '.join(users)}' are being provisioned using the Image '{resource.name}'.",
+                f"Operation 'Image Delete' is not allowed since the Virtual Machines '{', '.join(users)}' are being provisioned using "
+                f"the Image '{resource.name}'.",
             )
         resource.properties["provisioningState"] = "Deleting"
         operation = operations.start(arm, call, resource, "images.delete", then="images.deleted")

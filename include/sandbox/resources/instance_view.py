@@ -1,4 +1,5 @@
-"""A machine's instance view: power, provisioning, agent, disks. `OSState/generalized` stands first (recorded: azure-cli test_vm_generalize; ansible reads that code)."""
+"""A machine's instance view: power, provisioning, agent, disks. `OSState/generalized` stands first (recorded: azure-cli
+test_vm_generalize; ansible reads that code)."""
 
 from __future__ import annotations
 

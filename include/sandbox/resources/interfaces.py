@@ -43,7 +43,8 @@ class NetworkInterfaces(NetworkType):
             return ArmError(
                 400,
                 "NicInUse",
-                f"Network Interface {resource.id} is used by existing resource {machine['id']}. In order to delete the network interface, it must be dissociated "
+                f"Network Interface {resource.id} is used by existing resource {machine['id']}. In order to delete the network "
+                f"interface, it must be dissociated "
                 "from the resource. To learn more, see aka.ms/deletenic.",
                 details=[],
             )
@@ -60,7 +61,8 @@ def reserved() -> ArmError:
     return ArmError(
         400,
         "NicReservedForAnotherVm",
-        "Nic(s) in request is reserved for another Virtual Machine for 180 seconds. Please provide another nic(s) or retry after 180 seconds.",
+        "Nic(s) in request is reserved for another Virtual Machine for 180 seconds. Please provide another nic(s) or retry after 180 "
+        "seconds.",
         details=[],
     )
 
@@ -133,7 +135,8 @@ def reference_missing(reference: str, by: str) -> ArmError:
     return ArmError(
         400,
         "InvalidResourceReference",
-        f"Resource {reference} referenced by resource {by} was not found. Please make sure that the referenced resource exists, and that both resources are "
+        f"Resource {reference} referenced by resource {by} was not found. Please make sure that the referenced resource exists, and "
+        f"that both resources are "
         "in the same region.",
         details=[],
     )

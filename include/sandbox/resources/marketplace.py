@@ -84,7 +84,8 @@ def resolve(arm: Sandbox, reference: Json) -> tuple[tuple[str, str, str], str]:
         raise ArmError(
             404,
             "PlatformImageNotFound",
-            f"The platform image '{publisher}:{offer}:{sku}:{version}' is not available. Verify that all fields in the storage profile are correct. "
+            f"The platform image '{publisher}:{offer}:{sku}:{version}' is not available. Verify that all fields in the storage profile "
+            f"are correct. "
             "For more details about storage profile information, please refer to https://aka.ms/storageprofile",
             target="imageReference",
         )

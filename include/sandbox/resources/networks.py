@@ -218,7 +218,8 @@ class Subnets(NetworkType):
         return ArmError(
             400,
             "InUseSubnetCannotBeDeleted",
-            f"Subnet {resource.name} is in use by {users[0]} and cannot be deleted. In order to delete the subnet, delete all the resources within the subnet. "
+            f"Subnet {resource.name} is in use by {users[0]} and cannot be deleted. In order to delete the subnet, delete all the "
+            f"resources within the subnet. "
             "See aka.ms/deletesubnet.",
             details=[],
         )
@@ -251,7 +252,8 @@ class NetworkSecurityGroups(NetworkType):
         return ArmError(
             400,
             "InUseNetworkSecurityGroupCannotBeDeleted",
-            f"Network security group {resource.id} cannot be deleted because it is in use by the following resources: {', '.join(users)}. In order to delete the "
+            f"Network security group {resource.id} cannot be deleted because it is in use by the following resources: "
+            f"{', '.join(users)}. In order to delete the "
             "Network security group, remove the association with the resource(s). To learn how to do this, see aka.ms/deletensg.",
             details=[],
         )
@@ -298,7 +300,8 @@ class PublicAddresses(NetworkType):
         return ArmError(
             400,
             "PublicIPAddressCannotBeDeleted",
-            f"Public IP address {resource.id} can not be deleted since it is still allocated to resource {user['id']}. In order to delete the public IP, "
+            f"Public IP address {resource.id} can not be deleted since it is still allocated to resource {user['id']}. In order to "
+            f"delete the public IP, "
             "disassociate/detach the Public IP address from the resource. To learn how to do this, see aka.ms/deletepublicip.",
             details=[],
         )

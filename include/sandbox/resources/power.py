@@ -1,4 +1,5 @@
-"""What is done to a whole machine: start, powerOff, restart, deallocate, redeploy, reapply, generalize, simulateEviction; and what its guest does to itself."""
+"""What is done to a whole machine: start, powerOff, restart, deallocate, redeploy, reapply, generalize, simulateEviction; and what its
+guest does to itself."""
 
 from __future__ import annotations
 
@@ -95,7 +96,8 @@ def set_power(arm: Sandbox, machine: Resource, power: str) -> None:
 
 
 def boot(arm: Sandbox, machine: Resource) -> None:
-    """The guest starts; its agent answers a little later. A deprovisioned or resealed guest that boots again is provisioned again and no longer ready."""
+    """The guest starts; its agent answers a little later. A deprovisioned or resealed guest that boots again is provisioned again and
+    no longer ready."""
     machine.private["agent_from"] = arm.now + arm.seconds("guest.boot", machine.key, arm.count("boot"))
     disk = arm.resource(machine.private.get("os_disk"), DISK)
     content = disk_content(disk) if disk is not None else None

@@ -55,7 +55,7 @@ def resolve_gallery(arm: Sandbox, id: str, location: str) -> tuple[Origin, str, 
         if latest is None:
             raise unavailable(named, location)
         return of_stored(latest, "version"), latest.name, latest
-    if resource is None or resource.type != VERSION or resource.state in ("Deleting", "Creating") and "origin" not in resource.private:
+    if resource is None or resource.type != VERSION or (resource.state in ("Deleting", "Creating") and "origin" not in resource.private):
         raise unavailable(named, location)
     if not usable(arm, resource, location):
         raise unavailable(named, location)
@@ -71,7 +71,8 @@ def usable(arm: Sandbox, version: Resource, location: str) -> bool:
 
 
 def latest_version(arm: Sandbox, definition: Resource, location: str) -> Resource | None:
-    """The newest version not excluded from latest in the region, and there. A region's own flag wins over the global one (azure-compute-gallery.md)."""
+    """The newest version not excluded from latest in the region, and there. A region's own flag wins over the global one
+    (azure-compute-gallery.md)."""
     best: tuple[tuple[int, ...], Resource] | None = None
     for version in arm.store.collection(f"{definition.key}/versions").values():
         profile = version.properties["publishingProfile"]

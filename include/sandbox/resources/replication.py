@@ -1,4 +1,5 @@
-"""A version's replicas: one per target region, each with its own progress, state and fate. The version's operation ends when the last of them has ended.
+"""A version's replicas: one per target region, each with its own progress, state and fate. The version's operation ends when the last
+of them has ended.
 
 Every replica takes the time that its region takes, in parallel; no region is done before the home region is. The default of
 `allowDeletionOfReplicatedLocations` is false, as recorded; a failed region may always be removed (the documented cure is to remove and re-add it).
@@ -22,7 +23,8 @@ LARGE = 127  # GB from which on a home copy takes as long as recorded for large 
 
 
 def begin(arm: Sandbox, call: Call, version: Resource, operation: Json) -> None:
-    """Bring the replicas to the target regions: start the new and the failed ones, drop the rest, and let the operation end when all is done."""
+    """Bring the replicas to the target regions: start the new and the failed ones, drop the rest, and let the operation end when all
+    is done."""
     profile = version.properties["publishingProfile"]
     replicas: dict[str, Json] = version.private["replicas"]
     wanted = {short(region["name"]): region for region in profile["targetRegions"]}
@@ -143,7 +145,8 @@ def _written(arm: Sandbox, operation: Json, resource: Resource | None, **_: Any)
             409,
             "InternalOperationError",
             "Gallery replication jobs failed in one or more regions. The failing regions' details are as follows: "
-            f"'{details}'. If retry does not work, then please do an update by removing the failed regions and update again by adding them back.",
+            f"'{details}'. If retry does not work, then please do an update by removing the failed regions and update again by adding "
+            f"them back.",
         )
 
 
@@ -177,7 +180,8 @@ def _fill(version: Resource) -> None:
 
 
 def status(arm: Sandbox, version: Resource) -> Json:
-    """replicationStatus: aggregatedState Unknown, InProgress, Completed or Failed; per region Replicating, Completed or Failed with whole percents."""
+    """replicationStatus: aggregatedState Unknown, InProgress, Completed or Failed; per region Replicating, Completed or Failed with
+    whole percents."""
     summary = []
     for region in version.properties["publishingProfile"]["targetRegions"]:
         name = short(region["name"])

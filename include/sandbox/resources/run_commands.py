@@ -254,7 +254,8 @@ def agent_silent(machine: str) -> Json:
     return {
         "code": "VMAgentStatusCommunicationError",
         "message": f"VM '{machine}' has not reported status for VM agent or extensions. Verify that the OS is up and healthy, the VM has a running VM agent, and that it "
-        "can establish outbound connections to Azure storage. Please refer to https://aka.ms/vmextensionlinuxtroubleshoot for additional VM agent troubleshooting "
+        "can establish outbound connections to Azure storage. Please refer to https://aka.ms/vmextensionlinuxtroubleshoot for "
+        "additional VM agent troubleshooting "
         "information.",
     }
 

@@ -55,23 +55,24 @@ def _series() -> dict[str, Size]:
     ):
         for cores in counts:
             made[pattern.format(cores)] = Size(family, cores, cores * memory, min(32, cores * 2), *more)
-    for name, cores, memory_gb, disks in (
-        ("Standard_B1s", 1, 1, 2), ("Standard_B1ms", 1, 2, 2), ("Standard_B2s", 2, 4, 4), ("Standard_B2ms", 2, 8, 4), ("Standard_B4ms", 4, 16, 8), ("Standard_B8ms", 8, 32, 16),
-    ):  # fmt: skip
-        made[name] = Size("standardBSFamily", cores, memory_gb, disks)
-    for name, cores, memory_gb, disks in (("Standard_B2s_v2", 2, 8, 4), ("Standard_B2as_v2", 2, 8, 4), ("Standard_B4as_v2", 4, 16, 8)):
-        made[name] = Size("standardBsv2Family", cores, memory_gb, disks)
-    for name, cores, memory_gb, disks in (
-        ("Standard_DS1_v2", 1, 3.5, 4),
-        ("Standard_DS2_v2", 2, 7, 8),
-        ("Standard_DS3_v2", 4, 14, 16),
-        ("Standard_A1_v2", 1, 2, 2),
-        ("Standard_A2_v2", 2, 4, 4),
-        ("Standard_A4_v2", 4, 8, 8),
+    for name, family, cores, memory_gb, disks in (
+        ("Standard_B1s", "standardBSFamily", 1, 1.0, 2),
+        ("Standard_B1ms", "standardBSFamily", 1, 2.0, 2),
+        ("Standard_B2s", "standardBSFamily", 2, 4.0, 4),
+        ("Standard_B2ms", "standardBSFamily", 2, 8.0, 4),
+        ("Standard_B4ms", "standardBSFamily", 4, 16.0, 8),
+        ("Standard_B8ms", "standardBSFamily", 8, 32.0, 16),
+        ("Standard_B2s_v2", "standardBsv2Family", 2, 8.0, 4),
+        ("Standard_B2as_v2", "standardBasv2Family", 2, 8.0, 4),
+        ("Standard_B4as_v2", "standardBasv2Family", 4, 16.0, 8),
+        ("Standard_DS1_v2", "standardDSv2Family", 1, 3.5, 4),
+        ("Standard_DS2_v2", "standardDSv2Family", 2, 7.0, 8),
+        ("Standard_DS3_v2", "standardDSv2Family", 4, 14.0, 16),
+        ("Standard_A1_v2", "standardAv2Family", 1, 2.0, 2),
+        ("Standard_A2_v2", "standardAv2Family", 2, 4.0, 4),
+        ("Standard_A4_v2", "standardAv2Family", 4, 8.0, 8),
     ):
-        made[name] = Size(
-            "standardDSv2Family" if "DS" in name else "standardAv2Family", cores, memory_gb, disks, "V1,V2" if "DS" in name else "V1"
-        )
+        made[name] = Size(family, cores, memory_gb, disks, "V1" if family == "standardAv2Family" else "V1,V2")
     return made
 
 
@@ -120,7 +121,8 @@ def check_quota(arm: Sandbox, subscription: str, location: str, size: Size) -> N
             raise ArmError(
                 409,
                 "OperationNotAllowed",
-                f"Operation could not be completed as it results in exceeding approved {title} quota. Additional details - Deployment Model: Resource Manager, "
+                f"Operation could not be completed as it results in exceeding approved {title} quota. Additional details - Deployment "
+                f"Model: Resource Manager, "
                 f"Location: {location}, Current Limit: {most}, Current Usage: {current}, Additional Required: {size.cores}, "
                 f"(Minimum) New Limit Required: {current + size.cores}. Submit a request for Quota increase at https://aka.ms/ProdportalCRP/?#create/Microsoft.Support.",
             )

@@ -49,7 +49,8 @@ def find(arm: Sandbox, body: Json, location: str) -> Origin:
     path, id = next(iter(found.items()))
     if path.endswith(("uri", "storageAccountId", "communityGalleryImageId")):
         raise invalid(
-            f"The source '{id}' is of a kind that the sandbox does not hold: use a virtual machine, managed image, version, disk or snapshot.",
+            f"The source '{id}' is of a kind that the sandbox does not hold: use a virtual machine, managed image, version, disk or "
+            f"snapshot.",
             f"galleryImageVersion.properties.{path}",
         )
     source = arm.resource(id)
@@ -121,26 +122,30 @@ def check_fit(origin: Origin, definition: Resource) -> None:
         raise ArmError(
             400,
             "BadRequest",
-            f"The resource with id '{origin.id}' has a different OS type ['{content['os']}'] than the parent gallery image OS type ['{wanted['osType']}'].",
+            f"The resource with id '{origin.id}' has a different OS type ['{content['os']}'] than the parent gallery image OS type "
+            f"['{wanted['osType']}'].",
         )
     if origin.state is not None and origin.state != wanted["osState"]:
         raise ArmError(
             400,
             "BadRequest",
-            f"The resource with id '{origin.id}' has a different OS state ['{origin.state}'] than the parent gallery image OS state ['{wanted['osState']}'].",
+            f"The resource with id '{origin.id}' has a different OS state ['{origin.state}'] than the parent gallery image OS state "
+            f"['{wanted['osState']}'].",
         )
     if content["generation"] != wanted["hyperVGeneration"]:
         raise ArmError(
             400,
             "BadRequest",
-            f"The resource with id '{origin.id}' has a different Hypervisor generation ['{content['generation']}'] than the parent gallery image Hypervisor generation "
+            f"The resource with id '{origin.id}' has a different Hypervisor generation ['{content['generation']}'] than the parent "
+            f"gallery image Hypervisor generation "
             f"['{wanted['hyperVGeneration']}'].",
         )
     if content["architecture"] != wanted.get("architecture", "x64"):
         raise ArmError(
             400,
             "BadRequest",
-            f"The resource with id '{origin.id}' has a different architecture ['{content['architecture']}'] than the parent gallery image architecture ['{wanted.get('architecture', 'x64')}'].",
+            f"The resource with id '{origin.id}' has a different architecture ['{content['architecture']}'] than the parent gallery "
+            f"image architecture ['{wanted.get('architecture', 'x64')}'].",
         )
     kind, own = security_type(definition), content["security"]
     with_state = origin.kind in ("machine", "disk", "snapshot")  # these may carry a VM guest state
@@ -153,6 +158,7 @@ def check_fit(origin: Origin, definition: Resource) -> None:
         raise ArmError(
             400,
             "BadRequest",
-            f"The resource with id '{origin.id}' has the security type ['{own}'], which cannot be the source of a gallery image with the security type "
+            f"The resource with id '{origin.id}' has the security type ['{own}'], which cannot be the source of a gallery image with "
+            f"the security type "
             f"['{kind}']{' unless it is a managed image or a gallery image version' if kind in _SUPPORTED and own == 'Standard' else ''}.",
         )

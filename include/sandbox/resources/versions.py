@@ -151,7 +151,8 @@ class Versions(GalleryType):
         return operations.written(arm, call, operation, resource.body, created=False, retry_after=self.retry_after)
 
     def check_regions(self, resource: Resource, new: list[Json], safe: Json) -> None:
-        """Full desired state: a region that is left out loses its replicas, unless the safety profile refuses that. A failed region has none to lose."""
+        """Full desired state: a region that is left out loses its replicas, unless the safety profile refuses that. A failed region
+        has none to lose."""
         old = resource.properties["publishingProfile"]["targetRegions"]
         kept = {short(region["name"]): region for region in new}
         for region in old:
@@ -162,7 +163,8 @@ class Versions(GalleryType):
                     raise ArmError(
                         409,
                         "OperationNotAllowed",
-                        f"The replicated location '{region['name']}' cannot be removed: safetyProfile.allowDeletionOfReplicatedLocations of the gallery image version "
+                        f"The replicated location '{region['name']}' cannot be removed: "
+                        f"safetyProfile.allowDeletionOfReplicatedLocations of the gallery image version "
                         "is false. Set it to true to remove replicated locations.",
                         target=_PREFIX + "publishingProfile.targetRegions",
                     )
@@ -183,7 +185,8 @@ class Versions(GalleryType):
                     409,
                     "DeleteGalleryImageVersionBlockedBeforeEndOfLife",
                     f"The gallery image version '{resource.name}' cannot be deleted before its end of life date '{end}', since "
-                    "safetyProfile.blockDeletionBeforeEndOfLife is true. Set it to false, or move the end of life date, to delete the version.",
+                    "safetyProfile.blockDeletionBeforeEndOfLife is true. Set it to false, or move the end of life date, to delete the "
+                    "version.",
                 )
         return super().delete(arm, call, resource)
 
@@ -195,13 +198,15 @@ def check_name(name: str) -> None:
         raise ArmError(
             400,
             "InvalidParameter",
-            "The image version name is invalid. The image version name should follow Major(int).Minor(int).Patch(int) format, for e.g: 1.0.0, 2018.12.1 etc.",
+            "The image version name is invalid. The image version name should follow Major(int).Minor(int).Patch(int) format, for e.g: "
+            "1.0.0, 2018.12.1 etc.",
             target="galleryImageVersionName",
         )
 
 
 def target_regions(body: Json, location: str, mode: str | None) -> list[Json]:
-    """The target regions as Azure keeps them: display names, defaults filled in. Raises ArmError for duplicates, unknown regions, or a list without the home region."""
+    """The target regions as Azure keeps them: display names, defaults filled in. Raises ArmError for duplicates, unknown regions, or a
+    list without the home region."""
     where = "publishingProfile.targetRegions"
     given = field(body, f"properties.{where}", list) or [{"name": location}]
     count = field(body, "properties.publishingProfile.replicaCount", int, 1)

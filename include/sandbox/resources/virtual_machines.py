@@ -15,7 +15,7 @@ from .groups import location_of
 from .instance_view import instance_view
 from .interfaces import INTERFACE, RESERVED, claim, interface_properties, release, reserved
 from .references import resolve
-from .sizes import check_quota, find_size, size_body, SIZES
+from .sizes import SIZES, check_quota, find_size, size_body
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -139,12 +139,14 @@ class VirtualMachines(ResourceType):
             raise ArmError(
                 400,
                 "BadRequest",
-                f"The selected VM size '{size_name}' cannot boot Hypervisor Generation '{content['generation'][1]}'. If this was a Create operation please check that the "
+                f"The selected VM size '{size_name}' cannot boot Hypervisor Generation '{content['generation'][1]}'. If this was a "
+                f"Create operation please check that the "
                 f"Hypervisor Generation of the Image matches the Hypervisor Generation of the selected VM Size.",
             )
         if content["architecture"] != size.architecture:
             raise wrong(
-                f"The CPU architecture '{content['architecture']}' of the image does not match the CPU architecture '{size.architecture}' of the VM size '{size_name}'.",
+                f"The CPU architecture '{content['architecture']}' of the image does not match the CPU architecture "
+                f"'{size.architecture}' of the VM size '{size_name}'.",
                 "vmSize",
             )
         security = field(body, "properties.securityProfile", dict)
@@ -156,26 +158,30 @@ class VirtualMachines(ResourceType):
             raise ArmError(
                 400,
                 "BadRequest",
-                f"Security type of VM is not compatible with the security type of attached OS Disk or image: the image needs '{content['security']}'.",
+                f"Security type of VM is not compatible with the security type of attached OS Disk or image: the image needs "
+                f"'{content['security']}'.",
             )
         if kind == "TrustedLaunch" and not (origin.supports_trusted_launch or content["security"] == "TrustedLaunch"):
             raise ArmError(
                 400,
                 "BadRequest",
-                "Use of TrustedLaunch setting is not supported for the provided image. Please select Trusted Launch Supported Gen2 OS Image. For more information, see https://aka.ms/TrustedLaunch-FAQ.",
+                "Use of TrustedLaunch setting is not supported for the provided image. Please select Trusted Launch Supported Gen2 OS "
+                "Image. For more information, see https://aka.ms/TrustedLaunch-FAQ.",
             )
         if kind == "ConfidentialVM" and not size.confidential:
             raise ArmError(
                 400,
                 "BadRequest",
-                f"The VM size '{size_name}' is not supported for creation of VMs and Virtual Machine Scale Set with 'ConfidentialVM' security type.",
+                f"The VM size '{size_name}' is not supported for creation of VMs and Virtual Machine Scale Set with 'ConfidentialVM' "
+                f"security type.",
             )
         if kind == "TrustedLaunch" and size.confidential:
             raise ArmError(400, "BadRequest", f"The VM size '{size_name}' is not supported for 'TrustedLaunch' security type.")
         return {**security, "securityType": kind} if security is not None and "securityType" in security else security
 
     def os_profile(self, body: Json, origin: Origin, name: str) -> Json | None:
-        """osProfile with defaults. A generalized image needs one, a specialized one must not have one (troubleshooting-shared-images.md)."""
+        """osProfile with defaults. A generalized image needs one, a specialized one must not have one
+        (troubleshooting-shared-images.md)."""
         given = field(body, "properties.osProfile", dict)
         if origin.state != "Generalized":
             if given is not None:
@@ -258,7 +264,8 @@ class VirtualMachines(ResourceType):
             size = field(given, "diskSizeGB", int) or content["size_gb"]
             if size < content["size_gb"]:
                 raise wrong(
-                    f"The specified disk size {size} GB is smaller than the size of the corresponding disk in the VM image: {content['size_gb']} GB. "
+                    f"The specified disk size {size} GB is smaller than the size of the corresponding disk in the VM image: "
+                    f"{content['size_gb']} GB. "
                     "This is not allowed. Please choose equal or greater size or do not specify an explicit size.",
                     "osDisk.diskSizeGB",
                 )
@@ -373,7 +380,8 @@ class VirtualMachines(ResourceType):
                 raise ArmError(
                     400,
                     "InvalidResourceReference",
-                    f"Resource {id} referenced by resource {call.id} was not found. Please make sure that the referenced resource exists, and that both resources are in the same region.",
+                    f"Resource {id} referenced by resource {call.id} was not found. Please make sure that the referenced resource "
+                    f"exists, and that both resources are in the same region.",
                     details=[],
                 )
             user = interface.properties.get("virtualMachine")
@@ -381,7 +389,8 @@ class VirtualMachines(ResourceType):
                 raise ArmError(
                     400,
                     "NicInUse",
-                    f"Network Interface {id} is used by existing resource {user['id']}. In order to delete the network interface, it must be dissociated from the resource. To learn more, see aka.ms/deletenic.",
+                    f"Network Interface {id} is used by existing resource {user['id']}. In order to delete the network interface, it "
+                    f"must be dissociated from the resource. To learn more, see aka.ms/deletenic.",
                     details=[],
                 )
             if interface.private.get("reserved_until", 0) > arm.now and interface.private.get("reserved_for") != call.id.lower():
@@ -469,7 +478,8 @@ class VirtualMachines(ResourceType):
             raise ArmError(
                 409,
                 "OperationNotAllowed",
-                f"Operation 'startTenantUpdate' is not allowed on VM '{resource.name}' since the VM is marked for deletion. You can only retry the Delete operation (or wait for an ongoing one to complete).",
+                f"Operation 'startTenantUpdate' is not allowed on VM '{resource.name}' since the VM is marked for deletion. You can "
+                f"only retry the Delete operation (or wait for an ongoing one to complete).",
             )
         current = operations.running(arm, resource)
         if (
@@ -681,7 +691,8 @@ def _unprovisioned(arm: Sandbox, operation: Json, resource: Resource | None) -> 
     raise ArmError(
         409,
         "OSProvisioningTimedOut",
-        f"OS Provisioning for VM '{resource.name}' did not finish in the allotted time. The VM may still finish provisioning successfully. Please check provisioning "
+        f"OS Provisioning for VM '{resource.name}' did not finish in the allotted time. The VM may still finish provisioning "
+        f"successfully. Please check provisioning "
         "state later. Also, make sure the image has been properly prepared (generalized). Instructions for Windows: "
         "https://azure.microsoft.com/documentation/articles/virtual-machines-windows-upload-image/ Instructions for Linux: "
         "https://azure.microsoft.com/documentation/articles/virtual-machines-linux-capture-image/",

@@ -1,0 +1,188 @@
+"""The sandbox as its own process over HTTPS: real credentials, its own authority, and a kill that loses nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ServiceRequestError
+from azure.identity import ClientSecretCredential
+from azure.mgmt.compute import ComputeManagementClient
+from azure.mgmt.resource.resources import ResourceManagementClient
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Server:
+    """One sandbox process on a free port, over a state folder."""
+
+    state: Path
+    port: int
+    process: subprocess.Popen[str] | None = None
+
+    def start(self, *options: str) -> None:
+        command = [
+            sys.executable,
+            "-m",
+            "include.sandbox",
+            "serve",
+            "--port",
+            str(self.port),
+            "--state",
+            str(self.state),
+            "--speed",
+            "120",
+            *options,
+        ]
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line.startswith(f"sandbox ready on https://127.0.0.1:{self.port}"), line
+
+    def kill(self) -> None:
+        if self.process is not None:
+            os.kill(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            assert self.process.stdout is not None
+            self.process.stdout.close()
+            self.process = None
+
+    def command(self, *arguments: str) -> Any:
+        ran = subprocess.run(
+            [sys.executable, "-m", "include.sandbox", *arguments, "--port", str(self.port), "--state", str(self.state)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert ran.returncode == 0, ran.stderr
+        return json.loads(ran.stdout)
+
+    def credential(self, connection: dict[str, str], **change: str) -> ClientSecretCredential:
+        own = {**connection, **change}
+        return ClientSecretCredential(
+            own["tenant_id"],
+            own["client_id"],
+            own["client_secret"],
+            authority=own["authority"],
+            disable_instance_discovery=True,
+            connection_verify=own["ca_file"],
+        )
+
+    def clients(self) -> tuple[ComputeManagementClient, ResourceManagementClient]:
+        found = self.command("connection")
+        options = {
+            "base_url": found["endpoint"],
+            "credential_scopes": [found["endpoint"] + "/.default"],
+            "connection_verify": found["ca_file"],
+            "polling_interval": 1,
+        }
+        credential = self.credential(found)
+        return (
+            ComputeManagementClient(credential, found["subscription_id"], **options),
+            ResourceManagementClient(credential, found["subscription_id"], **options),
+        )
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    made = Server(tmp_path / "state", port)
+    made.start()
+    yield made
+    made.kill()
+
+
+EMPTY = {"location": "westeurope", "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4}}
+
+
+def test_a_service_principal_builds_and_a_killed_sandbox_resumes_what_was_running(server: Server) -> None:
+    compute, resources = server.clients()
+    resources.resource_groups.create_or_update("rg", {"location": "westeurope"})
+    disk = compute.disks.begin_create_or_update("rg", "disk", EMPTY).result()
+    server.command("faults", "--add", json.dumps({"name": "kept", "match": {"name": "none"}, "effect": {"latency": 1}}))
+    poller = compute.galleries.begin_create_or_update("rg", "gallery", {"location": "westeurope"}, polling=False)
+    assert poller is not None
+    deletion = resources.resource_groups.begin_delete("rg", polling=False)
+    assert deletion is not None
+    server.kill()
+    with pytest.raises(ServiceRequestError):
+        resources.resource_groups.list(retry_total=0).next()
+    server.start()
+    assert [rule["name"] for rule in server.command("faults")] == ["kept"], "faults survive"
+    assert compute.disks.get("rg", "disk").unique_id == disk.unique_id, "tokens and resources survive"
+    assert resources.resource_groups.get("rg").properties.provisioning_state == "Deleting"
+    deadline = time.monotonic() + 20
+    while resources.resource_groups.check_existence("rg"):
+        assert time.monotonic() < deadline, "the deletion that was running ends"
+        time.sleep(0.2)
+    assert server.command("status")["resources"] == {}
+    compute.close()
+    resources.close()
+
+
+def test_a_wrong_secret_and_a_foreign_authority_are_refused(server: Server) -> None:
+    found = server.command("connection")
+    with pytest.raises(ClientAuthenticationError, match="AADSTS7000215"):
+        server.credential(found, client_secret="wrong").get_token("https://management.azure.com/.default")
+    with pytest.raises((ServiceRequestError, ClientAuthenticationError), match="(?i)certificate"):
+        ClientSecretCredential(
+            found["tenant_id"],
+            found["client_id"],
+            found["client_secret"],
+            authority=found["authority"],
+            disable_instance_discovery=True,
+            retry_total=0,
+        ).get_token("https://management.azure.com/.default")
+
+
+def test_secrets_are_readable_by_their_owner_only(server: Server) -> None:
+    for name in ("identity.json", "server.pem"):
+        assert (server.state / name).stat().st_mode & 0o077 == 0
+
+
+def test_a_newer_platform_image_is_published_by_command_and_time_is_skipped(server: Server) -> None:
+    compute, _ = server.clients()
+    before = server.command("status")["now"]
+    server.command("publish", "Canonical:ubuntu-24_04-lts:server:24.04.202612010")
+    listed = compute.virtual_machine_images.list("westeurope", "Canonical", "ubuntu-24_04-lts", "server", top=1, orderby="name desc")
+    assert [one.name for one in listed] == ["24.04.202612010"]
+    server.command("advance", "86400")
+    assert server.command("status")["now"][:10] > before[:10]
+    compute.close()
+
+
+def test_without_control_the_control_api_is_not_there(server: Server) -> None:
+    server.kill()
+    server.start("--no-control")
+    ran = subprocess.run(
+        [sys.executable, "-m", "include.sandbox", "status", "--port", str(server.port), "--state", str(server.state)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode != 0
+    assert "refused" in ran.stderr
+
+
+def test_a_dropped_answer_breaks_the_connection_over_https(server: Server) -> None:
+    _, resources = server.clients()
+    server.command("faults", "--add", json.dumps({"name": "drop", "match": {"method": "PUT"}, "count": 1, "effect": {"drop": "after"}}))
+    with pytest.raises(Exception) as broken:  # the class depends on where the connection broke
+        resources.resource_groups.create_or_update("rg", {"location": "westeurope"}, retry_total=0)
+    assert not isinstance(broken.value, HttpResponseError) or broken.value.status_code is None
+    assert resources.resource_groups.check_existence("rg"), "it had taken effect"
+    resources.close()
