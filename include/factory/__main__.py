@@ -1,7 +1,7 @@
 """``python -m include.factory``: look at recipes without Airflow.
 
 ``check [folder]``   print every problem as a compiler does, ``file:line: field: message. cure``; the exit code is 1 if there is one
-``schema [file]``    write the JSON Schema of a recipe, by default to docs/recipe.schema.json
+``schema``           write the JSON Schema of a recipe (docs/recipe.schema.json) and the tables of docs/recipe.md
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from pathlib import Path
 
 from include.factory.catalogue import load_catalogue
 from include.factory.folder import catalogue_folder
+from include.factory.reference import with_tables
 from include.factory.schema import recipe_schema
 
-SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "recipe.schema.json"
+DOCUMENTS = Path(__file__).resolve().parents[2] / "docs"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,11 +23,13 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="print every problem of the recipes; exit with 1 if there is one")
     check.add_argument("folder", type=Path, nargs="?", default=catalogue_folder())
-    schema = commands.add_parser("schema", help="write the JSON Schema of a recipe")
-    schema.add_argument("file", type=Path, nargs="?", default=SCHEMA)
+    schema = commands.add_parser("schema", help="write the JSON Schema of a recipe and the tables of its page")
+    schema.add_argument("folder", type=Path, nargs="?", default=DOCUMENTS)
     chosen = parser.parse_args(arguments)
     if chosen.command == "schema":
-        chosen.file.write_text(recipe_schema(), encoding="utf-8")
+        page = chosen.folder / "recipe.md"
+        page.write_text(with_tables(page.read_text("utf-8")), encoding="utf-8")
+        (chosen.folder / "recipe.schema.json").write_text(recipe_schema(), encoding="utf-8")
         return 0
     try:
         catalogue = load_catalogue(chosen.folder)

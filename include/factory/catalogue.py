@@ -115,7 +115,9 @@ class _Reader:
 
             content, node = parse((self.folder / file).read_text("utf-8"))
             problems, recipe = diagnose(str(self.folder / file), content, node)
-            self._problems[file] = problems
+            self._data[name] = content
+            if problems:
+                self._problems[file] = problems
         if recipe is None:
             return
         if recipe.name != name:
