@@ -114,10 +114,12 @@ def _base_problems(recipe: Recipe, base: BaseFacts) -> Iterator[str]:
         if found is not None and found != wanted:
             yield f"os.{word} is {wanted}, and the base {base.id} is {found}. Correct os.{word} or choose another base."
     machine = recipe.machine_security
+    # Marketplace images say which machines they can make as well; a gallery's definition says which it must.
+    from_gallery = base.image_reference is not None and "id" in base.image_reference
     makes = {"TrustedLaunch": ("TrustedLaunch",), "ConfidentialVM": ("ConfidentialVM",), "Standard": ("Standard",)}.get(
         base.security_type or ""
     )
-    if makes and machine not in makes:
+    if from_gallery and makes and machine not in makes:
         yield (
             f"The image needs a {machine} build machine, and the base {base.id} makes {makes[0]} machines only. "
             f"Correct os.security_type or choose another base."

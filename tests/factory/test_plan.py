@@ -291,8 +291,8 @@ def test_a_definition_full_of_versions_is_refused_before_anything_is_made() -> N
         ({"base_os_type": "Windows"}, "os.type"),
         ({"base_architecture": "Arm64"}, "os.architecture"),
         ({"base_generation": "V1"}, "os.generation"),
-        ({"base_security_type": "Standard"}, "os.security_type"),
-        ({"base_security_type": "ConfidentialVM"}, "os.security_type"),
+        ({"base_security_type": "Standard", "base_image_reference": {"id": "x"}}, "os.security_type"),
+        ({"base_security_type": "ConfidentialVM", "base_image_reference": {"id": "x"}}, "os.security_type"),
         ({"base_image_reference": None}, "another base"),
     ],
 )
@@ -304,6 +304,7 @@ def test_a_base_that_is_not_what_the_recipe_says_is_refused(base: dict[str, Any]
 @pytest.mark.parametrize("security", [None, "TrustedLaunch", "TrustedLaunchSupported", "TrustedLaunchAndConfidentialVmSupported"])
 def test_a_base_that_makes_such_machines_is_taken(security: str | None) -> None:
     assert plan(recipe(), run(), facts(base_security_type=security))
+    assert plan(recipe(), run(), facts(base_security_type=security, base_image_reference={"id": "x"}))
 
 
 def newest(**changes: Any) -> dict[str, Any]:

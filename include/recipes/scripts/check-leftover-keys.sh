@@ -27,5 +27,6 @@ done </etc/shadow
 
 while IFS= read -r key; do
   complain "$key is a private key"
-done < <(find /root /home -xdev -type f \( -name 'id_rsa' -o -name 'id_ed25519' -o -name 'id_ecdsa' -o -name '*.pem' \) 2>/dev/null)
+done < <(find /root /home -xdev -maxdepth 3 -type f \( -path '*/.ssh/*' -o -name '*.pem' -o -name '*.key' \) \
+  -exec grep -lE -e '-----BEGIN ([A-Z]+ )*PRIVATE KEY-----' {} + 2>/dev/null)
 exit "$failed"

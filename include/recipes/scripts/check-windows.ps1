@@ -15,7 +15,6 @@ if (Get-Command Get-BitLockerVolume -ErrorAction SilentlyContinue) {
     }
 }
 if ((Get-SmbServerConfiguration).EnableSMB1Protocol) { $problems += 'SMB 1 is on.' }
-if (Test-Path 'C:\Windows\System32\Sysprep\Sysprep_succeeded.tag') { $problems += 'The machine was generalized before.' }
 
 foreach ($problem in $problems) { [Console]::Error.WriteLine($problem) }
 exit [int]($problems.Count -gt 0)

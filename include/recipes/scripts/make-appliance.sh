@@ -18,15 +18,16 @@ nginx -t
 systemctl enable nginx
 systemctl reload-or-restart nginx
 
-# ConditionFirstBoot is true while /etc/machine-id is empty, as it is in the image.
+# Enabled and not started: it runs once on each copy, and not on the machine that the image is made of.
 cat >/etc/systemd/system/renew-host-keys.service <<'UNIT'
 [Unit]
 Description=Make SSH host keys of this machine's own
-ConditionFirstBoot=yes
+ConditionPathExists=!/var/lib/image-factory/own-host-keys
 Before=ssh.service ssh.socket
 [Service]
 Type=oneshot
-ExecStart=/bin/sh -c 'rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub && exec ssh-keygen -A'
+ExecStart=/bin/sh -c 'rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub && ssh-keygen -A'
+ExecStart=/usr/bin/install -D -m 0644 /dev/null /var/lib/image-factory/own-host-keys
 [Install]
 WantedBy=multi-user.target
 UNIT
@@ -41,6 +42,7 @@ if [[ -n $build_account ]]; then
   rm -f /etc/sudoers.d/90-cloud-init-users
 fi
 rm -rf /root/.ssh /root/.bash_history
+# Empty, so that systemd gives each copy an identity of its own (machine-id(5)).
 : >/etc/machine-id
 rm -f /var/lib/dbus/machine-id
 journalctl --rotate --vacuum-time=1s --quiet
