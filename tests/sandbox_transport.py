@@ -1,6 +1,7 @@
 """The official Azure clients on a Sandbox in this process: no network, and as fast as the clock allows.
 
-Under looptime the sandbox's clock is the event loop's, so that a 25-minute build passes in milliseconds; with the sync transport a client's sleep moves the
+Under looptime the sandbox's clock is the event loop's, so that a 25-minute build passes in milliseconds; with the sync transport a
+client's sleep moves the
 sandbox's clock on. `calls` of a transport is what went over the wire: (method, path, status); status 0 is a broken connection.
 """
 

@@ -1,6 +1,7 @@
 """Bytes: disks read through a SAS, and a small blob service (path style, `/devstorage/container/blob`) to export them to.
 
-A disk's body is made up: a fixed dynamic-VHD-like image of 1 MiB that follows from the disk's id, whatever the disk's nominal size. A blob may be read with its own
+A disk's body is made up: a fixed dynamic-VHD-like image of 1 MiB that follows from the disk's id, whatever the disk's nominal size. A
+blob may be read with its own
 SAS, written with the account's (`account_sas`), or with a bearer token. Shapes: the Blob service REST reference.
 """
 

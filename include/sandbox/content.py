@@ -1,7 +1,7 @@
 """What is on a disk, and how it travels: from platform images to disks, machines, snapshots, managed images and gallery versions.
 
-Content of an OS disk is a JSON object: {"os": "Linux"|"Windows", "generation": "V1"|"V2", "architecture": "x64"|"Arm64", "security": "Standard"|"TrustedLaunch"|
-"ConfidentialVM", "size_gb", "os_name", "os_version", "guest": {…see guest.py}}. A data disk has no content.
+Content of an OS disk is a JSON object: {"os": "Linux"|"Windows", "generation": "V1"|"V2", "architecture": "x64"|"Arm64", "security":
+"Standard"|"TrustedLaunch"| "ConfidentialVM", "size_gb", "os_name", "os_version", "guest": {…see guest.py}}. A data disk has no content.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ VERSION = "Microsoft.Compute/galleries/images/versions"
 class Origin:
     """Something an image or a machine can be made from.
 
-    `state`: Generalized, Specialized, or None where the thing itself does not say (disks and snapshots). `data`: {"lun", "size_gb", "caching"} per data disk.
+    `state`: Generalized, Specialized, or None where the thing itself does not say (disks and snapshots). `data`: {"lun", "size_gb",
+    "caching"} per data disk.
     """
 
     kind: str
@@ -48,18 +49,19 @@ def of_platform(arm: Sandbox, key: tuple[str, str, str], version: str, location:
     """A marketplace image."""
     from .resources.marketplace import CATALOGUE
 
-    os_type, generation, architecture, security, size, name, number, _ = CATALOGUE[key]
+    sku = CATALOGUE[key]
     content = {
-        "os": os_type,
-        "generation": generation,
-        "architecture": architecture,
+        "os": sku.os_type,
+        "generation": sku.generation,
+        "architecture": sku.architecture,
         "security": "Standard",
-        "size_gb": size,
-        "os_name": name,
-        "os_version": number,
-        "guest": guest.fresh(os_type),
+        "size_gb": sku.size_gb,
+        "os_name": sku.os_name,
+        "os_version": sku.os_version,
+        "guest": guest.fresh(sku.os_type),
     }
-    return Origin("platform", ":".join((*key, version)), location, content, "Generalized", supports_trusted_launch=bool(security))
+    id = ":".join((*key, version))
+    return Origin("platform", id, location, content, "Generalized", supports_trusted_launch=bool(sku.security))
 
 
 def disk_content(disk: Resource) -> Json | None:

@@ -75,6 +75,7 @@ def status(arm: Sandbox) -> Json:
         "resources": dict(sorted(counts.items())),
         "running": active,
         "faults": len(arm.faults.rules),
+        "requests": dict(sorted(arm.requests.items())),
     }
 
 

@@ -1,6 +1,7 @@
 """The guest: what a machine's operating system has been through, and what a script does to it.
 
-The sandbox never executes a script. It reads it line by line for the few things that decide an image's fate (deprovisioning, sysprep, shutdown, reboot, a question
+The sandbox never executes a script. It reads it line by line for the few things that decide an image's fate (deprovisioning, sysprep,
+shutdown, reboot, a question
 for the image state, an unconditional final `exit N`) and for directives in comments with which a script says what it would have done:
 
     # sandbox: exit 3              the script ends here with this code
@@ -61,8 +62,8 @@ def provision(content: Json, user: str | None) -> None:
 def interpret(script: str, content: Json, chance: Random, override: Json | None = None) -> Json:
     """What the script does on this guest.
 
-    Returns {"lines": [[seconds, "out"|"err", text] …], "seconds", "exit_code", "effects": [[seconds, name, arguments] …]}, with seconds from the script's
-    start. `override` is a fault's `guest` effect.
+    Returns {"lines": [[seconds, "out"|"err", text] …], "seconds", "exit_code", "effects": [[seconds, name, arguments] …]}, with seconds
+    from the script's start. `override` is a fault's `guest` effect.
     """
     if override is not None and not override.get("stuck"):
         return _overridden(override, chance)

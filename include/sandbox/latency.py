@@ -1,6 +1,7 @@
 """How long Azure takes, as data: seconds as (median, sigma of the logarithm, least, most), or a constant.
 
-Medians are those of recorded live traffic (azure-mgmt-compute's and azure-cli's test recordings, server start to end), except where a line says otherwise.
+Medians are those of recorded live traffic (azure-mgmt-compute's and azure-cli's test recordings, server start to end), except where a
+line says otherwise.
 """
 
 from __future__ import annotations

@@ -53,8 +53,10 @@ def start(
 ) -> Json:
     """Start an operation on `resource` and return it.
 
-    It ends after `seconds` (default: drawn from `latency`), divided by the sandbox's speed, by calling the event `then` with `operation`, `resource` and `arguments`;
-    an `open_ended` one is ended by somebody else with `end`. An `exclusive` one is the resource's current operation and governs its provisioningState.
+    It ends after `seconds` (default: drawn from `latency`), divided by the sandbox's speed, by calling the event `then` with
+    `operation`, `resource` and `arguments`;
+    an `open_ended` one is ended by somebody else with `end`. An `exclusive` one is the resource's current operation and governs its
+    provisioningState.
     """
     number = arm.count("operation")
     id = str(UUID(int=Random(f"{arm.seed} operation {number}").getrandbits(128), version=4))
@@ -218,7 +220,8 @@ def _url(arm: Sandbox, call: Call, operation: Json, *, monitor: bool = False) ->
         else f"p={UUID(bytes=hashlib.md5(operation['location'].encode(), usedforsecurity=False).digest())}&"
     )
     watched = "monitor=true&" if monitor else ""
-    return f"{root}/providers/Microsoft.Compute/locations/{operation['location']}/{family}/{id}?{partition}{watched}api-version={version}{_signature(id)}"
+    place = f"{root}/providers/Microsoft.Compute/locations/{operation['location']}/{family}/{id}"
+    return f"{place}?{partition}{watched}api-version={version}{_signature(id)}"
 
 
 def _signature(id: str) -> str:

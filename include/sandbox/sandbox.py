@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -32,7 +33,7 @@ TENANT = "72f988bf-0000-4000-8000-5a4db0c0ffee"
 SUBSCRIPTION = "5a4db0c0-0000-4000-8000-000000000001"
 CLIENT = "c11e4700-0000-4000-8000-5a4db0c0ffee"
 OBJECT = "0b1ec700-0000-4000-8000-5a4db0c0ffee"
-SECRET = "sandbox-secret-of-a-machine-of-your-own"
+SECRET = "in-process"  # noqa: S105 -- a served sandbox makes its own
 
 PAGE = 1000  # resources per list page
 
@@ -40,8 +41,8 @@ PAGE = 1000  # resources per list page
 class Sandbox:
     """A local Azure Resource Manager.
 
-    `clock`: anything with `now() -> float`, epoch seconds. `store`: a Store, a path to keep state in, or None for memory. `speed` divides every latency and
-    every Retry-After. `authenticate=False` lets requests without a token in; `control=False` hides `/_sandbox`.
+    `clock`: anything with `now() -> float`, epoch seconds. `store`: a Store, a path to keep state in, or None for memory. `speed`
+    divides every latency and every Retry-After. `authenticate=False` lets requests without a token in; `control=False` hides `/_sandbox`.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Sandbox:
         self.page = page
         self.key = hashlib.sha256(f"{client_secret} {tenant_id}".encode()).digest()
         self.known_tokens: dict[str, float] = {}
+        self.requests: Counter[str] = Counter()  # since the start: "PUT Microsoft.Compute/virtualMachines" -> number
         self.faults = Faults(seed)
         self.faults.load(self.store.settings.get("faults", []))
         self._chance = Random(f"{seed} requests {self.store.settings.get('count.operation', 0)}")
@@ -176,6 +178,7 @@ class Sandbox:
         found["x-ms-routing-request-id"] = f"SANDBOX:{int(self.now)}:{request}"
         if call.subscription:
             remaining(call, response)
+            self.requests[" ".join(filter(None, (call.method, call.type or "operations", call.action)))] += 1
         return response
 
     def _resource_manager(self, call: Call) -> Response:
@@ -315,9 +318,9 @@ class Sandbox:
     def _check_version(self, call: Call, kind: ResourceType) -> None:
         version = call.api_version
         day = version[:10]
-        if len(day) == 10 and day[4] == day[7] == "-" and day.replace("-", "").isdigit() and "2014-04-01" <= day <= "2026-12-31":
-            if len(version) == 10 or version[10:] in ("-preview", "-privatepreview", "-alpha", "-beta"):
-                return
+        is_day = len(day) == 10 and day[4] == day[7] == "-" and day.replace("-", "").isdigit()
+        if is_day and "2014-04-01" <= day <= "2026-12-31" and version[10:] in ("", "-preview", "-privatepreview", "-alpha", "-beta"):
+            return
         raise ArmError(
             400,
             "NoRegisteredProviderFound",

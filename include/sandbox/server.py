@@ -165,7 +165,7 @@ def serve(state: Path, port: int, *, host: str = "127.0.0.1", speed: float = 1.0
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets)
             bound = self.servers[0].sockets[0].getsockname()[1] if self.servers else port
-            print(f"sandbox ready on https://{host}:{bound} state {state} speed {speed:g}", flush=True)
+            print(f"sandbox ready on https://{host}:{bound} state {state} speed {speed:g}", flush=True)  # noqa: T201 -- the one line
 
     app = App(sandbox)
     config = uvicorn.Config(

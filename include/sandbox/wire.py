@@ -1,6 +1,7 @@
 """What goes over the wire: requests, responses, and Azure's two JSON dialects.
 
-Azure Resource Manager's front door answers compact JSON and marks its own errors with `x-ms-failure-cause: gateway`; the resource providers answer
+Azure Resource Manager's front door answers compact JSON and marks its own errors with `x-ms-failure-cause: gateway`; the resource
+providers answer
 JSON indented by two spaces with CRLF line ends (recorded traffic: every answer of Microsoft.Compute and Microsoft.Network).
 """
 

@@ -90,7 +90,17 @@ def test_a_question_for_the_image_state_is_answered() -> None:
     assert [text for _, _, text in read(script, "Windows", image_state=guest.UNDEPLOYABLE)["lines"]] == [guest.UNDEPLOYABLE]
 
 
-@pytest.mark.parametrize(("os_type", "line", "effect"), [("Linux", "shutdown -r now", "guest.restart"), ("Linux", "sudo reboot", "guest.restart"), ("Linux", "shutdown -h now", "guest.stop"), ("Linux", "systemctl poweroff", "guest.stop"), ("Windows", "Restart-Computer -Force", "guest.restart"), ("Windows", "shutdown /s /t 5", "guest.stop")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("os_type", "line", "effect"),
+    [
+        ("Linux", "shutdown -r now", "guest.restart"),
+        ("Linux", "sudo reboot", "guest.restart"),
+        ("Linux", "shutdown -h now", "guest.stop"),
+        ("Linux", "systemctl poweroff", "guest.stop"),
+        ("Windows", "Restart-Computer -Force", "guest.restart"),
+        ("Windows", "shutdown /s /t 5", "guest.stop"),
+    ],
+)
 def test_shutdown_and_reboot_are_recognised(os_type: str, line: str, effect: str) -> None:
     assert effects(read(line, os_type)) == [effect]
 

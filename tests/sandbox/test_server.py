@@ -8,14 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ServiceRequestError
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError, ServiceRequestError
 from azure.identity import ClientSecretCredential
 from azure.mgmt.compute import ComputeManagementClient
 from azure.mgmt.resource.resources import ResourceManagementClient
@@ -125,10 +124,8 @@ def test_a_service_principal_builds_and_a_killed_sandbox_resumes_what_was_runnin
     assert [rule["name"] for rule in server.command("faults")] == ["kept"], "faults survive"
     assert compute.disks.get("rg", "disk").unique_id == disk.unique_id, "tokens and resources survive"
     assert resources.resource_groups.get("rg").properties.provisioning_state == "Deleting"
-    deadline = time.monotonic() + 20
-    while resources.resource_groups.check_existence("rg"):
-        assert time.monotonic() < deadline, "the deletion that was running ends"
-        time.sleep(0.2)
+    server.command("advance", "3600")
+    assert not resources.resource_groups.check_existence("rg"), "the deletion that was running ends"
     assert server.command("status")["resources"] == {}
     compute.close()
     resources.close()
@@ -138,7 +135,7 @@ def test_a_wrong_secret_and_a_foreign_authority_are_refused(server: Server) -> N
     found = server.command("connection")
     with pytest.raises(ClientAuthenticationError, match="AADSTS7000215"):
         server.credential(found, client_secret="wrong").get_token("https://management.azure.com/.default")
-    with pytest.raises((ServiceRequestError, ClientAuthenticationError), match="(?i)certificate"):
+    with pytest.raises((ServiceRequestError, ClientAuthenticationError), match=r"(?i)certificate"):
         ClientSecretCredential(
             found["tenant_id"],
             found["client_id"],
@@ -181,8 +178,8 @@ def test_without_control_the_control_api_is_not_there(server: Server) -> None:
 def test_a_dropped_answer_breaks_the_connection_over_https(server: Server) -> None:
     _, resources = server.clients()
     server.command("faults", "--add", json.dumps({"name": "drop", "match": {"method": "PUT"}, "count": 1, "effect": {"drop": "after"}}))
-    with pytest.raises(Exception) as broken:  # the class depends on where the connection broke
+    with pytest.raises(AzureError) as broken:  # the class depends on where the connection broke
         resources.resource_groups.create_or_update("rg", {"location": "westeurope"}, retry_total=0)
-    assert not isinstance(broken.value, HttpResponseError) or broken.value.status_code is None
+    assert not isinstance(broken.value, HttpResponseError), "no answer came"
     assert resources.resource_groups.check_existence("rg"), "it had taken effect"
     resources.close()

@@ -94,9 +94,7 @@ class GalleryType(ResourceType):
 @event("galleries.deleted")
 def _deleted(arm: Sandbox, operation: Json, resource: Resource | None, **_: Any) -> None:
     if resource is not None:
-        children = [key for key in arm.store.collection(f"{resource.key}/images")] + [
-            key for key in arm.store.collection(f"{resource.key}/versions")
-        ]
+        children = [*arm.store.collection(f"{resource.key}/images"), *arm.store.collection(f"{resource.key}/versions")]
         if children:
             raise nested([arm.store.resources[key] for key in children])
         arm.store.drop(resource)

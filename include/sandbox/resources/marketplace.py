@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cmp_to_key
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..registry import route
@@ -12,29 +12,82 @@ if TYPE_CHECKING:
     from ..call import Call
     from ..sandbox import Sandbox
 
-TL = "TrustedLaunchSupported"
-TLCVM = "TrustedLaunchAndConfidentialVmSupported"
+# publisher offer sku | OS type, generation, architecture, SecurityType feature, OS disk GB
+#     the guest's name | the guest's version | the sku's versions, oldest first
+_TABLE = """
+Canonical ubuntu-24_04-lts server | Linux V2 x64 TL 30
+    ubuntu | 24.04 | 24.04.202508180 24.04.202509160 24.04.202510140 24.04.202511110
+Canonical ubuntu-24_04-lts server-gen1 | Linux V1 x64 - 30
+    ubuntu | 24.04 | 24.04.202510140 24.04.202511110
+Canonical ubuntu-24_04-lts server-arm64 | Linux V2 Arm64 TL 30
+    ubuntu | 24.04 | 24.04.202510140 24.04.202511110
+Canonical ubuntu-24_04-lts minimal | Linux V2 x64 TL 30
+    ubuntu | 24.04 | 24.04.202510140 24.04.202511110
+Canonical 0001-com-ubuntu-server-jammy 22_04-lts-gen2 | Linux V2 x64 TL 30
+    ubuntu | 22.04 | 22.04.202508140 22.04.202509110 22.04.202510150
+Canonical 0001-com-ubuntu-server-jammy 22_04-lts | Linux V1 x64 - 30
+    ubuntu | 22.04 | 22.04.202509110 22.04.202510150
+Canonical 0001-com-ubuntu-confidential-vm-jammy 22_04-lts-cvm | Linux V2 x64 CVM 30
+    ubuntu | 22.04 | 22.04.202509110 22.04.202510150
+MicrosoftWindowsServer WindowsServer 2022-datacenter-g2 | Windows V2 x64 TL+CVM 127
+    Windows Server 2022 Datacenter | 10.0.20348 | 20348.4171.250903 20348.4294.251009 20348.4405.251105
+MicrosoftWindowsServer WindowsServer 2022-datacenter-azure-edition | Windows V2 x64 TL+CVM 127
+    Windows Server 2022 Datacenter Azure Edition | 10.0.20348 | 20348.4294.251009 20348.4405.251105
+MicrosoftWindowsServer WindowsServer 2022-datacenter | Windows V1 x64 - 127
+    Windows Server 2022 Datacenter | 10.0.20348 | 20348.4294.251009 20348.4405.251105
+MicrosoftWindowsServer WindowsServer 2025-datacenter-g2 | Windows V2 x64 TL+CVM 127
+    Windows Server 2025 Datacenter | 10.0.26100 | 26100.6584.250904 26100.6899.251010 26100.7171.251106
+MicrosoftWindowsServer WindowsServer 2025-datacenter-azure-edition | Windows V2 x64 TL+CVM 127
+    Windows Server 2025 Datacenter Azure Edition | 10.0.26100 | 26100.6899.251010 26100.7171.251106
+RedHat RHEL 9-lvm-gen2 | Linux V2 x64 TL 64
+    redhat | 9.6 | 9.5.2024120516 9.6.2025062314
+RedHat RHEL 8-lvm-gen2 | Linux V2 x64 TL 64
+    redhat | 8.10 | 8.10.2024070513 8.10.2025021010
+Debian debian-12 12-gen2 | Linux V2 x64 TL 30
+    debian | 12 | 0.20250814.2204 0.20251006.2257
+Debian debian-13 13-gen2 | Linux V2 x64 TL 30
+    debian | 13 | 0.20250911.2232 0.20251006.2257
+SUSE sles-15-sp6 gen2 | Linux V2 x64 TL 30
+    suse | 15.6 | 2025.08.12 2025.10.07
+"""
+_SECURITY = {
+    "-": None,
+    "TL": "TrustedLaunchSupported",
+    "CVM": "ConfidentialVmSupported",
+    "TL+CVM": "TrustedLaunchAndConfidentialVmSupported",
+}
 
-# publisher, offer, sku: OS type, generation, architecture, SecurityType feature, OS disk GB, guest's name and version, versions
-CATALOGUE: dict[tuple[str, str, str], tuple[str, str, str, str | None, int, str, str, tuple[str, ...]]] = {
-    ("Canonical", "ubuntu-24_04-lts", "server"): ("Linux", "V2", "x64", TL, 30, "ubuntu", "24.04", ("24.04.202508180", "24.04.202509160", "24.04.202510140", "24.04.202511110")),
-    ("Canonical", "ubuntu-24_04-lts", "server-gen1"): ("Linux", "V1", "x64", None, 30, "ubuntu", "24.04", ("24.04.202510140", "24.04.202511110")),
-    ("Canonical", "ubuntu-24_04-lts", "server-arm64"): ("Linux", "V2", "Arm64", TL, 30, "ubuntu", "24.04", ("24.04.202510140", "24.04.202511110")),
-    ("Canonical", "ubuntu-24_04-lts", "minimal"): ("Linux", "V2", "x64", TL, 30, "ubuntu", "24.04", ("24.04.202510140", "24.04.202511110")),
-    ("Canonical", "0001-com-ubuntu-server-jammy", "22_04-lts-gen2"): ("Linux", "V2", "x64", TL, 30, "ubuntu", "22.04", ("22.04.202508140", "22.04.202509110", "22.04.202510150")),
-    ("Canonical", "0001-com-ubuntu-server-jammy", "22_04-lts"): ("Linux", "V1", "x64", None, 30, "ubuntu", "22.04", ("22.04.202509110", "22.04.202510150")),
-    ("Canonical", "0001-com-ubuntu-confidential-vm-jammy", "22_04-lts-cvm"): ("Linux", "V2", "x64", "ConfidentialVmSupported", 30, "ubuntu", "22.04", ("22.04.202509110", "22.04.202510150")),
-    ("MicrosoftWindowsServer", "WindowsServer", "2022-datacenter-g2"): ("Windows", "V2", "x64", TLCVM, 127, "Windows Server 2022 Datacenter", "10.0.20348", ("20348.4171.250903", "20348.4294.251009", "20348.4405.251105")),
-    ("MicrosoftWindowsServer", "WindowsServer", "2022-datacenter-azure-edition"): ("Windows", "V2", "x64", TLCVM, 127, "Windows Server 2022 Datacenter Azure Edition", "10.0.20348", ("20348.4294.251009", "20348.4405.251105")),
-    ("MicrosoftWindowsServer", "WindowsServer", "2022-datacenter"): ("Windows", "V1", "x64", None, 127, "Windows Server 2022 Datacenter", "10.0.20348", ("20348.4294.251009", "20348.4405.251105")),
-    ("MicrosoftWindowsServer", "WindowsServer", "2025-datacenter-g2"): ("Windows", "V2", "x64", TLCVM, 127, "Windows Server 2025 Datacenter", "10.0.26100", ("26100.6584.250904", "26100.6899.251010", "26100.7171.251106")),
-    ("MicrosoftWindowsServer", "WindowsServer", "2025-datacenter-azure-edition"): ("Windows", "V2", "x64", TLCVM, 127, "Windows Server 2025 Datacenter Azure Edition", "10.0.26100", ("26100.6899.251010", "26100.7171.251106")),
-    ("RedHat", "RHEL", "9-lvm-gen2"): ("Linux", "V2", "x64", TL, 64, "redhat", "9.6", ("9.5.2024120516", "9.6.2025062314")),
-    ("RedHat", "RHEL", "8-lvm-gen2"): ("Linux", "V2", "x64", TL, 64, "redhat", "8.10", ("8.10.2024070513", "8.10.2025021010")),
-    ("Debian", "debian-12", "12-gen2"): ("Linux", "V2", "x64", TL, 30, "debian", "12", ("0.20250814.2204", "0.20251006.2257")),
-    ("Debian", "debian-13", "13-gen2"): ("Linux", "V2", "x64", TL, 30, "debian", "13", ("0.20250911.2232", "0.20251006.2257")),
-    ("SUSE", "sles-15-sp6", "gen2"): ("Linux", "V2", "x64", TL, 30, "suse", "15.6", ("2025.08.12", "2025.10.07")),
-}  # fmt: skip
+Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Platform:
+    """One sku of the marketplace. `security` is its SecurityType feature; `versions` are those it starts with, oldest first."""
+
+    os_type: str
+    generation: str
+    architecture: str
+    security: str | None
+    size_gb: int
+    os_name: str
+    os_version: str
+    versions: tuple[str, ...]
+
+
+def _catalogue() -> dict[Key, Platform]:
+    made: dict[Key, Platform] = {}
+    rows = _TABLE.strip().splitlines()
+    for first, second in zip(rows[::2], rows[1::2], strict=True):
+        key, traits = first.split("|")
+        name, number, known = (part.strip() for part in second.split("|"))
+        publisher, offer, sku = key.split()
+        os_type, generation, architecture, security, size = traits.split()
+        versions = tuple(known.split())
+        made[publisher, offer, sku] = Platform(os_type, generation, architecture, _SECURITY[security], int(size), name, number, versions)
+    return made
+
+
+CATALOGUE = _catalogue()
 
 
 def numbers(version: str) -> list[int]:
@@ -47,7 +100,7 @@ def versions(arm: Sandbox, key: tuple[str, str, str]) -> list[str]:
     published = [
         entry["version"] for entry in arm.store.settings.get("published", []) if (entry["publisher"], entry["offer"], entry["sku"]) == key
     ]
-    return sorted({*CATALOGUE[key][7], *published}, key=numbers)
+    return sorted({*CATALOGUE[key].versions, *published}, key=numbers)
 
 
 def find(publisher: str, offer: str, sku: str) -> tuple[str, str, str] | None:
@@ -101,11 +154,7 @@ def _entry(call: Call, subscription: str, location: str, path: str, properties: 
 def _list(call: Call, found: list[Json], *, ordered: bool = False) -> Response:
     order = call.query.get("$orderby", "").lower()
     if order.startswith("name"):
-        found.sort(
-            key=cmp_to_key(
-                lambda one, other: (numbers(one["name"]) > numbers(other["name"])) - (numbers(one["name"]) < numbers(other["name"]))
-            )
-        )
+        found.sort(key=lambda one: (numbers(one["name"]), one["name"]))
         if order.endswith("desc"):
             found.reverse()
     top = call.query.get("$top", "")
@@ -158,22 +207,22 @@ def _key(publisher: str, offer: str, sku: str) -> tuple[str, str, str]:
 
 def image(arm: Sandbox, subscription: str, location: str, key: tuple[str, str, str], version: str) -> Json:
     """One platform image as GET shows it."""
-    os_type, generation, architecture, security, size, _, _, _ = CATALOGUE[key]
-    features: list[Json] = [{"name": "SecurityType", "value": security}] if security else []
+    sku = CATALOGUE[key]
+    features: list[Json] = [{"name": "SecurityType", "value": sku.security}] if sku.security else []
     features += [
         {"name": "IsAcceleratedNetworkSupported", "value": "True"},
-        {"name": "DiskControllerTypes", "value": "SCSI, NVMe" if generation == "V2" else "SCSI"},
+        {"name": "DiskControllerTypes", "value": "SCSI, NVMe" if sku.generation == "V2" else "SCSI"},
     ]
     properties: Json = {
-        "hyperVGeneration": generation,
-        "architecture": architecture,
+        "hyperVGeneration": sku.generation,
+        "architecture": sku.architecture,
         "replicaType": "Managed",
         "replicaCount": 10,
         "disallowed": {"vmDiskType": "Unmanaged"},
         "automaticOSUpgradeProperties": {"automaticOSUpgradeSupported": False},
         "imageDeprecationStatus": {"imageState": "Active"},
         "features": features,
-        "osDiskImage": {"operatingSystem": os_type, "sizeInGb": size},
+        "osDiskImage": {"operatingSystem": sku.os_type, "sizeInGb": sku.size_gb},
         "dataDiskImages": [],
     }
     path = f"{key[0]}/ArtifactTypes/VMImage/Offers/{key[1]}/Skus/{key[2]}/Versions/{version}"

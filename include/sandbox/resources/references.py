@@ -38,7 +38,7 @@ def resolve(arm: Sandbox, reference: Json, location: str) -> tuple[Origin, str |
             raise ArmError(404, "NotFound", f"The Image '{id}' cannot be found in '{location}' region.")
         return of_stored(image, "image"), None, {"id": id}
     if "/galleries/" in lowered:
-        origin, exact, version = resolve_gallery(arm, id, location)
+        origin, exact, _ = resolve_gallery(arm, id, location)
         return origin, exact, {"id": id, "exactVersion": exact}
     raise ArmError(400, "InvalidParameter", f"Resource id '{id}' is not a valid image id.", target="imageReference.id")
 
@@ -93,7 +93,8 @@ def unavailable(id: str, location: str) -> ArmError:
     return ArmError(
         404,
         "GalleryImageNotFound",
-        f'"The gallery image {id} is not available in {location} region. Please contact image owner to replicate to this region, or change your requested region."',
+        f'"The gallery image {id} is not available in {location} region. '
+        'Please contact image owner to replicate to this region, or change your requested region."',
         target="imageReference",
     )
 

@@ -2,7 +2,8 @@
 of them has ended.
 
 Every replica takes the time that its region takes, in parallel; no region is done before the home region is. The default of
-`allowDeletionOfReplicatedLocations` is false, as recorded; a failed region may always be removed (the documented cure is to remove and re-add it).
+`allowDeletionOfReplicatedLocations` is false, as recorded; a failed region may always be removed (the documented cure is to remove and
+re-add it).
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """Run command: the `runCommands` resource (v2) and the `runCommand` action (v1).
 
-A script that fails does not fail the resource: `provisioningState` is Succeeded and the instance view says Failed with the exit code (recorded: azure-cli
-test_run_command_v2), unless `treatFailureAsDeploymentFailure`. A PUT that changes nothing runs nothing again, unless the last execution failed.
+A script that fails does not fail the resource: `provisioningState` is Succeeded and the instance view says Failed with the exit code
+(recorded: azure-cli
+test_run_command_v2), unless `treatFailureAsDeploymentFailure`. A PUT that changes nothing runs nothing again, unless the last execution
+failed.
 """
 
 from __future__ import annotations
@@ -253,7 +255,8 @@ def agent_silent(machine: str) -> Json:
     """Recorded: azure-cli test_vm_create_with_default_trusted_launch."""
     return {
         "code": "VMAgentStatusCommunicationError",
-        "message": f"VM '{machine}' has not reported status for VM agent or extensions. Verify that the OS is up and healthy, the VM has a running VM agent, and that it "
+        "message": f"VM '{machine}' has not reported status for VM agent or extensions. Verify that the OS is up and healthy, the VM has a "
+        "running VM agent, and that it "
         "can establish outbound connections to Azure storage. Please refer to https://aka.ms/vmextensionlinuxtroubleshoot for "
         "additional VM agent troubleshooting "
         "information.",
@@ -265,7 +268,8 @@ def _as_failure(resource: Resource, run: Json) -> Json | None:
         return None
     return {
         "code": "VMExtensionProvisioningError",
-        "message": f"VM has reported a failure when processing extension '{resource.name}' (publisher 'Microsoft.CPlat.Core' and type 'RunCommandHandler'). "
+        "message": f"VM has reported a failure when processing extension '{resource.name}' (publisher 'Microsoft.CPlat.Core' "
+        "and type 'RunCommandHandler'). "
         f"Error message: '{run['message']}'.",
     }
 

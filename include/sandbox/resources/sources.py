@@ -1,6 +1,7 @@
 """What a gallery image version may be made from, and whether it fits its definition.
 
-Rules: image-version.md, shared-image-galleries.md and troubleshooting-shared-images.md of azure-compute-docs; the security types' matrix is theirs too.
+Rules: image-version.md, shared-image-galleries.md and troubleshooting-shared-images.md of azure-compute-docs; the security types' matrix
+is theirs too.
 """
 
 from __future__ import annotations

@@ -62,7 +62,6 @@ class VirtualMachines(ResourceType):
         os_disk = required(body, "properties.storageProfile", dict).get("osDisk") or {}
         option = one_of(os_disk, "createOption", ("FromImage", "Attach", "Empty")) or "FromImage"
         reference: Json | None = None
-        exact = None
         if option == "Attach":
             disk = self.attachable(arm, field(os_disk, "managedDisk.id"), location, call.id, "osDisk.managedDisk.id")
             content = disk_content(disk)
@@ -75,7 +74,7 @@ class VirtualMachines(ResourceType):
             given = field(body, "properties.storageProfile.imageReference", dict)
             if given is None:
                 raise wrong("Required parameter 'imageReference' is missing (null).", "imageReference")
-            origin, exact, reference = resolve(arm, given, location)
+            origin, _, reference = resolve(arm, given, location)
         security = self.check_fit(body, origin, size_name, size)
         profile = self.os_profile(body, origin, call.name)
         machine = Resource(call.id, self.name, {"name": call.name, "id": call.id, "type": self.name, "location": location})
@@ -194,7 +193,8 @@ class VirtualMachines(ResourceType):
         windows = origin.content["os"] == "Windows"
         if windows and len(computer) > 15:
             raise wrong(
-                "Windows computer name cannot be more than 15 characters long, be entirely numeric, or contain the following characters: ` ~ ! @ # $ % ^ & * ( ) = + _ [ ] { } \\ | ; : . ' \" , < > / ?.",
+                "Windows computer name cannot be more than 15 characters long, be entirely numeric, or contain the following "
+                "characters: ` ~ ! @ # $ % ^ & * ( ) = + _ [ ] { } \\ | ; : . ' \" , < > / ?.",
                 "computerName",
             )
         if user.lower() in ("admin", "administrator", "root", "guest", "user", "test"):
@@ -300,9 +300,8 @@ class VirtualMachines(ResourceType):
         }
         wanted = list(field(profile, "dataDisks", list, []))
         named = {one.get("lun") for one in wanted}
-        for one in origin.data:
-            if one["lun"] not in named:  # an image's data disks come along unasked
-                wanted.append({"lun": one["lun"], "createOption": "FromImage"})
+        # an image's data disks come along unasked
+        wanted += [{"lun": one["lun"], "createOption": "FromImage"} for one in origin.data if one["lun"] not in named]
         shown["dataDisks"] = [self.data_disk(arm, call, machine, one, origin) for one in wanted]
         if len({one["lun"] for one in shown["dataDisks"]}) != len(wanted):
             raise wrong("A LUN can be used by one data disk only.", "dataDisk.lun")
@@ -449,7 +448,8 @@ class VirtualMachines(ResourceType):
             inner = dict(field(one, "properties", dict, {}))
             asked = inner.pop("publicIPAddressConfiguration", None)
             if asked is not None:
-                id = f"{group}/providers/Microsoft.Network/publicIPAddresses/{required(asked, 'name')}-{arm.guid('ip', call.id, arm.count('ip'))[:8]}"
+                name = f"{required(asked, 'name')}-{arm.guid('ip', call.id, arm.count('ip'))[:8]}"
+                id = f"{group}/providers/Microsoft.Network/publicIPAddresses/{name}"
                 body = {
                     "name": id.rsplit("/", 1)[1],
                     "id": id,
