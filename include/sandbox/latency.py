@@ -50,7 +50,7 @@ LATENCIES: dict[str, Latency] = {
     "galleries/images/versions.home": (420, 0.35, 150, 1500),
     "galleries/images/versions.home.large": (720, 0.25, 451, 2400),  # sources of 127 GB and more
     "galleries/images/versions.shallow": (60, 0.4, 20, 240),  # no figure is published
-    "galleries/images/versions.region": (900, 0.6, 200, 7200),
+    "galleries/images/versions.region": (900, 0.4, 200, 7200),  # reported: 12 to 20 minutes, at times an hour
     "galleries/images/versions.update": (150, 0.2, 90, 240),
     "galleries/images/versions.delete": 90.2,
     "network.create": (3, 0.3, 1, 11),
