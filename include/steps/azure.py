@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -53,6 +54,8 @@ class Azure:
         self._credential = credential
         self._scopes = credential_scopes or [_SCOPES.get(self.endpoint, f"{self.endpoint}/.default")]
         self._options = client_options
+        # Every request with its headers at INFO would bury what the steps say in the log of a task.
+        logging.getLogger("azure").setLevel(logging.WARNING)
 
     @cached_property
     def compute(self) -> ComputeManagementClient:
