@@ -193,11 +193,23 @@ async def test_a_definition_that_supports_trusted_launch_takes_a_managed_image(a
     image = await (await azure_clients.compute.images.begin_create_or_update("rg", "image", body)).result()
     published = await publish(azure_clients, "1.0.0", version({"source": {"id": image.id}}))
     assert published.storage_profile.os_disk_image.size_in_gb == 30
+    assert await boot(azure_clients, "trusted", published.id, security="TrustedLaunch") == "1.0.0"
+    assert await boot(azure_clients, "plain", published.id) == "1.0.0"
 
 
-async def boot(clients: AzureClients, name: str, reference: str) -> str:
+async def test_only_a_definition_that_supports_trusted_launch_makes_such_machines(azure_clients: AzureClients) -> None:
+    source = await source_of(azure_clients)
+    published = await publish(azure_clients, "1.0.0", version(source))
+    with pytest.raises(HttpResponseError, match="TrustedLaunch setting is not supported for the provided image"):
+        await boot(azure_clients, "trusted", published.id, security="TrustedLaunch")
+
+
+async def boot(clients: AzureClients, name: str, reference: str, security: str | None = None) -> str:
     subnet = f"{group(clients)}/providers/Microsoft.Network/virtualNetworks/vnet/subnets/build"
-    made = await (await clients.compute.virtual_machines.begin_create_or_update("rg", name, machine(subnet, {"id": reference}))).result()
+    body = machine(subnet, {"id": reference})
+    if security is not None:
+        body["properties"]["securityProfile"] = {"securityType": security}
+    made = await (await clients.compute.virtual_machines.begin_create_or_update("rg", name, body)).result()
     return str(made.storage_profile.image_reference.exact_version)
 
 

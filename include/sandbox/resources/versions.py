@@ -67,6 +67,8 @@ class Versions(GalleryType):
         regions = target_regions(body, location, mode)
         origin = sources.find(arm, body, location)
         sources.check_fit(origin, definition)
+        # Which machines a version makes is what its definition says, whatever its source said of itself.
+        origin.supports_trusted_launch = "trustedlaunch" in sources.security_type(definition)
         if origin.content["size_gb"] > (32_768 if mode == "Shallow" else 2_048):
             raise invalid(
                 f"The GalleryImageVersion source resource size {origin.content['size_gb']} exceeds the max size 2048 supported.",

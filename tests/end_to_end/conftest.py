@@ -1,0 +1,115 @@
+"""One Airflow and one sandbox for all end-to-end tests, and one evening on which everything is built at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include.factory.catalogue import Catalogue, load_catalogue
+from tests.airflow_stack import AirflowStack, start_airflow
+from tests.end_to_end.catalogue import write_catalogue
+
+__all__ = ["start_airflow"]
+
+# The definitions' own names, in the order in which the tests ask.
+SHIPPED = ("ubuntu-2404-base", "windows-2022-base", "ubuntu-2404-appliance")
+CHILD = "ubuntu-2404-data"
+FAILING = ("failing-step", "failing-check", "failing-boot-test")
+
+
+def dag_id(recipe: str) -> str:
+    return f"build_{recipe.replace('-', '_')}"
+
+
+@dataclass
+class Factory:
+    """The running factory, and what the tests read from it."""
+
+    airflow: AirflowStack
+    catalogue: Catalogue
+    runs: dict[str, str] = field(default_factory=dict)
+
+    def build(self, recipe: str, conf: dict[str, Any] | None = None, **fields: Any) -> str:
+        return self.airflow.trigger(dag_id(recipe), conf, **fields)
+
+    def outcome(self, recipe: str, run_id: str, timeout: float = 300) -> str:
+        return self.airflow.wait(dag_id(recipe), run_id, timeout)
+
+    def states(self, recipe: str, run_id: str) -> dict[str, str | None]:
+        return self.airflow.task_states(dag_id(recipe), run_id)
+
+    def log(self, recipe: str, run_id: str, task_id: str, attempt: int = 1) -> str:
+        return self.airflow.log(dag_id(recipe), run_id, task_id, attempt)
+
+    def plan(self, recipe: str, run_id: str) -> dict[str, Any]:
+        return self.airflow.rest.xcom(dag_id(recipe), run_id, "plan")
+
+    def versions(self, recipe: str) -> list[dict[str, Any]]:
+        """The versions of the recipe's definition as Resource Manager lists them."""
+        publish = self.catalogue.recipes[recipe].publish
+        path = (
+            f"/subscriptions/{self.airflow.stack.connection['subscription_id']}/resourceGroups/{publish.resource_group}/providers"
+            f"/Microsoft.Compute/galleries/{publish.gallery}/images/{self.catalogue.recipes[recipe].definition}/versions"
+        )
+        answer = self.airflow.sandbox_control.get(path, params={"api-version": "2024-03-03"})
+        return [] if answer.status_code == 404 else answer.json()["value"]
+
+    def latest(self, recipe: str) -> str | None:
+        """What `latest` resolves to."""
+        names = [each["name"] for each in self.versions(recipe) if not each["properties"]["publishingProfile"]["excludeFromLatest"]]
+        return max(names, key=lambda name: [int(part) for part in name.split(".")], default=None)
+
+    def replicated(self, recipe: str, version: str) -> dict[str, str]:
+        """State by region of one version."""
+        for published in self.airflow.gallery.versions(self.catalogue.recipes[recipe]):
+            if published.version == version:
+                return {name: region.state for name, region in published.regions.items()}
+        return {}
+
+    def resources(self, of: str = "") -> list[str]:
+        """The ids of all resources in the sandbox that contain `of`."""
+        return [each["id"] for each in self.airflow.sandbox_control.get("/_sandbox/resources").json() if of.lower() in each["id"].lower()]
+
+    def leftovers(self, recipe: str) -> list[str]:
+        """What a run left outside the gallery."""
+        return self.resources(f"/image-build-{recipe}-")
+
+    def requests(self) -> dict[str, int]:
+        """How many requests the sandbox answered, by method and resource type."""
+        counts: dict[str, int] = self.airflow.sandbox_control.get("/_sandbox/status").json()["requests"]
+        return counts
+
+    def runs_of(self, recipe: str) -> list[dict[str, Any]]:
+        return self.airflow.rest.runs(dag_id(recipe))
+
+    def until(self, condition: Callable[[], Any], timeout: float, what: str) -> Any:
+        deadline = time.monotonic() + timeout
+        while not (found := condition()):
+            assert time.monotonic() < deadline, f"{what}: not within {timeout} s"
+            time.sleep(0.5)
+        return found
+
+
+@pytest.fixture(scope="session")
+def factory(start_airflow: Callable[..., AirflowStack], tmp_path_factory: pytest.TempPathFactory) -> Factory:
+    folder: Path = write_catalogue(tmp_path_factory.mktemp("catalogue") / "recipes")
+    return Factory(start_airflow(recipes=folder, speed=60), load_catalogue(folder))
+
+
+@pytest.fixture(scope="session")
+def evening(factory: Factory) -> Factory:
+    """All builds of one evening, side by side; the child's is started by its parent's image."""
+    names = (*SHIPPED, *FAILING, "steady")
+    factory.airflow.rest.unpause(dag_id(CHILD))
+    factory.runs = {name: factory.build(name) for name in names}
+    for name in names:
+        factory.outcome(name, factory.runs[name], timeout=600)
+    (child,) = factory.until(lambda: factory.runs_of(CHILD), 60, "the child's run")
+    factory.runs[CHILD] = child["dag_run_id"]
+    factory.outcome(CHILD, factory.runs[CHILD], timeout=300)
+    return factory
