@@ -68,6 +68,8 @@ RUN = {
     "dag_id": "{{ dag_run.dag_id }}",
     "run_id": "{{ dag_run.run_id }}",
     "at": "{{ (dag_run.logical_date or dag_run.run_after).isoformat() }}",
+    # What expires, expires from here: an old run that is repeated is not swept at once.
+    "started": "{{ (dag_run.start_date or dag_run.run_after).isoformat() }}",
     "params": "{{ params | tojson }}",
 }
 
