@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -75,6 +76,15 @@ class AirflowApi:
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
         """The runs of a DAG, the oldest first."""
         return self._pages(f"/api/v2/dags/{dag_id}/dagRuns", "dag_runs", order_by="id")
+
+    def runs_since(self, prefix: str, since: datetime) -> list[dict[str, Any]]:
+        """The runs that changed since then, of all DAGs whose id begins with `prefix`."""
+        return self._pages("/api/v2/dags/~/dagRuns", "dag_runs", dag_id_prefix_pattern=prefix, updated_at_gte=since.isoformat())
+
+    def task_instances_since(self, prefix: str, since: datetime) -> list[dict[str, Any]]:
+        """The task instances that changed since then, of all DAGs whose id begins with `prefix`."""
+        path = "/api/v2/dags/~/dagRuns/~/taskInstances"
+        return self._pages(path, "task_instances", dag_id_prefix_pattern=prefix, updated_at_gte=since.isoformat())
 
     def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
         return self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")

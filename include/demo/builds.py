@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from include.demo.airflow_api import AirflowApi
@@ -25,27 +25,39 @@ WORDS = {
     "failed": "failed",
     "restarting": "restarting",
 }
+TIMED = {"deferred", "running", "success", "failed"}
+PREFIX = "build_"
+OVERLAP = timedelta(seconds=5)  # a change may be stamped before it is committed
 PARSE_SECONDS = 90  # how long the dag-processor may take to show a recipe's DAG
 CHILD_SECONDS = 60  # how long the scheduler may take to answer a parent's new version
 
 
 def dag_of(recipe: str) -> str:
     """The id of a recipe's build DAG (dags/build_images.py)."""
-    return f"build_{recipe.replace('-', '_')}"
+    return f"{PREFIX}{recipe.replace('-', '_')}"
 
 
 @dataclass(frozen=True)
 class Step:
-    """One task of one run. `seconds` is how long it has worked, or how long it took."""
+    """One task of one run. `start` and `end` are ISO times, or None."""
 
     recipe: str
     run: str
     task: str
     state: str
-    seconds: float | None
+    start: str | None
+    end: str | None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it has worked, or how long it took."""
+        if not self.start:
+            return None
+        end = datetime.fromisoformat(self.end) if self.end else datetime.now(UTC)
+        return max(0.0, (end - datetime.fromisoformat(self.start)).total_seconds())
 
     def __str__(self) -> str:
-        took = "" if self.seconds is None else f" {self.seconds:.0f} s"
+        took = "" if not self.seconds or self.state not in TIMED else f" {self.seconds:.0f} s"
         return f"{self.recipe:<24} {self.task:<38} {WORDS[self.state]}{took}"
 
 
@@ -62,6 +74,8 @@ class Builds:
         self._runs: dict[tuple[str, str], str] = {}  # state by the same
         self._steps: dict[tuple[str, str, str], Step] = {}
         self._owed_since: dict[str, float] = {}
+        self._names = {dag_of(name): name for name in recipes}
+        self._read_at = datetime.now(UTC)
         self._started = False
 
     def start(self) -> None:
@@ -71,7 +85,12 @@ class Builds:
         """
         self._wait_for_dags()
         for name in self._recipes:
-            self._old |= {(name, run["dag_run_id"]) for run in self._api.runs(dag_of(name)) if run["state"] in ENDED}
+            for run in self._api.runs(dag_of(name)):
+                key = (name, run["dag_run_id"])
+                if run["state"] in ENDED:
+                    self._old.add(key)
+                else:  # an earlier demo was stopped in the middle of it: it goes on now
+                    self._runs[key] = run["state"]
         # A child must listen before its parent speaks.
         for name in sorted(self._recipes, key=lambda name: self._recipes[name].parent is None):
             if self._recipes[name].parent is None:
@@ -80,17 +99,17 @@ class Builds:
         self._started = True
 
     def changes(self) -> list[Step]:
-        """The steps that changed their state since the last call."""
-        changed = []
-        for name in self._recipes:
-            for run in self._api.runs(dag_of(name)):
-                key = (name, run["dag_run_id"])
-                if key in self._old:
-                    continue
-                if self._runs.get(key) not in ENDED:  # once more after its end, for its last steps
-                    changed += self._changes_of(*key)
+        """The steps that changed their state since the last call: two requests, however many builds there are."""
+        now = datetime.now(UTC)
+        runs = self._api.runs_since(PREFIX, self._read_at)
+        # The tasks are read after the runs: when a run has ended, so have its tasks.
+        tasks = self._api.task_instances_since(PREFIX, self._read_at)
+        self._read_at = now - OVERLAP
+        for run in runs:
+            key = (self._name_of(run), run["dag_run_id"])
+            if key not in self._old:
                 self._runs[key] = run["state"]
-        return changed
+        return self._changed(tasks)
 
     def running(self) -> list[Step]:
         """The steps that are at work, as of the last :meth:`changes`."""
@@ -127,31 +146,27 @@ class Builds:
                     owed.append(name)
         return owed
 
-    def _changes_of(self, name: str, run: str) -> list[Step]:
+    def _changed(self, tasks: list[dict[str, Any]]) -> list[Step]:
         changed = []
-        for task in sorted(self._api.task_instances(dag_of(name), run), key=lambda task: task["start_date"] or "~"):
-            if task["state"] not in WORDS:
-                continue  # not begun: scheduled, queued, or no state yet
-            step = Step(name, run, task["task_id"], task["state"], _seconds(task))
+        for task in sorted(tasks, key=lambda task: task["start_date"] or "~"):
+            name, run = self._name_of(task), task["dag_run_id"]
+            if (name, run) not in self._runs or task["state"] not in WORDS:
+                continue  # of an earlier demo; or not begun: scheduled, queued, or no state yet
+            step = Step(name, run, task["task_id"], task["state"], task["start_date"], task["end_date"])
             before = self._steps.get((name, run, step.task))
             self._steps[name, run, step.task] = step
             if before is None or WORDS[before.state] != WORDS[step.state]:
                 changed.append(step)
         return changed
 
+    def _name_of(self, thing: dict[str, Any]) -> str:
+        return self._names.get(str(thing["dag_id"]), str(thing["dag_id"]))
+
     def _wait_for_dags(self) -> None:
         deadline = time.monotonic() + PARSE_SECONDS
-        wanted = {dag_of(name): name for name in self._recipes}
-        while missing := wanted.keys() - {dag["dag_id"] for dag in self._api.dags("build_")}:
+        while missing := self._names.keys() - {dag["dag_id"] for dag in self._api.dags(PREFIX)}:
             if time.monotonic() > deadline:
                 errors = "\n".join(f"{error['filename']}: {error['stack_trace']}" for error in self._api.import_errors())
-                names = ", ".join(sorted(wanted[dag] for dag in missing))
+                names = ", ".join(sorted(self._names[dag] for dag in missing))
                 raise DemoError(f"Airflow shows no build DAG for {names}.\n{errors or 'No DAG file failed to import.'}")
             time.sleep(0.5)
-
-
-def _seconds(task: dict[str, Any]) -> float | None:
-    if not task["start_date"]:
-        return None
-    start, end = (datetime.fromisoformat(task[key]) if task[key] else datetime.now(UTC) for key in ("start_date", "end_date"))
-    return max(0.0, (end - start).total_seconds())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -101,8 +101,8 @@ class Gallery:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._client.close()
 
-    def versions(self, recipe: Recipe) -> list[Published]:
-        """All versions of the recipe's definition, the oldest first."""
+    def versions(self, recipe: Recipe, without: Collection[tuple[str, str]] = ()) -> list[Published]:
+        """The versions of the recipe's definition, the oldest first; those of `without`, (recipe, version), are left out."""
         publish = recipe.publish
         path = (
             f"/subscriptions/{self._subscription}/resourceGroups/{publish.resource_group}"
@@ -110,6 +110,8 @@ class Gallery:
         )
         found = []
         for version in self._list(path):
+            if (recipe.name, version["name"]) in without:
+                continue
             # Only a single version's answer can be expanded with its replication.
             status = self._get(f"{path}/{version['name']}", {"$expand": "ReplicationStatus"})["properties"].get("replicationStatus") or {}
             regions = {region_name(row["region"]): Region(row["state"], int(row.get("progress", 0))) for row in status.get("summary", [])}

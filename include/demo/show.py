@@ -21,7 +21,7 @@ from include.factory.catalogue import load_catalogue
 from include.factory.folder import catalogue_folder
 from include.factory.recipe import Recipe
 
-POLL_SECONDS = 1.0
+POLL_SECONDS = 1.5
 BUILD_SECONDS = 1800  # a demo that takes longer hangs
 QUARTER = 25  # percent: how often a region's progress is worth a line of its own
 
@@ -62,20 +62,23 @@ class Replication:
         self._gallery = gallery
         self._recipes = recipes
         self._said: dict[tuple[str, str], dict[str, tuple[str, int]]] = {}
+        self._complete: set[tuple[str, str]] = set()
         self.unfinished: list[Published] = []
 
     def changes(self) -> list[str]:
         lines, self.unfinished = [], []
         first = not self._said
         for recipe in self._recipes.values():
-            for version in self._gallery.versions(recipe):
+            for version in self._gallery.versions(recipe, without=self._complete):
                 marks = {name: (region.state, region.progress // QUARTER) for name, region in version.regions.items()}
                 key = (version.recipe, version.version)
                 complete = not version.lacks(recipe)
                 if self._said.get(key) != marks and marks and not (first and complete):
                     lines.append(_replication(version))
                 self._said[key] = marks
-                if not complete:
+                if complete:
+                    self._complete.add(key)
+                else:
                     self.unfinished.append(version)
         return lines
 

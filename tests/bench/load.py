@@ -82,8 +82,13 @@ def load(settings: Settings, runs: int, readers: int, seconds: float) -> bool:
         stack.trigger(DAG)  # warms every component, and is not counted
         stack.wait(DAG, stack.rest.runs(DAG)[0]["dag_run_id"])
         begin = time.monotonic()
-        started = [stack.rest.trigger(DAG, dag_run_id=f"load-{number}") for number in range(runs)]
+        started = [f"load-{number}" for number in range(runs)]
         with Readers(stack, readers, DAG, started[0]) as reading:
+            for run in started:
+                try:
+                    stack.rest.trigger(DAG, dag_run_id=run)
+                except httpx.HTTPError as error:
+                    reading.answers[f"trigger: {error}".split(" for url")[0]] += 1
             states: Counter[str] = Counter()
             while time.monotonic() - begin < seconds and states["success"] + states["failed"] < runs:
                 time.sleep(1)
