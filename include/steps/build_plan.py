@@ -15,6 +15,7 @@ from include.steps.look import PROMOTED_TAG, RUN_TAG, Found, Resource, look, sor
 if TYPE_CHECKING:
     from include.factory.facts import Facts
     from include.factory.recipe import Recipe
+    from include.factory.run import Run
 
 log = logging.getLogger(__name__)
 
@@ -83,23 +84,18 @@ async def make(azure: Azure, *, recipe: str, run: dict[str, Any]) -> dict[str, A
     :param run: ``{"dag_id", "run_id", "at": ISO time, "params": the trigger form's values (an object, or JSON text of one)}``.
     :return: the plan as ``docs/architecture.md`` describes it.
     :raises StepSkipped: a dry run (its result is the plan), or nothing changed since the newest good version.
-    :raises StepError: ``RecipeBroken``, ``CannotBePlanned``: everything that is in the way, each with its cure.
+    :raises StepError: ``RecipeBroken``, ``BadParameter``, ``CannotBePlanned``: everything that is in the way, each with its cure.
     """
     from include.factory.catalogue import RecipeError, load_recipe
     from include.factory.folder import catalogue_folder
-    from include.factory.plan import PlanError, Run, plan, skip_reason
+    from include.factory.plan import PlanError, plan, skip_reason
 
     try:
         # The catalogue is files: not on the event loop that a thousand builds share.
         chosen = await asyncio.to_thread(load_recipe, catalogue_folder(), recipe)
     except RecipeError as error:
         raise StepError("permanent", "RecipeBroken", str(error), "Correct the recipe; then clear this task.") from error
-    params = run.get("params") or {}
-    params = json.loads(params) if isinstance(params, str) else params
-    identity = {key: run[key] for key in ("dag_id", "run_id", "at", "started") if run.get(key)}
-    this = Run.model_validate(
-        {**{name: value for name, value in params.items() if name in Run.model_fields and value is not None}, **identity}
-    )
+    this = _run(run)
     facts = await read(azure, recipe=chosen)
     try:
         made = plan(chosen, this, facts)
@@ -114,3 +110,26 @@ async def make(azure: Azure, *, recipe: str, run: dict[str, Any]) -> dict[str, A
     if reason:
         raise StepSkipped(reason)
     return document
+
+
+def _run(run: dict[str, Any]) -> Run:
+    """The run with what its trigger form asked for."""
+    from pydantic import ValidationError
+
+    from include.factory.run import Run
+
+    params = run.get("params") or {}
+    params = json.loads(params) if isinstance(params, str) else params
+    asked = {name: value for name, value in params.items() if name in Run.model_fields and value is not None}
+    identity = {key: run[key] for key in ("dag_id", "run_id", "at", "started") if run.get(key)}
+    try:
+        return Run.model_validate({**asked, **identity})
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()]
+        raise StepError(
+            "permanent",
+            "BadParameter",
+            f"The run cannot be as asked: {'; '.join(problems)}",
+            "Start a new run with other values.",
+            details=problems,
+        ) from error

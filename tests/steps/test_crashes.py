@@ -13,8 +13,6 @@ import pytest
 from include.steps.polling import DURATIONS
 from tests.steps.build_line import MACHINE, Killed, Line
 
-pytestmark = pytest.mark.looptime
-
 STEPS = list(Line().steps())
 
 

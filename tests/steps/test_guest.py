@@ -11,8 +11,6 @@ from include.steps import guest
 from include.steps.errors import StepError
 from tests.steps.build_line import GROUP, HOME, MACHINE, WINDOWS, Killed, Line
 
-pytestmark = pytest.mark.looptime
-
 COMMAND = {"type": "Microsoft.Compute/virtualMachines/runCommands", "method": "PUT", "name": "deprovision"}
 
 

@@ -11,8 +11,6 @@ from include.steps.errors import StepError, StepSkipped
 from include.steps.look import PROMOTED_TAG, RUN_TAG
 from tests.steps.build_line import GALLERIES, HOME, RUN, TAGS, VERSION, Line, region
 
-pytestmark = pytest.mark.looptime
-
 VERSIONS = {"type": "Microsoft.Compute/galleries/images/versions", "method": "PUT"}
 PIR = "InvalidBeginGetAccessForGalleryImageVersionSnapshotResponseFromPIR"
 

@@ -13,8 +13,6 @@ from include.steps.errors import StepError
 from include.steps.version import Version, update
 from tests.steps.build_line import GALLERIES, GALLERY, HOME, OTHERS, VERSION, Line, region
 
-pytestmark = pytest.mark.looptime
-
 VERSIONS = {"type": "Microsoft.Compute/galleries/images/versions", "method": "PUT"}
 
 

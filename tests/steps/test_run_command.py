@@ -15,8 +15,6 @@ from include.steps.errors import StepError
 from include.steps.run_command import exit_code
 from tests.steps.build_line import GROUP, MACHINE, Line
 
-pytestmark = pytest.mark.looptime
-
 COMMAND = {"type": "Microsoft.Compute/virtualMachines/runCommands", "method": "PUT"}
 
 

@@ -13,8 +13,6 @@ from include.steps.errors import StepError
 from include.steps.look import RUN_TAG
 from tests.steps.build_line import GROUP, MACHINE, TAGS, WINDOWS, Killed, Line
 
-pytestmark = pytest.mark.looptime
-
 MACHINES = "Microsoft.Compute/virtualMachines"
 FIRST, SECOND, THIRD = "Standard_D2s_v5", "Standard_D2as_v5", "Standard_D2s_v4"
 PUT = {"type": MACHINES, "method": "PUT"}
@@ -186,7 +184,7 @@ async def test_a_machine_from_snapshots_gets_its_disks_first_and_no_account() ->
 
 async def test_a_running_machine_is_not_marked_as_generalized() -> None:
     line = await Line().up_to("deallocate")
-    with pytest.raises(StepError, match="generalize.deallocate") as caught:
+    with pytest.raises(StepError, match=r"generalize\.deallocate") as caught:
         await line.run("generalize")
     assert (caught.value.kind, caught.value.stage) == ("redo", "deallocate")
 
