@@ -68,4 +68,5 @@ lock: ## write requirements.lock anew from requirements.txt and requirements-dev
 		--custom-compile-command 'make lock' --quiet --output-file requirements.lock
 
 clean: ## remove the demo's state and the caches
+	@test ! -L .demo/outside || rm -rf "$$(readlink .demo/outside)"
 	rm -rf .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

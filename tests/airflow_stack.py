@@ -12,6 +12,7 @@ Use it from a ``conftest.py``::
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -52,6 +53,9 @@ class AirflowStack:
         self.api.close()
         self.sandbox_control.close()
         self.stack.stop()
+        outside = self.settings.state / "outside"
+        if outside.is_symlink():
+            shutil.rmtree(outside.resolve(), ignore_errors=True)
 
     def trigger(self, dag_id: str, conf: dict[str, Any] | None = None, **fields: Any) -> str:
         """Unpause the DAG, start a run, return its id. `fields` are the API's, such as ``logical_date``."""

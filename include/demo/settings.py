@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import secrets
@@ -16,6 +15,7 @@ USER = "admin"
 
 # A Unix socket's path ends at 107 characters on Linux and 103 on macOS; supervisord adds ".<pid>", Postgres "/.s.PGSQL.5432.lock".
 LONGEST_SOCKET_FOLDER = 80
+OUTSIDE = "image-factory-"
 
 
 class DemoError(Exception):
@@ -90,16 +90,19 @@ class Secrets:
 
 
 def outside_folder(state: Path) -> Path:
-    """A folder outside the project that belongs to `state` alone: for what cannot live inside.
+    """A temporary folder that belongs to `state`, for what cannot live inside; the link ``outside`` in `state` leads to it.
 
-    :raises DemoError: another user made a folder of that name.
+    :raises DemoError: the link leads to another user's folder.
     """
-    name = f"image-factory-{hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:12]}"
-    folder = Path(tempfile.gettempdir()) / name
-    folder.mkdir(mode=0o755, exist_ok=True)
-    if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
-        raise DemoError(f"{folder} belongs to another user. Remove it, or set TMPDIR to a folder of your own.")
-    return folder
+    link = state / "outside"
+    if not link.exists():
+        folder = Path(tempfile.mkdtemp(prefix=OUTSIDE))
+        folder.chmod(0o755)
+        link.unlink(missing_ok=True)
+        link.symlink_to(folder)
+    if link.stat().st_uid != os.geteuid():
+        raise DemoError(f"{link} leads to a folder of another user. Remove the link.")
+    return link.resolve()
 
 
 def write_private(path: Path, text: str) -> None:

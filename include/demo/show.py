@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -97,6 +98,8 @@ def show(settings: Settings, *, once: bool) -> int:
         open_until_end.callback(screen.end_now)
         try:
             stack = open_until_end.enter_context(Stack(settings, screen.say))
+            # Stopping takes some seconds; an impatient second Ctrl-C must not cut it short.
+            open_until_end.callback(signal.signal, signal.SIGINT, signal.SIG_IGN)
             api = open_until_end.enter_context(stack.api())
             gallery = open_until_end.enter_context(Gallery(stack.connection))
             builds, replication = Builds(api, recipes), Replication(gallery, recipes)

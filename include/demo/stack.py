@@ -45,6 +45,7 @@ class Stack:
 
     def __init__(self, settings: Settings, say: Callable[[str], None] = lambda line: None) -> None:
         self.settings = settings
+        settings.state.mkdir(parents=True, exist_ok=True)
         self.connection: dict[str, Any] = {}
         self._say = say
         self._postgres = None if settings.database_url else Postgres(settings)
@@ -90,7 +91,6 @@ class Stack:
         return [sys.executable, "-m", "include.demo", "--state", str(self.settings.state), *arguments]
 
     def _take(self) -> None:
-        self.settings.state.mkdir(parents=True, exist_ok=True)
         lock = (self.settings.state / "lock").open("a+")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

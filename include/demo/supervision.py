@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import xmlrpc.client
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from include.demo.settings import PROJECT, DemoError, outside_folder, write_private
+from include.demo.settings import OUTSIDE, PROJECT, DemoError, write_private
 
 
 @dataclass(frozen=True)
@@ -249,8 +250,9 @@ def kill_leftovers(folder: Path) -> int:
 
 
 def _is_ours(process: Any, folder: Path) -> bool:
-    # Postgres works in its data folder, all else in the project.
-    return process.status() != "zombie" and any(process.cwd().startswith(str(place)) for place in (PROJECT, folder, outside_folder(folder)))
+    # Postgres works in its data folder, which may be outside; all else works in the project.
+    outside = Path(tempfile.gettempdir()).resolve() / OUTSIDE
+    return process.status() != "zombie" and any(process.cwd().startswith(str(place)) for place in (PROJECT, folder, outside))
 
 
 def _boot() -> float:

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from include.demo.settings import PROJECT, DemoError, Settings, free_port, require_free_port
+from include.demo.settings import PROJECT, DemoError, Settings, free_port, outside_folder, require_free_port
 
 
 def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -63,6 +63,25 @@ def test_secrets_are_made_once_and_only_their_owner_reads_them(tmp_path: Path) -
     assert Settings(tmp_path).secrets() == first
     assert len(first.jwt_secret) >= 64
     assert (tmp_path / "secrets.json").stat().st_mode & 0o077 == 0
+
+
+def test_a_folder_outside_is_found_again_and_made_anew_when_it_is_gone(tmp_path: Path) -> None:
+    first = outside_folder(tmp_path)
+    assert outside_folder(tmp_path) == first
+    first.rmdir()
+    second = outside_folder(tmp_path)
+    assert second.is_dir()
+    assert second != first
+    second.rmdir()
+
+
+def test_a_long_folder_has_a_short_one_for_its_sockets(tmp_path: Path) -> None:
+    long = tmp_path / ("long" * 30)
+    long.mkdir()
+    short = Settings(long).short
+    assert len(str(short)) < 81
+    assert Settings(long).short == short
+    short.rmdir()
 
 
 def test_an_old_python_is_refused_with_the_cure(tmp_path: Path) -> None:
