@@ -9,9 +9,8 @@ from typing import Any
 from include.steps.azure import Azure
 from include.steps.errors import StepError
 from include.steps.look import Resource, gone, pauses, step
-from include.steps.machine_state import power_state, read_machine
+from include.steps.machine_state import DEPROVISION, power_state, read_machine
 from include.steps.run_command import Command, _checked
-from include.steps.virtual_machine import DEPROVISION
 
 log = logging.getLogger(__name__)
 

@@ -9,6 +9,9 @@ from include.steps.arm_error import ArmError
 from include.steps.azure import Azure
 from include.steps.look import Resource, look
 
+DEPROVISION = "deprovision"
+"""The run command by which guest.deprovision works: that it is there is the record that it was done."""
+
 
 async def read_machine(azure: Azure, resource_group: str, name: str) -> Resource | None:
     """The machine with its instance view; None when there is none."""

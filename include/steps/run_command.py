@@ -15,7 +15,7 @@ from include.steps import virtual_machine
 from include.steps.azure import Azure, Started
 from include.steps.errors import StepError, classify
 from include.steps.look import ATTEMPT_TAG, Resource, gone, look, pauses, state_of, step
-from include.steps.machine_state import power_state, read_machine
+from include.steps.machine_state import DEPROVISION, power_state, read_machine
 from include.steps.script import read_script, with_environment
 from include.steps.script_output import WINDOW, OutputTail, last_lines
 
@@ -81,7 +81,7 @@ async def _restart(azure: Azure, resource_group: str, name: str) -> None:
 
 
 @step
-async def cancel(azure: Azure, *, resource_group: str, virtual_machine: str, name: str) -> dict[str, bool]:
+async def cancel(azure: Azure, *, resource_group: str, virtual_machine: str, name: str = DEPROVISION) -> dict[str, bool]:
     """Stop a script by deleting its runCommands resource, without waiting for that; ``{"cancelled": bool}``, false when there was none."""
     commands = azure.compute.virtual_machine_run_commands
     if await look(commands.get_by_virtual_machine(resource_group, virtual_machine, name)) is None:

@@ -10,13 +10,11 @@ from include.steps.azure import Azure
 from include.steps.errors import StepError
 from include.steps.look import RUN_TAG, Resource, gone, look, pauses, step, taken
 from include.steps.machine_creation import Creation
-from include.steps.machine_state import agent_ready, is_generalized, power_state, read_machine
+from include.steps.machine_state import DEPROVISION, agent_ready, is_generalized, power_state, read_machine
 
 log = logging.getLogger(__name__)
 
 CREATE = "create_virtual_machine"
-# The run command by which guest.deprovision works: that it is there is the record that it was done.
-DEPROVISION = "deprovision"
 AGENT_TIMEOUT = 1200.0
 
 

@@ -140,6 +140,23 @@ async def test_polling_goes_on_through_the_expiry_of_the_token() -> None:
     assert line.count("PUT", MACHINE) == 1
 
 
+async def test_a_call_that_comes_after_the_expiry_of_the_token_is_made_again_with_a_new_one() -> None:
+    line = Line(authenticate=True)
+    line.azure = Azure(ShortLivedCredential(line), line.sandbox.subscription_id, transport=line.transport)
+    await line.run("create_resource_group")
+    await asyncio.sleep(60)
+    began = now()
+    await line.run("create_resource_group")
+    assert [status for _, _, status in line.calls[-2:]] == [401, 200]
+    assert now() - began < 1
+
+
+async def test_the_sdk_does_not_fill_the_tasks_log_with_headers(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    await Line().run("create_resource_group")
+    assert not [record for record in caplog.records if record.name.startswith("azure.")]
+
+
 async def test_polling_outlives_an_answer_that_is_lost_again_and_again() -> None:
     line = await Line().up_to("create_virtual_machine")
     handle = line.sandbox.handle

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from include.steps import guest
+from include.steps import guest, run_command
 from include.steps.errors import StepError
 from tests.steps.build_line import GROUP, HOME, MACHINE, WINDOWS, Killed, Line
 
@@ -81,6 +81,11 @@ async def test_a_machine_that_stopped_before_it_was_deprovisioned_is_built_again
     with pytest.raises(StepError, match="never deprovisioned") as caught:
         await deprovision(line)
     assert caught.value.stage == "create_virtual_machine"
+
+
+async def test_a_deprovisioning_that_a_user_kills_is_cancelled_without_naming_its_command() -> None:
+    line = await Line().through("deprovision")
+    assert await run_command.cancel(line.azure, resource_group=GROUP, virtual_machine=MACHINE) == {"cancelled": True}
 
 
 async def test_a_windows_guest_is_generalized_after_sysprep() -> None:
