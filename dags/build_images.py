@@ -191,8 +191,9 @@ def build_dag(recipe: Recipe, catalogue: Catalogue) -> DAG:
         delete = DeleteResourceGroupOperator(task_id="delete_build", planned_by=PLAN).as_teardown(setups=group)
         tested >> delete
         # A version that failed its boot test must go; one that only lacks a region is kept, to be repaired by clearing `replicate_version`.
-        discard = DiscardImageVersionOperator(task_id="discard_version", planned_by=PLAN, trigger_rule=TriggerRule.ALL_DONE)
-        [*tested, replicate] >> discard
+        # The plan is among what it waits for, as the one success that it needs: without a plan there is nothing to discard.
+        discard = DiscardImageVersionOperator(task_id="discard_version", planned_by=PLAN, trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
+        [plan, *tested, replicate] >> discard
     # Last: every operator made while its DAG has params takes a deep copy of them, which is most of the time of importing 1,000 recipes.
     dag.params = ParamsDict(form_of(recipe))
     return dag

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def plan_text(plan: Plan) -> str:
     """The names, the version, the regions and the calls in order, a line each."""
-    return "\n".join((*_head(plan), "", *_calls(plan), "")) + "Nothing is written by a dry run.\n"
+    return "\n".join((*_head(plan), "", *_calls(plan), ""))
 
 
 def _head(plan: Plan) -> Iterator[str]:

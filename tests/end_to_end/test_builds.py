@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
@@ -106,14 +106,17 @@ def test_nothing_new_means_nothing_built(evening: Factory) -> None:
 
 
 def test_a_run_of_the_next_day_gets_the_next_version(evening: Factory) -> None:
-    before = evening.latest("steady")
-    tomorrow = (datetime.now(UTC) + timedelta(days=1)).replace(microsecond=0)
+    """The run of the evening was yesterday's."""
+    before = evening.plan("steady", evening.runs["steady"])["version"]
+    today = datetime.now(UTC).replace(microsecond=0)
 
-    run_id = evening.build("steady", {"force": True}, logical_date=tomorrow.isoformat())
+    run_id = evening.build("steady", {"force": True}, logical_date=today.isoformat())
 
     assert evening.outcome("steady", run_id) == "success"
-    assert evening.latest("steady") == f"{tomorrow.year}.{tomorrow:%m%d}.{int(f'{tomorrow:%H%M%S}')}".replace(".0", ".", 1)
-    assert before in [version["name"] for version in evening.versions("steady")]
+    assert (
+        evening.latest("steady") == f"{today.year}.{today.month * 100 + today.day}.{today.hour * 10000 + today.minute * 100 + today.second}"
+    )
+    assert [version["name"] for version in evening.versions("steady")] == [before, evening.latest("steady")]
 
 
 def test_a_run_that_is_cleared_gets_the_same_version_again(evening: Factory) -> None:
