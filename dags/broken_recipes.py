@@ -1,7 +1,7 @@
 """# Broken recipes
 
-No DAG comes from this file. It fails to import while a recipe of the catalogue is broken, so that Airflow shows the file, line, field and cure of
-every problem as an import error, and the DAGs of the good recipes (`build_images.py`) stay as they are.
+No DAG comes from this file. It fails to import while a recipe of the catalogue is broken, so that Airflow shows the file, line, field
+and cure of every problem as an import error, and the DAGs of the good recipes (`build_images.py`) stay as they are.
 """
 
 from __future__ import annotations

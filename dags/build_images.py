@@ -220,7 +220,7 @@ def approval_of(recipe: Recipe) -> Any:
 
 
 def build_dags() -> dict[str, DAG]:
-    """All DAGs; or, in a process that will run one task, just its DAG. `broken_recipes.py` shows what is wrong with the recipes that are missing here."""
+    """All DAGs; or, in a process that will run one task, just its DAG. What is wrong with the others, `broken_recipes.py` shows."""
     catalogue = load_catalogue(catalogue_folder())
     wanted = get_parsing_context().dag_id
     recipes = [recipe for recipe in catalogue.recipes.values() if wanted in (None, dag_id_of(recipe))]

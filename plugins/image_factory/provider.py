@@ -36,7 +36,7 @@ def get_provider_info() -> dict[str, Any]:
                     "tenantId": _text("Tenant ID", "The directory of the service principal or workload identity."),
                     "identity": {
                         "label": "Identity",
-                        "description": "How to sign in. Empty: service principal when a client secret is given, else the default credential chain.",
+                        "description": "Empty: service principal when a client secret is given, else the default credential chain.",
                         "schema": {"type": ["string", "null"], "enum": [*IDENTITIES, None]},
                     },
                     "cloud": {

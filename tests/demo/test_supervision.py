@@ -145,6 +145,7 @@ def test_what_a_killed_demo_and_a_killed_supervisor_left_is_ended_at_the_next_st
     owner, sleeper, supervisord = owned_by_another_process(tmp_path)
     supervisord.kill()
     end(owner)
+    assert eventually(lambda: not supervisord.is_running())
     assert sleeper.is_running()
     assert kill_leftovers(tmp_path) == 1
     assert eventually(lambda: not sleeper.is_running())

@@ -30,7 +30,7 @@ def test_a_version_is_completed_in_every_region_of_its_recipe(evening: Factory, 
     assert replicated == dict.fromkeys(regions, "Completed")
 
 
-@pytest.mark.parametrize("name", (*EVERY, *FAILING))
+@pytest.mark.parametrize("name", [*EVERY, *FAILING])
 def test_what_a_build_made_is_gone_afterwards(evening: Factory, name: str) -> None:
     assert evening.leftovers(name) == []
 

@@ -43,7 +43,7 @@ def test_a_sovereign_cloud_has_its_own_endpoints(cloud: str, endpoint: str) -> N
 
 
 def test_every_problem_of_a_connection_is_reported_at_once() -> None:
-    with pytest.raises(ValueError) as raised:
+    with pytest.raises(ValueError, match="Connection 'azure'") as raised:
         AzureSettings.of(_connection({"cloud": "Mars", "identity": "password", "endpoint": "http://here", "ca_file": "/no/such/file"}))
 
     for field in ("cloud", "identity", "subscriptionId", "endpoint", "ca_file"):

@@ -6,7 +6,9 @@ from image_factory.operators.step import StepOperator
 
 
 class ExportVhdOperator(StepOperator):
-    """Copy a snapshot to a VHD at a blob URL or a local path by a time-limited SAS that is always revoked: what ``az vm capture`` was for unmanaged disks.
+    """Copy a snapshot to a VHD at a blob URL or a local path by a time-limited SAS that is always revoked.
+
+    It does what ``az vm capture`` did for unmanaged disks.
 
     Fields and result: :func:`include.steps.disk.export_vhd`.
     """

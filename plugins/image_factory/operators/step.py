@@ -18,9 +18,9 @@ from image_factory.retries import AzureRetryPolicy, AzureStepFailed
 class StepOperator(BaseOperator):
     """Put one step on a DAG. A subclass declares which; it holds no code of its own.
 
-    The task starts and ends in the triggerer (``start_from_trigger``) and holds no worker while Azure works. Under ``dag.test()``, and when mapped
-    with ``expand()`` (Airflow hands mapped instances the arguments of the unmapped operator when they start in the triggerer), the same coroutine
-    runs in ``execute``.
+    The task starts and ends in the triggerer (``start_from_trigger``) and holds no worker while Azure works. Under ``dag.test()``, and
+    when mapped with ``expand()`` (Airflow hands mapped instances the arguments of the unmapped operator when they start in the triggerer),
+    the same coroutine runs in ``execute``.
 
     Either every field of the step is given by name, or ``planned_by`` names the task that made the plan; then the fields are read from
     the plan's entry for this task id, and fields given here override it.
