@@ -6,12 +6,14 @@ import ast
 import importlib.metadata
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 from include.demo.settings import PROJECT
 
 OURS = {"include", "image_factory", "tests"}
-PARTS = {"pydantic_core": "pydantic"}  # pinned by the package that it is a part of
+# Pinned by the package that it is a part of.
+PARTS = {"pydantic-core": "pydantic", "apache-airflow-core": "apache-airflow", "apache-airflow-task-sdk": "apache-airflow"}
 
 
 def pins(name: str) -> dict[str, str]:
@@ -21,7 +23,7 @@ def pins(name: str) -> dict[str, str]:
 
 
 def imported_by(*folders: str) -> dict[str, Path]:
-    """The top-level modules that the code of these folders imports, anywhere in a file, with one file that does."""
+    """The modules that the code of these folders imports, anywhere in a file, with one file that does."""
     found: dict[str, Path] = {}
     for folder in folders:
         for file in (PROJECT / folder).rglob("*.py"):
@@ -29,14 +31,40 @@ def imported_by(*folders: str) -> dict[str, Path]:
                 names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
                 if isinstance(node, ast.ImportFrom) and node.module and not node.level:
                     names = [node.module]
-                found |= {name.split(".")[0]: file for name in names}
-    return {name: file for name, file in found.items() if name not in OURS | sys.stdlib_module_names}
+                found |= dict.fromkeys(names, file)
+    return {name: file for name, file in found.items() if name.partition(".")[0] not in OURS | sys.stdlib_module_names}
 
 
-def undeclared(modules: dict[str, Path], declared: set[str]) -> dict[str, Path]:
-    owners = importlib.metadata.packages_distributions()
-    spelled = {module: {re.sub(r"[-_.]+", "-", owner).lower() for owner in owners.get(module, [])} for module in modules}
-    return {module: file for module, file in modules.items() if not spelled[module] & declared and PARTS.get(module) not in declared}
+@cache
+def owners_by_file() -> dict[str, str]:
+    """Package by file of every installed package: `azure` and `airflow` are folders that many packages share."""
+    return {
+        str(file): re.sub(r"[-_.]+", "-", package.name).lower()
+        for package in importlib.metadata.distributions()
+        for file in package.files or ()
+        if file.suffix in (".py", ".so", ".pyi")
+    }
+
+
+def owner(module: str) -> str | None:
+    """The package that a module came with, or None where it is not installed."""
+    parts = module.split(".")
+    for length in range(len(parts), 0, -1):
+        path = "/".join(parts[:length])
+        for file in (f"{path}/__init__.py", f"{path}.py", f"{path}/__init__.pyi"):
+            if file in owners_by_file():
+                return owners_by_file()[file]
+    return None
+
+
+def undeclared(modules: dict[str, Path], declared: set[str]) -> dict[str, str]:
+    """The files that import what no requirement gives, by module."""
+    found = {}
+    for module, file in modules.items():
+        package = owner(module)
+        if package is None or (package not in declared and PARTS.get(package) not in declared):
+            found[module] = f"{file.relative_to(PROJECT)} (from {package or 'nowhere'})"
+    return found
 
 
 def test_every_requirement_is_pinned_with_its_reason() -> None:
@@ -60,7 +88,7 @@ def test_the_lock_has_every_pin_and_hashes_and_names_no_index() -> None:
 def test_what_runs_in_production_is_in_requirements_txt() -> None:
     declared = set(pins("requirements.txt"))
     modules = imported_by("dags", "plugins", "include/factory", "include/steps", "include/sandbox")
-    assert {"azure", "airflow", "pydantic"} <= set(modules)
+    assert {"azure.identity.aio", "airflow.sdk", "pydantic"} <= set(modules)
     assert undeclared(modules, declared) == {}
 
 
