@@ -84,9 +84,12 @@ def plan(recipe: Recipe, run: Run, facts: Facts) -> Plan:
 
 
 def skip_reason(recipe: Recipe, run: Run, facts: Facts, digest: str) -> str | None:
-    """Why there is nothing to build, or None: the newest good version has the same base and the same recipe, and is not this run's own."""
+    """Why there is nothing to build, or None: the newest good version has the same base and the same recipe.
+
+    A run whose own version is there already is being repeated: it goes on with that, whatever is newer.
+    """
     newest = facts.newest
-    if run.force or newest is None or newest.run == tag_value(run.id):
+    if run.force or newest is None or tag_value(run.id) in (newest.run, *facts.versions.values()):
         return None
     if newest.digest != digest or newest.base != tag_value(facts.base.id):
         return None

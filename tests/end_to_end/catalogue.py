@@ -15,12 +15,13 @@ base: "Canonical:ubuntu-24_04-lts:server:latest"
 build: {{region: eastus2}}
 steps:
   - {{name: first, run: "echo one"}}
-  - {{name: second, run: "{step}"}}
+  - {{name: second, run: "{step}", timeout: 90m}}
 checks:
   - {{name: sound, run: "{check}"}}
 publish: {{gallery: endtoend, resource_group: rg-end-to-end}}
 boot_test: {{run: "{boot_test}"}}
 replicate: [eastus2, westeurope]
+approval: {approval}
 """
 
 GOOD = "echo fine"
@@ -28,9 +29,13 @@ GOOD = "echo fine"
 BAD = r"echo something is wrong >&2\nexit 3"
 
 
-def small(name: str, *, step: str = GOOD, check: str = GOOD, boot_test: str = GOOD) -> str:
+# Its guest takes an hour and more over it.
+SLOW = r"# sandbox: sleep 5000\necho done"
+
+
+def small(name: str, *, step: str = GOOD, check: str = GOOD, boot_test: str = GOOD, approval: str = "false") -> str:
     """A recipe of two steps, one check and a boot test, of which any may fail."""
-    return SMALL.format(name=name, step=step, check=check, boot_test=boot_test)
+    return SMALL.format(name=name, step=step, check=check, boot_test=boot_test, approval=approval)
 
 
 def write_catalogue(folder: Path) -> Path:
@@ -39,6 +44,9 @@ def write_catalogue(folder: Path) -> Path:
     recipes = {
         "steady": small("steady"),
         "survivor": small("survivor"),
+        "slow": small("slow", step=SLOW),
+        "approved": small("approved", approval="{approvers: [admin], timeout: 1h}"),
+        "kept": small("kept", check=BAD),
         "failing-step": small("failing-step", step=BAD),
         "failing-check": small("failing-check", check=BAD),
         "failing-boot-test": small("failing-boot-test", boot_test=BAD),

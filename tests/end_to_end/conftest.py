@@ -109,6 +109,8 @@ def evening(factory: Factory) -> Factory:
     factory.airflow.rest.unpause(dag_id(CHILD))
     yesterday = (datetime.now(UTC) - timedelta(days=1)).replace(microsecond=0)
     factory.runs = {name: factory.build(name) for name in (*SHIPPED, *FAILING)}
+    factory.runs["kept"] = factory.build("kept", {"keep_failed_machine": True})
+    factory.runs["approved"] = factory.build("approved")
     factory.runs["steady"] = factory.build("steady", logical_date=yesterday.isoformat())
     for name in names:
         factory.outcome(name, factory.runs[name], timeout=600)

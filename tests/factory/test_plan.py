@@ -328,9 +328,10 @@ def test_nothing_new_is_a_reason_to_skip() -> None:
         ({}, newest(digest="sha256:other")),
         ({}, newest(base=BASE_ID.replace("1180", "1170"))),
         ({}, newest(run=run().id)),
+        ({}, {**newest(), "versions": {"2026.1121.70000": run().id}}),
         ({}, newest(digest=None, base=None)),
     ],
-    ids=["no version yet", "forced", "another recipe", "another base", "this run's own", "not the factory's"],
+    ids=["no version yet", "forced", "another recipe", "another base", "this run's own", "this run's own is older", "not the factory's"],
 )
 def test_something_new_or_a_run_that_insists_is_built(asked: dict[str, Any], found: dict[str, Any]) -> None:
     assert skip_reason(recipe(), run(**asked), facts(**found), digest(recipe())) is None

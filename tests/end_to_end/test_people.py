@@ -1,0 +1,124 @@
+"""What people do in the UI: approve, kill, keep a machine, test a connection; and what nobody may read."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import psycopg2
+import pytest
+
+from tests.end_to_end.conftest import Factory, dag_id
+
+pytestmark = pytest.mark.airflow
+
+
+def test_latest_waits_for_the_approver(evening: Factory) -> None:
+    run_id = evening.runs["approved"]
+    dag = dag_id("approved")
+    evening.airflow.wait_for_task(dag, run_id, "approve", ("awaiting_input",), timeout=300)
+    assert evening.latest("approved") is None
+    assert evening.states("approved", run_id)["promote_version"] is None
+    assert evening.until(lambda: not evening.leftovers("approved"), 60, "the machines do not wait for the approver")
+
+    path = f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
+    answer = evening.airflow.api.patch(path, json={"chosen_options": ["Approve"], "params_input": {"reason": "looks good"}})
+    answer.raise_for_status()
+
+    assert evening.outcome("approved", run_id) == "success"
+    assert evening.latest("approved") == evening.plan("approved", run_id)["version"]
+
+
+def test_a_failed_machine_is_kept_where_the_run_asked_for_it(evening: Factory) -> None:
+    run_id = evening.runs["kept"]
+    assert evening.outcome("kept", run_id) == "failed"
+
+    assert [each for each in evening.leftovers("kept") if each.lower().endswith("/virtualmachines/kept-build")]
+    log = evening.log("kept", run_id, "delete_build")
+    assert "kept-build" in log or "image-build-kept" in log
+
+
+def test_a_script_that_a_user_kills_is_stopped_in_azure(evening: Factory) -> None:
+    before = Counter(evening.requests())
+    run_id = evening.build("slow")
+    evening.airflow.wait_for_task(dag_id("slow"), run_id, "prepare.second", ("deferred",))
+    evening.until(lambda: evening.resources("/runCommands/prepare-second"), 30, "the script's resource")
+
+    path = f"/api/v2/dags/{dag_id('slow')}/dagRuns/{run_id}/taskInstances/prepare.second"
+    evening.airflow.api.patch(path, json={"new_state": "failed"}).raise_for_status()
+
+    assert evening.outcome("slow", run_id) == "failed"
+    assert (Counter(evening.requests()) - before)["DELETE Microsoft.Compute/virtualMachines/runCommands"] == 1
+    assert evening.until(lambda: not evening.leftovers("slow"), 60, "nothing is left")
+
+
+def _connection(evening: Factory, **changes: Any) -> dict[str, Any]:
+    sandbox = evening.airflow.stack.connection
+    return {
+        "connection_id": "tried",
+        "conn_type": "azure_image_factory",
+        "login": sandbox["client_id"],
+        "password": sandbox["client_secret"],
+        "extra": json.dumps(
+            {
+                "tenantId": sandbox["tenant_id"],
+                "subscriptionId": sandbox["subscription_id"],
+                "authority": sandbox["authority"],
+                "endpoint": sandbox["endpoint"],
+                "ca_file": sandbox["ca_file"],
+            }
+        ),
+        **changes,
+    }
+
+
+def test_a_connection_test_reaches_the_endpoint_that_the_connection_names(evening: Factory) -> None:
+    before = Counter(evening.requests())
+
+    answer = evening.airflow.api.post("/api/v2/connections/test", json=_connection(evening)).json()
+
+    assert answer["status"] is True, answer
+    assert evening.airflow.stack.connection["endpoint"].rstrip("/") in answer["message"]
+    assert (Counter(evening.requests()) - before)["GET Microsoft.Resources/resourceGroups"] >= 1
+
+
+def test_a_connection_test_with_a_wrong_secret_says_what_azure_said(evening: Factory) -> None:
+    answer = evening.airflow.api.post("/api/v2/connections/test", json=_connection(evening, password="not the secret")).json()
+
+    assert answer["status"] is False
+    assert "AADSTS7000215" in answer["message"]
+    assert "not the secret" not in answer["message"]
+
+
+def test_the_form_of_a_connection_names_its_fields(evening: Factory) -> None:
+    hooks = {each["connection_type"]: each for each in evening.airflow.api.get("/ui/connections/hook_meta").json()}
+
+    assert {"subscriptionId", "tenantId", "identity", "cloud", "endpoint", "authority", "ca_file"} <= set(
+        hooks["azure_image_factory"]["extra_fields"]
+    )
+
+
+def test_the_secret_is_in_no_log(evening: Factory) -> None:
+    secret = evening.airflow.stack.connection["client_secret"].encode()
+
+    files = [path for path in evening.airflow.settings.logs.rglob("*") if path.is_file()]
+
+    assert len(files) > 100
+    assert [path for path in files if secret in path.read_bytes()] == []
+
+
+def test_the_secret_is_in_no_row_of_the_database(evening: Factory) -> None:
+    """XCom, rendered fields and trigger rows among them."""
+    secret = evening.airflow.stack.connection["client_secret"]
+    url = evening.airflow.stack._postgres.url("psycopg2").replace("postgresql+psycopg2", "postgresql")  # type: ignore[union-attr]
+    with psycopg2.connect(url) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'")
+        tables = [row[0] for row in cursor.fetchall()]
+        assert {"xcom", "trigger", "rendered_task_instance_fields"} <= set(tables)
+        found = []
+        for table in tables:
+            cursor.execute(f'SELECT count(*) FROM "{table}" AS row WHERE position(%s in row::text) > 0', (secret,))
+            found += [table] if cursor.fetchone()[0] else []
+
+    assert found == []
