@@ -29,8 +29,9 @@ AIRFLOW = {
     "triggerer": ["triggerer", "--skip-serve-logs"],
     "api-server": ["api-server"],
 }
-# It may overhear SIGTERM in the middle of a parse, and keeps nothing that the next parse would not write again.
-STOP_SECONDS = {"dag-processor": 3}
+# The first may overhear SIGTERM in the middle of a parse, and keeps nothing that the next parse would not write again.
+# The second waits for its steps, which are safe to kill and go on at the next start.
+STOP_SECONDS = {"dag-processor": 3, "triggerer": 3}
 DATABASE = "database"
 SANDBOX = "sandbox"
 HEALTHY = ("metadatabase", "scheduler", "triggerer", "dag_processor")

@@ -19,6 +19,8 @@ from typing import Any
 
 from include.demo.settings import OUTSIDE, PROJECT, DemoError, write_private
 
+MARK = "IMAGE_FACTORY_DEMO"  # in the environment of every process of a demo: its folder
+
 
 @dataclass(frozen=True)
 class Program:
@@ -71,7 +73,7 @@ class Supervisor:
         self._folder = folder
         self._logs = logs
         self._programs = {program.name: program for program in programs}
-        self._environment = environment
+        self._environment = {**environment, MARK: str(folder)}
         self._process: subprocess.Popen[bytes] | None = None
         self._seen: dict[str, _Seen] = {}
         self._groups: set[int] = set()
@@ -222,10 +224,11 @@ class _Seen:
 
 
 def kill_leftovers(folder: Path) -> int:
-    """Kill what a demo left running that was itself killed. Returns how many processes that were.
+    """Kill what still runs of a demo that has ended, or was itself killed. Returns how many processes that were.
 
-    supervisord makes every component the leader of a process group. A process belongs to a demo when its group is one that it recorded
-    since this machine started, and when it works in the project or in the demo's folder: a number may have been used again.
+    A process belongs to it when its environment says so. Postgres and some processes of Airflow write their titles over their environment;
+    those are known by their process group, which the demo recorded since this machine started, and by the folder that they work in, as a
+    number may have been used again.
     """
     import psutil
 
@@ -239,7 +242,7 @@ def kill_leftovers(folder: Path) -> int:
         groups = set(recorded["groups"])
         for process in psutil.process_iter():
             with suppress(psutil.Error, ProcessLookupError):
-                if os.getpgid(process.pid) in groups and _is_ours(process, folder):
+                if process.status() != "zombie" and (_is_marked(process, folder) or _is_of(process, groups, folder)):
                     leftovers.append(process)
     for process in leftovers:
         with suppress(psutil.NoSuchProcess):
@@ -249,10 +252,21 @@ def kill_leftovers(folder: Path) -> int:
     return len(leftovers)
 
 
-def _is_ours(process: Any, folder: Path) -> bool:
+def _is_marked(process: Any, folder: Path) -> bool:
+    import psutil
+
+    try:
+        return bool(process.environ().get(MARK) == str(folder))
+    except psutil.AccessDenied:  # another user's
+        return False
+
+
+def _is_of(process: Any, groups: set[int], folder: Path) -> bool:
+    if os.getpgid(process.pid) not in groups:
+        return False
     # Postgres works in its data folder, which may be outside; all else works in the project.
     outside = Path(tempfile.gettempdir()).resolve() / OUTSIDE
-    return process.status() != "zombie" and any(process.cwd().startswith(str(place)) for place in (PROJECT, folder, outside))
+    return any(process.cwd().startswith(str(place)) for place in (PROJECT, folder, outside))
 
 
 def _boot() -> float:

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from include.demo.settings import PROJECT, DemoError, Settings, free_port, outside_folder, require_free_port
+from include.demo.supervision import MARK
 
 
 def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -120,7 +121,16 @@ def test_ctrl_c_stops_everything_that_was_started(tmp_path: Path) -> None:
     running.send_signal(signal.SIGINT)
     assert running.wait(60) == 0
     assert (tmp_path / "output").read_text().rstrip().endswith("Stopped")
-    assert [process for process in psutil.process_iter() if _group(process.pid) in groups] == []
+    assert [
+        process for process in psutil.process_iter() if _group(process.pid) in groups or _environment(process).get(MARK) == str(tmp_path)
+    ] == []
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    try:
+        return process.environ()
+    except psutil.Error:
+        return {}
 
 
 def _group(pid: int) -> int | None:

@@ -65,6 +65,20 @@ def test_stopping_leaves_no_process(tmp_path: Path) -> None:
     assert eventually(lambda: not parent.is_running() and not child.is_running())
 
 
+def test_stopping_ends_a_process_that_left_its_group(tmp_path: Path) -> None:
+    family = (
+        "import subprocess, sys, time;"
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(601)'], start_new_session=True); time.sleep(600)"
+    )
+    supervisor = supervise(tmp_path, Program("parent", [sys.executable, "-c", family]))
+    supervisor.start()
+    parent = psutil.Process(supervisor.pid("parent"))
+    assert eventually(lambda: bool(parent.children()))
+    child = parent.children()[0]
+    supervisor.stop()
+    assert eventually(lambda: not child.is_running())
+
+
 def test_the_last_program_ends_after_the_others(tmp_path: Path) -> None:
     slow = (
         "import pathlib, signal, sys, time; signal.signal(15, lambda *_: (time.sleep(1), sys.exit()));"
