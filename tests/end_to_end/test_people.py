@@ -43,7 +43,7 @@ def test_a_script_that_a_user_kills_is_stopped_in_azure(evening: Factory) -> Non
     before = Counter(evening.requests())
     run_id = evening.build("slow")
     evening.airflow.wait_for_task(dag_id("slow"), run_id, "prepare.second", ("deferred",))
-    evening.until(lambda: evening.resources("/runCommands/prepare-second"), 30, "the script's resource")
+    evening.until(lambda: [each for each in evening.leftovers("slow") if "prepare-second" in each], 30, "the script's resource")
 
     path = f"/api/v2/dags/{dag_id('slow')}/dagRuns/{run_id}/taskInstances/prepare.second"
     evening.airflow.api.patch(path, json={"new_state": "failed"}).raise_for_status()
