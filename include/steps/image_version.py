@@ -245,7 +245,7 @@ async def delete(azure: Azure, *, resource_group: str, gallery: str, definition:
             "permanent",
             "Promoted",
             f"Version {version} is promoted: machines may be made from it",
-            "Retire it (retire_versions) when nothing uses it any more.",
+            "Exclude it from latest or delete it in Azure, when nothing uses it any more.",
         )
     if (resource["properties"].get("safetyProfile") or {}).get("blockDeletionBeforeEndOfLife"):
         await one.settle(run, UPDATE_TIMEOUT, await one.put(update(resource, block_deletion=False)))

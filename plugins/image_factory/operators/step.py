@@ -15,6 +15,9 @@ from image_factory.links import AzurePortalLink
 from image_factory.retries import AzureRetryPolicy, AzureStepFailed
 
 
+_RETRY_POLICY = AzureRetryPolicy()
+
+
 class StepOperator(BaseOperator):
     """Put one step on a DAG. A subclass declares which; it holds no code of its own.
 
@@ -44,7 +47,7 @@ class StepOperator(BaseOperator):
     def __init__(self, *, planned_by: str | None = None, azure_conn_id: str = DEFAULT_CONNECTION, **fields: Any) -> None:
         arguments = {name: fields.pop(name) for name in (*self.required, *self.optional) if name in fields}
         fields.setdefault("retries", 3)
-        fields.setdefault("retry_policy", AzureRetryPolicy())
+        fields.setdefault("retry_policy", _RETRY_POLICY)
         super().__init__(**fields)
         missing = [name for name in self.required if name not in arguments]
         if planned_by is None and missing:
