@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,6 +27,7 @@ WORDS = {
 }
 TIMED = {"deferred", "running", "success", "failed"}
 PREFIX = "build_"
+PLAN = "plan"
 OVERLAP = timedelta(seconds=5)  # a change may be stamped before it is committed
 PARSE_SECONDS = 90  # how long the dag-processor may take to show a recipe's DAG
 CHILD_SECONDS = 60  # how long the scheduler may take to answer a parent's new version
@@ -39,7 +40,7 @@ def dag_of(recipe: str) -> str:
 
 @dataclass(frozen=True)
 class Step:
-    """One task of one run. `start` and `end` are ISO times, or None."""
+    """One task of one run. `start` and `end` are ISO times, or None; `reason` says why it was skipped, where it did."""
 
     recipe: str
     run: str
@@ -47,6 +48,7 @@ class Step:
     state: str
     start: str | None
     end: str | None
+    reason: str = ""
 
     @property
     def seconds(self) -> float | None:
@@ -58,7 +60,8 @@ class Step:
 
     def __str__(self) -> str:
         took = "" if not self.seconds or self.state not in TIMED else f" {self.seconds:.0f} s"
-        return f"{self.recipe:<24} {self.task:<38} {WORDS[self.state]}{took}"
+        why = f": {self.reason}" if self.reason else ""
+        return f"{self.recipe:<24} {self.task:<38} {WORDS[self.state]}{took}{why}"
 
 
 class Builds:
@@ -154,7 +157,12 @@ class Builds:
                 continue  # of an earlier demo; or not begun: scheduled, queued, or no state yet
             step = Step(name, run, task["task_id"], task["state"], task["start_date"], task["end_date"])
             before = self._steps.get((name, run, step.task))
+            if step.state == "skipped" and step.task == PLAN:
+                reason = (before.reason if before else "") or self._api.xcom(task["dag_id"], run, PLAN, "skip_reason")
+                step = replace(step, reason=reason or "")
             self._steps[name, run, step.task] = step
+            if step.state == "skipped" and step.task != PLAN:
+                continue  # because an earlier step was, or because there was nothing to discard: no news
             if before is None or WORDS[before.state] != WORDS[step.state]:
                 changed.append(step)
         return changed
