@@ -14,7 +14,6 @@ from image_factory.hooks.azure import DEFAULT_CONNECTION, AzureSettings
 from image_factory.links import AzurePortalLink
 from image_factory.retries import AzureRetryPolicy, AzureStepFailed
 
-
 _RETRY_POLICY = AzureRetryPolicy()
 
 
