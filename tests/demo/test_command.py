@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -16,6 +18,14 @@ import pytest
 
 from include.demo.settings import PROJECT, DemoError, Settings, free_port, outside_folder, require_free_port
 from include.demo.supervision import MARK
+
+
+@pytest.fixture(autouse=True)
+def nothing_outside_stays(tmp_path: Path) -> Iterator[None]:
+    yield
+    outside = tmp_path / "outside"
+    if outside.is_symlink():
+        shutil.rmtree(outside.resolve(), ignore_errors=True)
 
 
 def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
