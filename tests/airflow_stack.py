@@ -52,6 +52,7 @@ class AirflowStack:
     def stop(self) -> None:
         self.api.close()
         self.sandbox_control.close()
+        self.gallery.close()
         self.stack.stop()
         outside = self.settings.state / "outside"
         if outside.is_symlink():

@@ -99,6 +99,9 @@ class Gallery:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._client.close()
 
     def versions(self, recipe: Recipe, without: Collection[tuple[str, str]] = ()) -> list[Published]:
