@@ -1,6 +1,6 @@
 """The registry of resource types: what a type is called, how it is asked for, and who answers.
 
-A family's file under `resources/` subclasses ResourceType and registers one instance; the router (sandbox.py) needs nothing else.
+A family's file under `resources/` subclasses ResourceType and registers one instance; the router (routing.py) needs nothing else.
 Requests that name no resource (marketplace, usages, locations, …) register a path pattern with `route`.
 """
 

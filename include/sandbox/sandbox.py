@@ -13,21 +13,20 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
-from urllib.parse import quote
 from uuid import UUID
 
-from . import control, latency, tokens
+from . import control, latency, routing, tokens
 from .blobs import answer as answer_blob
 from .call import Call
 from .clock import Clock
 from .events import EVENTS
 from .faults import Faults
 from .operations import ceil_seconds
-from .registry import TYPES, ResourceType, find_route
+from .registry import ResourceType
 from .resources import load_families
 from .store import Resource, Store
 from .throttling import remaining
-from .wire import FIXED_HEADERS, JSON_TYPE, ArmError, Json, Request, Response, compact, pretty, stamp
+from .wire import FIXED_HEADERS, JSON_TYPE, ArmError, Request, Response, compact, pretty, stamp
 
 TENANT = "72f988bf-0000-4000-8000-5a4db0c0ffee"
 SUBSCRIPTION = "5a4db0c0-0000-4000-8000-000000000001"
@@ -197,7 +196,7 @@ class Sandbox:
             call.subscription = segments[1]
             if segments[1].lower() not in (known.lower() for known in self.subscriptions):
                 raise ArmError(404, "SubscriptionNotFound", f"The subscription '{segments[1]}' could not be found.", gateway=True)
-        act = self._find(call)
+        act = routing.find(self, call)
         return self._with_faults(call, act)
 
     def _with_faults(self, call: Call, act: Callable[[], Response]) -> Response:
@@ -227,191 +226,6 @@ class Sandbox:
             response.dropped = True
         return response
 
-    # routing
-
-    def _find(self, call: Call) -> Callable[[], Response]:
-        segments = call.segments
-        found = find_route(call.method, segments)
-        if found is not None:
-            handler, values = found
-            return lambda: handler(self, call, *values)
-        lower = [segment.lower() for segment in segments]
-        if len(lower) >= 6 and lower[0] == "subscriptions" and lower[2] == "resourcegroups" and lower[4] == "providers":
-            call.group = segments[3]
-            return self._route_resource(call, segments[:4], segments[5:])
-        if len(lower) >= 4 and lower[0] == "subscriptions" and lower[2] == "providers":
-            return self._route_resource(call, segments[:2], segments[3:])
-        if len(lower) in (3, 4, 5) and lower[0] == "subscriptions" and lower[2] == "resourcegroups":
-            return self._route_group(call)
-        raise ArmError(404, "NotFound", f"No HTTP resource was found that matches the request URI '{call.base}{call.path}'.", gateway=True)
-
-    def _route_group(self, call: Call) -> Callable[[], Response]:
-        segments = call.segments
-        kind = TYPES["microsoft.resources/resourcegroups"]
-        call.type = kind.name
-        if len(segments) == 3:
-            return lambda: self._list(
-                call, kind, list(self.store.collection(f"/subscriptions/{segments[1].lower()}/resourcegroups").values())
-            )
-        call.name = call.group = segments[3]
-        call.id = f"/subscriptions/{segments[1]}/resourceGroups/{segments[3]}"
-        call.resource = self.store.get(call.id)
-        if len(segments) == 5:
-            call.action = segments[4]
-            return lambda: self._below(call, kind)
-        return lambda: self._on_resource(call, kind)
-
-    def _route_resource(self, call: Call, scope: list[str], rest: list[str]) -> Callable[[], Response]:
-        """`rest` is namespace/type/name/type/name…, with an action or a collection at its end."""
-        namespace, parts = rest[0], rest[1:]
-        if not parts:
-            raise ArmError(
-                404, "NotFound", f"No HTTP resource was found that matches the request URI '{call.base}{call.path}'.", gateway=True
-            )
-        kinds, names = parts[0::2], parts[1::2]
-        full = f"{namespace}/{'/'.join(kinds)}".lower()
-        kind = TYPES.get(full)
-        odd = len(parts) % 2 == 1
-        if odd and len(parts) > 1 and (kind is None or call.method == "POST"):
-            parent = TYPES.get(f"{namespace}/{'/'.join(kinds[:-1])}".lower())
-            if parent is None:
-                raise self._unknown_type(namespace, kinds[:-1])
-            call.action = parts[-1]
-            self._name(call, parent, scope, names)
-            return lambda: self._below(call, parent)
-        if kind is None:
-            raise self._unknown_type(namespace, kinds)
-        self._check_version(call, kind)
-        call.type = kind.name
-        if odd:
-            return lambda: self._list_collection(call, kind, scope, names)
-        self._name(call, kind, scope, names)
-        return lambda: self._on_resource(call, kind)
-
-    def _name(self, call: Call, kind: ResourceType, scope: list[str], names: list[str]) -> None:
-        if len(scope) < 4:
-            raise ArmError(
-                404, "NotFound", f"No HTTP resource was found that matches the request URI '{call.base}{call.path}'.", gateway=True
-            )
-        self._check_version(call, kind)
-        kinds = kind.name.split("/")
-        pairs = "/".join(f"{part}/{name}" for part, name in zip(kinds[1:], names, strict=True))
-        call.type = kind.name
-        call.name = names[-1]
-        call.id = f"/subscriptions/{scope[1]}/resourceGroups/{scope[3]}/providers/{kinds[0]}/{pairs}"
-        call.resource = self.store.get(call.id)
-        if len(names) > 1:
-            call.parent = self.store.get(call.id.rsplit("/", 2)[0])
-
-    def _unknown_type(self, namespace: str, kinds: list[str]) -> ArmError:
-        spaces = {name.split("/", 1)[0] for name in TYPES}
-        if namespace.lower() not in spaces:
-            return ArmError(404, "InvalidResourceNamespace", f"The resource namespace '{namespace}' is invalid.", gateway=True)
-        return ArmError(
-            404,
-            "InvalidResourceType",
-            f"The resource type '{'/'.join(kinds)}' could not be found in the namespace '{namespace}' for api version supported by the "
-            f"sandbox.",
-            gateway=True,
-        )
-
-    def _check_version(self, call: Call, kind: ResourceType) -> None:
-        version = call.api_version
-        day = version[:10]
-        is_day = len(day) == 10 and day[4] == day[7] == "-" and day.replace("-", "").isdigit()
-        if is_day and "2014-04-01" <= day <= "2026-12-31" and version[10:] in ("", "-preview", "-privatepreview", "-alpha", "-beta"):
-            return
-        raise ArmError(
-            400,
-            "NoRegisteredProviderFound",
-            f"No registered resource provider found for location '' and API version '{version}' for type '{kind.short}'. "
-            "The supported api-versions are every version published from '2014-04-01' to '2026-04-01'.",
-            gateway=True,
-        )
-
-    def require_group(self, call: Call) -> Resource:
-        """The request's resource group. Raises ArmError 404 ResourceGroupNotFound, or 409 for a write into a group that is being
-        deleted."""
-        group = self.store.get(f"/subscriptions/{call.subscription}/resourceGroups/{call.group}")
-        if group is None:
-            raise ArmError(404, "ResourceGroupNotFound", f"Resource group '{call.group}' could not be found.", gateway=True)
-        if call.method in ("PUT", "PATCH", "POST") and group.state == "Deleting":
-            raise ArmError(
-                409,
-                "ResourceGroupBeingDeleted",
-                f"The resource group '{call.group}' is in deprovisioning state and cannot perform this operation.",
-                gateway=True,
-            )
-        return group
-
-    def not_found(self, call: Call, kind: ResourceType, id: str | None = None) -> ArmError:
-        """ARM's 404 ResourceNotFound; below a missing parent it names the parent."""
-        id = id or call.id
-        parts = id.split("/")
-        depth = 9
-        while depth < len(parts) and self.store.get("/".join(parts[:depth])) is not None:
-            depth += 2
-        if depth >= len(parts):
-            own = kind.missing(call)
-            if own is not None:
-                return own
-        depth = min(depth, len(parts))
-        return ArmError(
-            404,
-            "ResourceNotFound",
-            f"The Resource '{'/'.join(parts[6:depth])}' under resource group '{call.group}' was not found. "
-            "For more details please go to https://aka.ms/ARMResourceNotFoundFix",
-            gateway=True,
-        )
-
-    def _on_resource(self, call: Call, kind: ResourceType) -> Response:
-        resource, method = call.resource, call.method
-        is_group = kind.name == "Microsoft.Resources/resourceGroups"
-        if not is_group:
-            self.require_group(call)
-        if method == "GET":
-            if resource is None:
-                raise self.not_found(call, kind) if not is_group else group_not_found(call)
-            return self.show(call, kind, resource)
-        if method == "HEAD":
-            if resource is None:
-                return Response(404)
-            return Response(204)
-        if method == "PUT":
-            if len(call.id.split("/")) > 9 and call.parent is None:
-                raise kind.missing_parent(call, call.id.rsplit("/", 2)[0])
-            return kind.put(self, call, resource)
-        if method == "DELETE":
-            if resource is None:
-                if is_group:
-                    raise group_not_found(call)
-                return Response(204)
-            return kind.delete(self, call, resource)
-        if method == "PATCH":
-            if resource is None:
-                raise self.not_found(call, kind) if not is_group else group_not_found(call)
-            return kind.patch(self, call, resource)
-        raise kind.unsupported(call)
-
-    def _below(self, call: Call, kind: ResourceType) -> Response:
-        """An action (POST) or a view (GET) of a resource."""
-        is_group = kind.name == "Microsoft.Resources/resourceGroups"
-        if not is_group:
-            self.require_group(call)
-        handlers = kind.actions if call.method == "POST" else kind.views if call.method == "GET" else {}
-        handler = handlers.get(call.action.lower())
-        if handler is None:
-            raise ArmError(
-                404,
-                "InvalidResourceType",
-                f"The resource type '{kind.short}/{call.action}' could not be found in the namespace '{kind.name.split('/', 1)[0]}' "
-                f"for api version '{call.api_version}'.",
-                gateway=True,
-            )
-        if call.resource is None:
-            raise self.not_found(call, kind) if not is_group else group_not_found(call)
-        return handler(self, call, call.resource)
-
     def show(self, call: Call, kind: ResourceType, resource: Resource, status: int = 200) -> Response:
         """GET's answer. Bodies that depend on nothing else are rendered once."""
         render = compact if kind.name.startswith("Microsoft.Resources/") else pretty
@@ -427,38 +241,6 @@ class Sandbox:
             found["etag"] = etag
         return Response(status, found, body)
 
-    # lists
-
-    def _list_collection(self, call: Call, kind: ResourceType, scope: list[str], names: list[str]) -> Response:
-        if call.method != "GET":
-            raise kind.unsupported(call)
-        if len(scope) < 4:
-            return self._list(call, kind, list(self.store.of_type(scope[1], kind.name).values()))
-        self.require_group(call)
-        kinds = kind.name.split("/")
-        parent = "/".join(f"{part}/{name}" for part, name in zip(kinds[1:], names, strict=False))
-        root = f"/subscriptions/{scope[1]}/resourceGroups/{scope[3]}/providers/{kinds[0]}/"
-        if parent and self.store.get(root + parent) is None:
-            raise self.not_found(call, TYPES["/".join(kinds[:-1]).lower()], root + parent)
-        key = f"{root}{parent}{'/' if parent else ''}{kinds[-1]}".lower()
-        return self._list(call, kind, list(self.store.collection(key).values()))
-
-    def _list(self, call: Call, kind: ResourceType, found: list[Resource]) -> Response:
-        resources = kind.name.startswith("Microsoft.Resources/")
-        return self.page_of(call, found, lambda resource: kind.view(self, call, resource), render=compact if resources else pretty)
-
-    def page_of(self, call: Call, found: list[Any], view: Callable[[Any], Json], *, render: Callable[[Any], bytes] = pretty) -> Response:
-        """A page of a list: `value`, and `nextLink` where more follow. `$top` limits, `$skiptoken` continues."""
-        offset = int(call.query.get("$skiptoken", "0") or 0) if call.query.get("$skiptoken", "0").isdigit() else 0
-        top = call.query.get("$top", "")
-        size = min(self.page, int(top)) if top.isdigit() and int(top) > 0 else self.page
-        shown = found[offset : offset + size]
-        body: Json = {"value": [view(item) for item in shown]}
-        if offset + size < len(found):
-            kept = "&".join(f"{quote(name)}={quote(value)}" for name, value in call.query.items() if name != "$skiptoken")
-            body["nextLink"] = f"{call.base}{quote(call.path)}?{kept}&%24skiptoken={offset + size}"
-        return Response(200, {"content-type": JSON_TYPE}, render(body))
-
 
 def throttled(arm: Sandbox, retry_after: float) -> ArmError:
     """Compute's 429 (shape: Azure's throttling troubleshooting page, wrapped as every recorded Compute error is)."""
@@ -471,7 +253,3 @@ def throttled(arm: Sandbox, retry_after: float) -> ArmError:
         details=[{"code": "TooManyRequests", "target": "HighCostGet30Min", "message": compact({**allowed, **counts}).decode()}],
         headers={"retry-after": arm.retry_after(retry_after)},
     )
-
-
-def group_not_found(call: Call) -> ArmError:
-    return ArmError(404, "ResourceGroupNotFound", f"Resource group '{call.group}' could not be found.", gateway=True)

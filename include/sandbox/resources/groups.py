@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import operations
 from ..events import event
+from ..pages import page_of
 from ..regions import is_known, short
 from ..registry import TYPES, ResourceType, field, register, route
 from ..store import Resource
@@ -163,7 +164,7 @@ def list_resources(arm: Sandbox, call: Call, found: list[Resource]) -> Response:
             body["provisioningState"] = resource.state
         return body
 
-    return arm.page_of(call, found, brief, render=compact)
+    return page_of(arm, call, found, brief, render=compact)
 
 
 @route("GET", "subscriptions/{}/resources")

@@ -1,0 +1,221 @@
+"""From a path to whoever answers it: routes, resource groups, resources of a type, collections, actions and views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from .pages import list_of
+from .registry import TYPES, ResourceType, find_route
+from .wire import ArmError, Response
+
+if TYPE_CHECKING:
+    from .call import Call
+    from .sandbox import Sandbox
+    from .store import Resource
+
+
+def find(arm: Sandbox, call: Call) -> Callable[[], Response]:
+    segments = call.segments
+    found = find_route(call.method, segments)
+    if found is not None:
+        handler, values = found
+        return lambda: handler(arm, call, *values)
+    lower = [segment.lower() for segment in segments]
+    if len(lower) >= 6 and lower[0] == "subscriptions" and lower[2] == "resourcegroups" and lower[4] == "providers":
+        call.group = segments[3]
+        return _route_resource(arm, call, segments[:4], segments[5:])
+    if len(lower) >= 4 and lower[0] == "subscriptions" and lower[2] == "providers":
+        return _route_resource(arm, call, segments[:2], segments[3:])
+    if len(lower) in (3, 4, 5) and lower[0] == "subscriptions" and lower[2] == "resourcegroups":
+        return _route_group(arm, call)
+    raise ArmError(404, "NotFound", f"No HTTP resource was found that matches the request URI '{call.base}{call.path}'.", gateway=True)
+
+
+def _route_group(arm: Sandbox, call: Call) -> Callable[[], Response]:
+    segments = call.segments
+    kind = TYPES["microsoft.resources/resourcegroups"]
+    call.type = kind.name
+    if len(segments) == 3:
+        return lambda: list_of(arm, call, kind, list(arm.store.collection(f"/subscriptions/{segments[1].lower()}/resourcegroups").values()))
+    call.name = call.group = segments[3]
+    call.id = f"/subscriptions/{segments[1]}/resourceGroups/{segments[3]}"
+    call.resource = arm.store.get(call.id)
+    if len(segments) == 5:
+        call.action = segments[4]
+        return lambda: _below(arm, call, kind)
+    return lambda: _on_resource(arm, call, kind)
+
+
+def _route_resource(arm: Sandbox, call: Call, scope: list[str], rest: list[str]) -> Callable[[], Response]:
+    """`rest` is namespace/type/name/type/name…, with an action or a collection at its end."""
+    namespace, parts = rest[0], rest[1:]
+    if not parts:
+        raise ArmError(404, "NotFound", f"No HTTP resource was found that matches the request URI '{call.base}{call.path}'.", gateway=True)
+    kinds, names = parts[0::2], parts[1::2]
+    full = f"{namespace}/{'/'.join(kinds)}".lower()
+    kind = TYPES.get(full)
+    odd = len(parts) % 2 == 1
+    if odd and len(parts) > 1 and (kind is None or call.method == "POST"):
+        parent = TYPES.get(f"{namespace}/{'/'.join(kinds[:-1])}".lower())
+        if parent is None:
+            raise _unknown_type(namespace, kinds[:-1])
+        call.action = parts[-1]
+        _name(arm, call, parent, scope, names)
+        return lambda: _below(arm, call, parent)
+    if kind is None:
+        raise _unknown_type(namespace, kinds)
+    _check_version(call, kind)
+    call.type = kind.name
+    if odd:
+        return lambda: _collection(arm, call, kind, scope, names)
+    _name(arm, call, kind, scope, names)
+    return lambda: _on_resource(arm, call, kind)
+
+
+def _name(arm: Sandbox, call: Call, kind: ResourceType, scope: list[str], names: list[str]) -> None:
+    if len(scope) < 4:
+        raise ArmError(404, "NotFound", f"No HTTP resource was found that matches the request URI '{call.base}{call.path}'.", gateway=True)
+    _check_version(call, kind)
+    kinds = kind.name.split("/")
+    pairs = "/".join(f"{part}/{name}" for part, name in zip(kinds[1:], names, strict=True))
+    call.type = kind.name
+    call.name = names[-1]
+    call.id = f"/subscriptions/{scope[1]}/resourceGroups/{scope[3]}/providers/{kinds[0]}/{pairs}"
+    call.resource = arm.store.get(call.id)
+    if len(names) > 1:
+        call.parent = arm.store.get(call.id.rsplit("/", 2)[0])
+
+
+def _unknown_type(namespace: str, kinds: list[str]) -> ArmError:
+    spaces = {name.split("/", 1)[0] for name in TYPES}
+    if namespace.lower() not in spaces:
+        return ArmError(404, "InvalidResourceNamespace", f"The resource namespace '{namespace}' is invalid.", gateway=True)
+    return ArmError(
+        404,
+        "InvalidResourceType",
+        f"The resource type '{'/'.join(kinds)}' could not be found in the namespace '{namespace}' for api version supported by the "
+        f"sandbox.",
+        gateway=True,
+    )
+
+
+def _check_version(call: Call, kind: ResourceType) -> None:
+    version = call.api_version
+    day = version[:10]
+    is_day = len(day) == 10 and day[4] == day[7] == "-" and day.replace("-", "").isdigit()
+    if is_day and "2014-04-01" <= day <= "2026-12-31" and version[10:] in ("", "-preview", "-privatepreview", "-alpha", "-beta"):
+        return
+    raise ArmError(
+        400,
+        "NoRegisteredProviderFound",
+        f"No registered resource provider found for location '' and API version '{version}' for type '{kind.short}'. "
+        "The supported api-versions are every version published from '2014-04-01' to '2026-04-01'.",
+        gateway=True,
+    )
+
+
+def require_group(arm: Sandbox, call: Call) -> Resource:
+    """The request's resource group. Raises ArmError 404 ResourceGroupNotFound, or 409 for a write into a group that is being
+    deleted."""
+    group = arm.store.get(f"/subscriptions/{call.subscription}/resourceGroups/{call.group}")
+    if group is None:
+        raise ArmError(404, "ResourceGroupNotFound", f"Resource group '{call.group}' could not be found.", gateway=True)
+    if call.method in ("PUT", "PATCH", "POST") and group.state == "Deleting":
+        raise ArmError(
+            409,
+            "ResourceGroupBeingDeleted",
+            f"The resource group '{call.group}' is in deprovisioning state and cannot perform this operation.",
+            gateway=True,
+        )
+    return group
+
+
+def not_found(arm: Sandbox, call: Call, kind: ResourceType, id: str | None = None) -> ArmError:
+    """ARM's 404 ResourceNotFound; below a missing parent it names the parent."""
+    id = id or call.id
+    parts = id.split("/")
+    depth = 9
+    while depth < len(parts) and arm.store.get("/".join(parts[:depth])) is not None:
+        depth += 2
+    if depth >= len(parts):
+        own = kind.missing(call)
+        if own is not None:
+            return own
+    depth = min(depth, len(parts))
+    return ArmError(
+        404,
+        "ResourceNotFound",
+        f"The Resource '{'/'.join(parts[6:depth])}' under resource group '{call.group}' was not found. "
+        "For more details please go to https://aka.ms/ARMResourceNotFoundFix",
+        gateway=True,
+    )
+
+
+def _on_resource(arm: Sandbox, call: Call, kind: ResourceType) -> Response:
+    resource, method = call.resource, call.method
+    is_group = kind.name == "Microsoft.Resources/resourceGroups"
+    if not is_group:
+        require_group(arm, call)
+    if method == "GET":
+        if resource is None:
+            raise not_found(arm, call, kind) if not is_group else group_not_found(call)
+        return arm.show(call, kind, resource)
+    if method == "HEAD":
+        if resource is None:
+            return Response(404)
+        return Response(204)
+    if method == "PUT":
+        if len(call.id.split("/")) > 9 and call.parent is None:
+            raise kind.missing_parent(call, call.id.rsplit("/", 2)[0])
+        return kind.put(arm, call, resource)
+    if method == "DELETE":
+        if resource is None:
+            if is_group:
+                raise group_not_found(call)
+            return Response(204)
+        return kind.delete(arm, call, resource)
+    if method == "PATCH":
+        if resource is None:
+            raise not_found(arm, call, kind) if not is_group else group_not_found(call)
+        return kind.patch(arm, call, resource)
+    raise kind.unsupported(call)
+
+
+def _below(arm: Sandbox, call: Call, kind: ResourceType) -> Response:
+    """An action (POST) or a view (GET) of a resource."""
+    is_group = kind.name == "Microsoft.Resources/resourceGroups"
+    if not is_group:
+        require_group(arm, call)
+    handlers = kind.actions if call.method == "POST" else kind.views if call.method == "GET" else {}
+    handler = handlers.get(call.action.lower())
+    if handler is None:
+        raise ArmError(
+            404,
+            "InvalidResourceType",
+            f"The resource type '{kind.short}/{call.action}' could not be found in the namespace '{kind.name.split('/', 1)[0]}' "
+            f"for api version '{call.api_version}'.",
+            gateway=True,
+        )
+    if call.resource is None:
+        raise not_found(arm, call, kind) if not is_group else group_not_found(call)
+    return handler(arm, call, call.resource)
+
+
+def _collection(arm: Sandbox, call: Call, kind: ResourceType, scope: list[str], names: list[str]) -> Response:
+    if call.method != "GET":
+        raise kind.unsupported(call)
+    if len(scope) < 4:
+        return list_of(arm, call, kind, list(arm.store.of_type(scope[1], kind.name).values()))
+    require_group(arm, call)
+    kinds = kind.name.split("/")
+    parent = "/".join(f"{part}/{name}" for part, name in zip(kinds[1:], names, strict=False))
+    root = f"/subscriptions/{scope[1]}/resourceGroups/{scope[3]}/providers/{kinds[0]}/"
+    if parent and arm.store.get(root + parent) is None:
+        raise not_found(arm, call, TYPES["/".join(kinds[:-1]).lower()], root + parent)
+    key = f"{root}{parent}{'/' if parent else ''}{kinds[-1]}".lower()
+    return list_of(arm, call, kind, list(arm.store.collection(key).values()))
+
+
+def group_not_found(call: Call) -> ArmError:
+    return ArmError(404, "ResourceGroupNotFound", f"Resource group '{call.group}' could not be found.", gateway=True)
