@@ -35,8 +35,7 @@ from airflow.sdk import (
 
 from image_factory.operators.announcement import AnnounceImageVersionOperator
 from image_factory.operators.build_plan import PlanImageBuildOperator
-from image_factory.operators.gallery import CreateGalleryOperator
-from image_factory.operators.gallery_image import CreateImageDefinitionOperator
+from image_factory.operators.destination import CreateDestinationOperator
 from image_factory.operators.guest import DeprovisionGuestOperator
 from image_factory.operators.image import CreateImageOperator
 from image_factory.operators.image_version import (
@@ -162,13 +161,11 @@ def build_dag(recipe: Recipe, catalogue: Catalogue) -> DAG:
         capture = CAPTURES[recipe.route](task_id="capture", planned_by=PLAN)
 
         with TaskGroup("publish"):
-            gallery_group = CreateResourceGroupOperator(task_id="ensure_resource_group", planned_by=PLAN)
-            gallery = CreateGalleryOperator(task_id="ensure_gallery", planned_by=PLAN)
-            definition = CreateImageDefinitionOperator(task_id="ensure_definition", planned_by=PLAN)
+            destination = CreateDestinationOperator(task_id="ensure_destination", planned_by=PLAN)
             publish = PublishImageVersionOperator(task_id="publish_version", planned_by=PLAN)
 
         chain(plan, group, *network, machine, *steps, *checks, *stop, capture, publish)
-        chain(plan, gallery_group, gallery, definition, publish)
+        chain(plan, destination, publish)
 
         tested = [publish]
         if recipe.boot_test:

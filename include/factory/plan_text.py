@@ -38,6 +38,8 @@ def _calls(plan: Plan) -> Iterator[str]:
 
 
 def _about(arguments: dict[str, Any]) -> str:
+    if "definition" in arguments and "gallery" in arguments and isinstance(arguments["gallery"], dict):
+        return f"{arguments['gallery']['name']}/{arguments['definition']['name']} in {arguments['resource_group']['name']}"
     target = arguments.get("version") and f"{arguments['definition']} {arguments['version']}"
     words = [str(target or arguments.get("name") or arguments["virtual_machine"])]
     if "virtual_machine" in arguments and "name" in arguments:

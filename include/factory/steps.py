@@ -25,9 +25,7 @@ def steps_of(recipe: Recipe) -> dict[str, str]:
         steps["generalize.mark_generalized"] = "virtual_machine.generalize"
     steps["capture"] = _CAPTURES[recipe.route]
     steps |= {
-        "publish.ensure_resource_group": "resource_group.ensure",
-        "publish.ensure_gallery": "gallery.ensure",
-        "publish.ensure_definition": "gallery_image.ensure",
+        "publish.ensure_destination": "destination.ensure",
         "publish.publish_version": "image_version.publish",
     }
     if recipe.boot_test is not None:

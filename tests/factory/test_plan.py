@@ -82,11 +82,11 @@ def test_the_longest_recipe_name_is_within_azures_limits() -> None:
 def test_the_build_group_and_the_gallery_group_are_never_one() -> None:
     made = plan(recipe(), run(), facts())
 
-    assert made.steps["publish.ensure_resource_group"]["name"] == "rg-factory"
+    assert made.steps["publish.ensure_destination"]["resource_group"]["name"] == "rg-factory"
     assert made.steps["delete_build"]["name"] != "rg-factory"
     # What outlives the run carries no tag by which a run's clean-up could take it for its own.
-    for task in ("publish.ensure_resource_group", "publish.ensure_gallery", "publish.ensure_definition"):
-        assert "image-factory-run" not in made.steps[task]["tags"]
+    for part in made.steps["publish.ensure_destination"].values():
+        assert "image-factory-run" not in part["tags"]
 
 
 def test_what_is_deleted_is_what_was_made_by_this_run() -> None:
@@ -159,13 +159,13 @@ def test_a_supported_image_is_built_plain_and_tested_as_trusted_launch() -> None
 
     assert made.steps["build_machine.create_virtual_machine"]["security_type"] == "Standard"
     assert made.steps["boot_test.create_virtual_machine"]["security_type"] == "TrustedLaunch"
-    assert made.steps["publish.ensure_definition"]["features"]["SecurityType"] == "TrustedLaunchSupported"
+    assert made.steps["publish.ensure_destination"]["definition"]["features"]["SecurityType"] == "TrustedLaunchSupported"
 
 
 def test_the_security_type_of_a_definition_is_never_left_to_azure() -> None:
     made = plan(recipe(os={"type": "Linux"}), run(), facts())
 
-    assert made.steps["publish.ensure_definition"]["features"] == {"SecurityType": "Standard"}
+    assert made.steps["publish.ensure_destination"]["definition"]["features"] == {"SecurityType": "Standard"}
 
 
 def test_a_purchase_plan_of_the_base_goes_with_every_machine() -> None:

@@ -42,6 +42,7 @@ class StepOperator(BaseOperator):
     template_fields_renderers: ClassVar[dict[str, str]] = {"arguments": "json"}
     operator_extra_links = (AzurePortalLink(),)
     ui_color = "#e8f1fb"
+    start_from_trigger = True
 
     def __init__(self, *, planned_by: str | None = None, azure_conn_id: str = DEFAULT_CONNECTION, **fields: Any) -> None:
         arguments = {name: fields.pop(name) for name in (*self.required, *self.optional) if name in fields}
@@ -54,7 +55,6 @@ class StepOperator(BaseOperator):
         self.arguments = arguments
         self.planned_by = planned_by
         self.azure_conn_id = azure_conn_id
-        self.start_from_trigger = True
         self.start_trigger_args = StartTriggerArgs(
             trigger_cls="image_factory.triggers.step.StepTrigger",
             next_method="execute_complete",
