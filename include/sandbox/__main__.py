@@ -12,6 +12,7 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import quote
 
+from .proxy import execute
 from .server import as_json, connection, serve
 
 STATE = Path(os.environ.get("SANDBOX_STATE", ".demo/sandbox"))
@@ -61,6 +62,11 @@ def parser() -> argparse.ArgumentParser:
     faults.add_argument("--clear", nargs="?", const="", metavar="NAME", help="remove one rule, or all")
     skip = command("advance", "Skip ahead in time.")
     skip.add_argument("seconds", type=float)
+    around = command("exec", "Run a command whose calls to Azure's public hosts the sandbox answers: exec -- az group list")
+    around.add_argument(
+        "--speed", type=float, default=60.0, help="of the sandbox that is started where none serves the port (default: %(default)g)"
+    )
+    around.add_argument("words", nargs="+", metavar="COMMAND", help="what to run, after --")
     newer = command("publish", "Publish a newer platform image.")
     newer.add_argument("urn", help="publisher:offer:sku:version")
     return made
@@ -89,6 +95,8 @@ def main(arguments: list[str] | None = None) -> int:
                 _print(ask(state, port, "GET", "faults"))
         case "advance":
             _print(ask(state, port, "POST", "advance", {"seconds": given.seconds}))
+        case "exec":
+            return execute(given.words, state, port, speed=given.speed)
         case "publish":
             parts = given.urn.split(":")
             if len(parts) != 4:

@@ -17,12 +17,27 @@ from typing import Any
 import certifi
 import trustme
 import uvicorn
+from cryptography import x509
 
 from .blobs import ACCOUNT, account_sas
 from .sandbox import CLIENT, SUBSCRIPTION, TENANT, Sandbox
 from .wire import JSON_TYPE, Request, compact
 
-HOSTS = ("localhost", "127.0.0.1", "::1", "management.azure.com", "login.microsoftonline.com", "sandbox")
+# The names that the certificate carries: this machine's, and Azure's public hosts. Disks are read at `md-….z12.blob.storage.azure.net`.
+HOSTS = (
+    "localhost",
+    "127.0.0.1",
+    "::1",
+    "sandbox",
+    "management.azure.com",
+    "login.microsoftonline.com",
+    "login.windows.net",
+    "graph.microsoft.com",
+    "graph.windows.net",
+    "*.blob.core.windows.net",
+    "*.blob.storage.azure.net",
+    *(f"*.z{zone}.blob.storage.azure.net" for zone in range(51)),
+)
 
 
 @dataclass(frozen=True)
@@ -54,19 +69,27 @@ def identity(state: Path) -> dict[str, str]:
 
 
 def certificates(state: Path) -> Path:
-    """Make the authority and the server's certificate where they are missing. Returns the server's PEM file (key and chain)."""
+    """Make the authority and the server's certificate where they are missing or lack a name. Returns the server's PEM file (key and
+    chain)."""
     server = state / "server.pem"
-    if not (server.exists() and (state / "ca.pem").exists()):
+    if not (server.exists() and (state / "ca.pem").exists() and _names(server) >= set(HOSTS)):
         state.mkdir(parents=True, exist_ok=True)
         authority = trustme.CA(organization_name="Azure sandbox")
         issued = authority.issue_cert(*HOSTS)
         authority.cert_pem.write_to_path(str(state / "ca.pem"))
         server.touch(mode=0o600)
         issued.private_key_and_cert_chain_pem.write_to_path(str(server))
+        (state / "bundle.pem").unlink(missing_ok=True)
     bundle = state / "bundle.pem"
     if not bundle.exists():
         bundle.write_text(Path(certifi.where()).read_text() + "\n" + (state / "ca.pem").read_text())
     return server
+
+
+def _names(server: Path) -> set[str]:
+    """The hosts and addresses that a certificate file was issued for."""
+    found = x509.load_pem_x509_certificate(server.read_bytes()).extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    return {str(name.value) for name in found.value}
 
 
 def open_sandbox(state: Path, **options: Any) -> Sandbox:
