@@ -72,6 +72,7 @@ class ArmError(Exception):
         details: list[Json] | None = None,
         headers: dict[str, str] | None = None,
         gateway: bool = False,
+        additional: list[Json] | None = None,
     ) -> None:
         super().__init__(f"{status} {code}: {message}")
         self.status = status
@@ -81,6 +82,7 @@ class ArmError(Exception):
         self.details = details
         self.headers = headers or {}
         self.gateway = gateway
+        self.additional = additional
 
     def body(self) -> Json:
         """The inner error object, as it stands in a response or in a failed operation."""
@@ -91,6 +93,8 @@ class ArmError(Exception):
         error["message"] = self.message
         if self.target is not None:
             error["target"] = self.target
+        if self.additional is not None:
+            error["additionalInfo"] = self.additional
         return error
 
 
