@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .sandbox import Sandbox
     from .store import Resource
 
-Action = Callable[["Sandbox", "Call", "Resource"], Response]
+Action = Callable[["Sandbox", "Call", Any], Response]  # the third: the Resource, None for an unbound action
 Route = Callable[..., Response]
 
 
@@ -28,6 +28,8 @@ class ResourceType:
     family: ClassVar[str] = "operations"
     regional: ClassVar[bool] = True
     listed: ClassVar[bool] = True  # in the group's and the subscription's `resources`
+    levels: ClassVar[frozenset[str]] = frozenset({"group"})  # where it is: "group", "subscription"
+    unbound: ClassVar[frozenset[str]] = frozenset()  # actions that need no resource to be there, lower case
 
     def __init__(self) -> None:
         self.actions: dict[str, Action] = {}  # POST, lower case

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from . import locks, registration
 from .pages import list_of
 from .registry import TYPES, ResourceType, find_route
 from .wire import ArmError, Response
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from .call import Call
     from .sandbox import Sandbox
     from .store import Resource
+
+
+_WRITES = frozenset({"PUT", "PATCH"})
 
 
 def find(arm: Sandbox, call: Call) -> Callable[[], Response]:
@@ -74,17 +78,21 @@ def _route_resource(arm: Sandbox, call: Call, scope: list[str], rest: list[str])
 
 
 def _name(arm: Sandbox, call: Call, kind: ResourceType, scope: list[str], names: list[str]) -> None:
-    if len(scope) < 4:
+    if ("group" if len(scope) == 4 else "subscription") not in kind.levels:
         raise ArmError(404, "NotFound", f"No HTTP resource was found that matches the request URI '{call.base}{call.path}'.", gateway=True)
     _check_version(call, kind)
     kinds = kind.name.split("/")
     pairs = "/".join(f"{part}/{name}" for part, name in zip(kinds[1:], names, strict=True))
     call.type = kind.name
     call.name = names[-1]
-    call.id = f"/subscriptions/{scope[1]}/resourceGroups/{scope[3]}/providers/{kinds[0]}/{pairs}"
+    call.id = f"{_scope_id(scope)}/providers/{kinds[0]}/{pairs}"
     call.resource = arm.store.get(call.id)
     if len(names) > 1:
         call.parent = arm.store.get(call.id.rsplit("/", 2)[0])
+
+
+def _scope_id(scope: list[str]) -> str:
+    return f"/subscriptions/{scope[1]}" + (f"/resourceGroups/{scope[3]}" if len(scope) == 4 else "")
 
 
 def _unknown_type(namespace: str, kinds: list[str]) -> ArmError:
@@ -134,6 +142,8 @@ def require_group(arm: Sandbox, call: Call) -> Resource:
 def not_found(arm: Sandbox, call: Call, kind: ResourceType, id: str | None = None) -> ArmError:
     """ARM's 404 ResourceNotFound; below a missing parent it names the parent."""
     id = id or call.id
+    if not call.group:
+        return kind.missing(call) or ArmError(404, "ResourceNotFound", f"The Resource '{id}' was not found.", gateway=True)
     parts = id.split("/")
     depth = 9
     while depth < len(parts) and arm.store.get("/".join(parts[:depth])) is not None:
@@ -155,8 +165,11 @@ def not_found(arm: Sandbox, call: Call, kind: ResourceType, id: str | None = Non
 def _on_resource(arm: Sandbox, call: Call, kind: ResourceType) -> Response:
     resource, method = call.resource, call.method
     is_group = kind.name == "Microsoft.Resources/resourceGroups"
-    if not is_group:
+    if call.group and not is_group:
         require_group(arm, call)
+    if method in _WRITES:
+        registration.require(arm, call)
+    locks.check(arm, call)
     if method == "GET":
         if resource is None:
             raise not_found(arm, call, kind) if not is_group else group_not_found(call)
@@ -185,7 +198,7 @@ def _on_resource(arm: Sandbox, call: Call, kind: ResourceType) -> Response:
 def _below(arm: Sandbox, call: Call, kind: ResourceType) -> Response:
     """An action (POST) or a view (GET) of a resource."""
     is_group = kind.name == "Microsoft.Resources/resourceGroups"
-    if not is_group:
+    if call.group and not is_group:
         require_group(arm, call)
     handlers = kind.actions if call.method == "POST" else kind.views if call.method == "GET" else {}
     handler = handlers.get(call.action.lower())
@@ -197,20 +210,22 @@ def _below(arm: Sandbox, call: Call, kind: ResourceType) -> Response:
             f"for api version '{call.api_version}'.",
             gateway=True,
         )
-    if call.resource is None:
+    if call.resource is None and call.action.lower() not in kind.unbound:
         raise not_found(arm, call, kind) if not is_group else group_not_found(call)
+    locks.check(arm, call)
     return handler(arm, call, call.resource)
 
 
 def _collection(arm: Sandbox, call: Call, kind: ResourceType, scope: list[str], names: list[str]) -> Response:
     if call.method != "GET":
         raise kind.unsupported(call)
-    if len(scope) < 4:
+    if len(scope) < 4 and "subscription" not in kind.levels:
         return list_of(arm, call, kind, list(arm.store.of_type(scope[1], kind.name).values()))
-    require_group(arm, call)
+    if call.group:
+        require_group(arm, call)
     kinds = kind.name.split("/")
     parent = "/".join(f"{part}/{name}" for part, name in zip(kinds[1:], names, strict=False))
-    root = f"/subscriptions/{scope[1]}/resourceGroups/{scope[3]}/providers/{kinds[0]}/"
+    root = f"{_scope_id(scope)}/providers/{kinds[0]}/"
     if parent and arm.store.get(root + parent) is None:
         raise not_found(arm, call, TYPES["/".join(kinds[:-1]).lower()], root + parent)
     key = f"{root}{parent}{'/' if parent else ''}{kinds[-1]}".lower()

@@ -130,6 +130,12 @@ class Sandbox:
             self.store.commit()
             return response
 
+    def answer(self, request: Request) -> Response:
+        """Answer a request that the sandbox makes of itself, as a deployment does, within the request or event at hand. What happened so
+        far stands, whatever the answer."""
+        self.store.commit()
+        return self._answer(Call(request))
+
     def advance(self) -> None:
         """Let everything happen that is due by now."""
         now = self.clock.now()

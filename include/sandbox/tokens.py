@@ -75,13 +75,14 @@ def check(arm: Sandbox, call: Call) -> None:
         raise ArmError(
             401,
             "ExpiredAuthenticationToken",
-            f"The access token expiry UTC time '{_american(expiry)}' is earlier than current UTC time '{_american(arm.now)}'.",
+            f"The access token expiry UTC time '{american(expiry)}' is earlier than current UTC time '{american(arm.now)}'.",
             headers=challenge,
             gateway=True,
         )
 
 
-def _american(seconds: float) -> str:
+def american(seconds: float) -> str:
+    """Epoch seconds as ARM's messages print times."""
     moment = datetime.fromtimestamp(seconds, UTC)
     return f"{moment.month}/{moment.day}/{moment.year} {moment.hour % 12 or 12}:{moment:%M:%S} {'AM' if moment.hour < 12 else 'PM'}"
 

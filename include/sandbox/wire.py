@@ -129,6 +129,20 @@ def stamp(seconds: float) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%f") + "0+00:00"
 
 
+def zulu(seconds: float) -> str:
+    """Epoch seconds as ARM itself prints times: seven fractional digits and `Z`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "0Z"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as an ISO 8601 duration: `PT1M41.8478917S`."""
+    hours, rest = divmod(max(0.0, seconds), 3600)
+    minutes, rest = divmod(rest, 60)
+    shown = f"{rest:.7f}".rstrip("0").rstrip(".")
+    parts = (f"{int(hours)}H" if hours else "") + (f"{int(minutes)}M" if minutes else "")
+    return f"PT{parts}{shown}S" if shown != "0" or not parts else f"PT{parts}"
+
+
 def moment(text: str) -> float:
     """Epoch seconds of an ISO 8601 time; raises ValueError."""
     parsed = datetime.fromisoformat(text)

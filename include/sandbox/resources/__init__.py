@@ -6,7 +6,9 @@ from importlib import import_module
 
 FAMILIES = (
     "subscriptions",
+    "providers",
     "groups",
+    "deployments",
     "networks",
     "interfaces",
     "disks",

@@ -1,0 +1,54 @@
+"""What a deployment did, one operation per resource.
+
+Shape: the Resources OpenAPI document's DeploymentOperation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..pages import page_of
+from ..store import Resource
+from ..templates.hashing import murmur
+from ..wire import Json, Response, compact, duration, zulu
+
+if TYPE_CHECKING:
+    from ..call import Call
+    from ..sandbox import Sandbox
+
+
+def of(resource: Resource) -> list[Json]:
+    """What the deployment did, newest first."""
+    out = []
+    for key, step in resource.private["steps"].items():
+        if "started" not in step:
+            continue
+        ended = step.get("ended")
+        state = {"done": "Succeeded", "failed": "Failed"}.get(step["state"], "Running")
+        out.append(_operation(resource, key, "Create", state, step["started"], ended, step))
+    if resource.state == "Succeeded" and resource.properties.get("outputs"):
+        at = resource.private["started"]
+        out.append(_operation(resource, "outputs", "EvaluateDeploymentOutput", "Succeeded", at, at, None))
+    return out
+
+
+def _operation(resource: Resource, key: str, kind: str, state: str, started: float, ended: float | None, step: Json | None) -> Json:
+    id = f"{murmur(f'{resource.key} {key} {started}'.encode()):016X}"
+    properties: Json = {
+        "provisioningOperation": kind,
+        "provisioningState": state,
+        "timestamp": zulu(ended if ended is not None else started),
+        "duration": duration((ended if ended is not None else started) - started),
+        "trackingId": f"{id[:8]}-{id[8:12]}-4{id[13:16]}-8{id[1:4]}-{id[:12]}".lower(),
+        "statusCode": step.get("statusCode", "OK") if step else "OK",
+    }
+    if step is not None and "error" in step:
+        properties["statusMessage"] = {"error": step["error"]}
+    if step is not None:
+        properties["targetResource"] = {"id": step["id"], "resourceType": step["type"], "resourceName": step["name"]}
+    return {"id": f"{resource.id}/operations/{id}", "operationId": id, "properties": properties}
+
+
+def listed(arm: Sandbox, call: Call, resource: Resource) -> Response:
+    """The list of them, in pages."""
+    return page_of(arm, call, of(resource), lambda one: one, render=compact)

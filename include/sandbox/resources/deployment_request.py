@@ -1,0 +1,169 @@
+"""What a deployment's request says: its template, parameters and mode, and the plan that they make."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from ..call import Call
+from ..registry import field
+from ..routing import find
+from ..templates.plan import Plan
+from ..templates.scope import Scope
+from ..wire import ArmError, Json, Request
+from .providers import document
+from .subscriptions import cloud, describe, tenant
+
+if TYPE_CHECKING:
+    from ..sandbox import Sandbox
+
+
+def mode_of(body: Json) -> str:
+    """Incremental or Complete. Raises ArmError 400 for another."""
+    mode = str(field(body, "properties.mode", str, "Incremental"))
+    if mode.lower() not in ("incremental", "complete"):
+        raise _malformed(f"Error converting value \"{mode}\" to type 'DeploymentMode'. Path 'properties.mode'.")
+    return mode.capitalize()
+
+
+def _malformed(text: str) -> ArmError:
+    return ArmError(
+        400,
+        "InvalidRequestContent",
+        f"The request content was invalid and could not be deserialized: '{text}'.",
+        gateway=True,
+    )
+
+
+def template_of(body: Json) -> Json:
+    """The request's template. Raises ArmError 400 for none, or for a link (the sandbox never goes to the network)."""
+    properties = body.get("properties")
+    if not isinstance(properties, dict):
+        raise _malformed("Required property 'properties' not found in JSON. Path ''.")
+    link = properties.get("templateLink")
+    if isinstance(link, dict):
+        shown = link.get("uri") or link.get("id") or ""
+        raise ArmError(
+            400,
+            "InvalidContentLink",
+            f"Unable to download deployment content from '{shown}'. Please see https://aka.ms/arm-deploy for usage details.",
+            gateway=True,
+        )
+    template = properties.get("template")
+    if isinstance(template, str):
+        try:
+            template = json.loads(template)
+        except json.JSONDecodeError:
+            template = None
+    if not isinstance(template, dict):
+        raise ArmError(
+            400,
+            "InvalidTemplate",
+            "Deployment template validation failed: 'The template is missing or is not a JSON object.'.",
+            gateway=True,
+        )
+    return template
+
+
+def parameters_of(body: Json) -> Json:
+    properties = body["properties"]
+    if isinstance(properties.get("parametersLink"), dict):
+        raise ArmError(
+            400,
+            "InvalidContentLink",
+            f"Unable to download deployment content from '{properties['parametersLink'].get('uri', '')}'. "
+            "Please see https://aka.ms/arm-deploy for usage details.",
+            gateway=True,
+        )
+    given: Any = properties.get("parameters")
+    if isinstance(given, str):
+        try:
+            given = json.loads(given)
+        except json.JSONDecodeError:
+            given = None
+        if not isinstance(given, dict):
+            raise _malformed("Error converting value to type 'DeploymentParameters'. Path 'properties.parameters'.")
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        raise _malformed("Cannot deserialize the current JSON value into type 'DeploymentParameters'. Path 'properties.parameters'.")
+    if "$schema" in given and isinstance(given.get("parameters"), dict):
+        return dict(given["parameters"])
+    return dict(given)
+
+
+def make_plan(arm: Sandbox, call: Call, body: Json) -> Plan:
+    """The plan of a request. Raises ArmError 400."""
+    template = template_of(body)
+    mode = mode_of(body)
+    if body["properties"].get("onErrorDeployment") is not None:
+        raise ArmError(
+            400, "InvalidOnErrorDeployment", "The property 'onErrorDeployment' is not supported for this deployment.", gateway=True
+        )
+    if not call.group:
+        if not field(body, "location"):
+            raise ArmError(400, "LocationRequired", "The location property is required for this definition.", gateway=True)
+        if mode == "Complete":
+            raise ArmError(
+                400,
+                "InvalidDeployment",
+                "The deployment mode 'Complete' is not supported at subscription scope. Please see https://aka.ms/deploy-to-subscription "
+                "for usage details.",
+                gateway=True,
+            )
+    return plan_of(arm, call.id, body, template, parameters_of(body), started=arm.now, content=call.body)
+
+
+def scope_of(arm: Sandbox, id: str, deployment: Json) -> Scope:
+    """Where the deployment `id` happens."""
+    subscription, group = id.split("/")[2], id.split("/")[4] if "/resourcegroups/" in id.lower() else ""
+    found = arm.store.get(f"/subscriptions/{subscription}/resourceGroups/{group}") if group else None
+    shown = describe(arm, subscription)
+    base = deployment["base"]
+
+    def provider_of(namespace: str) -> Json | None:
+        try:
+            return document(arm, subscription, namespace)
+        except ArmError:
+            return None
+
+    return Scope(
+        subscription={key: shown[key] for key in ("id", "subscriptionId", "tenantId", "displayName")},
+        tenant=tenant(arm),
+        environment=cloud(base),
+        deployment={key: value for key, value in deployment.items() if key != "base"},
+        group=found.body if found is not None else None,
+        provider_of=provider_of,
+    )
+
+
+def plan_of(
+    arm: Sandbox, id: str, body: Json, template: Json, parameters: Json, *, started: float, content: bytes = b"", base: str = ""
+) -> Plan:
+    """The plan of a deployment. Raises ArmError 400 InvalidTemplate."""
+    guids = 0
+
+    def new_guid() -> str:
+        nonlocal guids
+        guids += 1
+        return arm.guid("newGuid", id.lower(), started, guids)
+
+    deployment = {
+        "base": base,
+        "name": id.rsplit("/", 1)[1],
+        "properties": {
+            "template": {key: value for key, value in template.items() if key in ("$schema", "contentVersion")},
+            "mode": str(body["properties"].get("mode", "Incremental")).capitalize(),
+            "provisioningState": "Accepted",
+        },
+    }
+    return Plan(template, parameters, scope_of(arm, id, deployment), started=started, new_guid=new_guid, body=content)
+
+
+def preflight(arm: Sandbox, call: Call, plan: Plan) -> None:
+    """What ARM refuses before anything starts: types, api-versions and namespaces that there are not. Raises ArmError."""
+    for one in plan.resources:
+        found = Call(Request("PUT", f"{call.base}{quote(one.id)}?api-version={one.api_version}"))
+        found.subscription = found.segments[1]
+        find(arm, found)
