@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from include.steps.arm_error import of_exception
@@ -40,13 +40,35 @@ async def replicate(
     :return: ``{"regions": {name: "Completed"}}``.
     :raises StepError: ``ReplicationFailed``: names the failed regions and the good ones; kind ``redo`` when the version is gone.
     """
-    return await _Replication(Version(azure, resource_group, gallery, definition, version), target_regions, timeout).run()
+    return await Replication(Version(azure, resource_group, gallery, definition, version), target_regions, timeout).run()
 
 
-class _Replication:
-    def __init__(self, version: Version, target_regions: list[Region], timeout: float) -> None:
+class Replication:
+    """One version on its way to the regions that it is to have.
+
+    :param remove: regions that it is not to have; the home region stays whatever is said here.
+    :param replica_count: new counts of regions that are there already.
+    :param excluded: the exclude flag of the regions that are added; None takes the version's own.
+    :param allow_deletion: what ``allowDeletionOfReplicatedLocations`` is in the end; it is on while a region is removed.
+    """
+
+    def __init__(
+        self,
+        version: Version,
+        target_regions: list[Region],
+        timeout: float,
+        *,
+        remove: Collection[str] = (),
+        replica_count: Mapping[str, int] | None = None,
+        excluded: bool | None = None,
+        allow_deletion: bool = False,
+    ) -> None:
         self.version = version
         self.wanted = {normal(region["name"]): region for region in target_regions}
+        self.unwanted = {normal(name) for name in remove}
+        self.replica_count = dict(replica_count or {})
+        self.excluded = excluded
+        self.allow_deletion = allow_deletion
         self.deadline = asyncio.get_running_loop().time() + timeout
         self.repairs: Counter[str] = Counter()
         self.puts = 0
@@ -59,15 +81,19 @@ class _Replication:
         pauses = self.version.pauses()
         while True:
             resource = await self.settled()
-            missing = [name for name in self.wanted if name not in present(resource)]
+            there = present(resource)
+            missing = [name for name in self.wanted if name not in there]
+            unwanted = [name for name in there if name in self.unwanted and name != normal(resource["location"])]
             state = {name: states(resource).get(name, "Unknown") for name in self.wanted}
             failed = [name for name in self.wanted if state[name] == "Failed"]
-            if missing:
-                await self.add(resource, missing)
+            if missing or unwanted or self.recounted(there) != there:
+                await self.change(resource, missing, unwanted)
                 pauses = self.version.pauses()
             elif failed:
                 await self.repair(resource, failed, state)
                 pauses = self.version.pauses()
+            elif self.unwanted and _allows_deletion(resource) != self.allow_deletion:
+                await self.put(resource)
             elif all(one == "Completed" for one in state.values()):
                 return {"regions": state}
             elif not self.left():
@@ -83,9 +109,17 @@ class _Replication:
             raise gone(f"Version {self.version.version}", "publish_version")
         return resource
 
-    async def add(self, resource: Resource, missing: list[str]) -> None:
-        log.info("Adding %s.", ", ".join(missing))
-        await self.put(resource, add=missing)
+    async def change(self, resource: Resource, missing: list[str], unwanted: list[str]) -> None:
+        said = [f"adding {', '.join(missing)}"] * bool(missing) + [f"removing {', '.join(unwanted)}"] * bool(unwanted)
+        log.info("Version %s: %s.", self.version.version, " and ".join(said) or "setting replica counts")
+        await self.put(resource, add=missing, remove=unwanted)
+
+    def recounted(self, there: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """The regions that are there with the replica counts that they are to have."""
+        return {
+            name: {**item, "regionalReplicaCount": self.replica_count[name]} if name in self.replica_count else item
+            for name, item in there.items()
+        }
 
     async def put(self, resource: Resource, *, add: Collection[str] = (), remove: Collection[str] = ()) -> bool:
         """Put the list that is there without ``remove`` and with ``add``; False when another update came first, whose result is to be
@@ -98,11 +132,14 @@ class _Replication:
                 f"The region list of {self.version.id} was put {PUTS} times and is still not as it was put",
                 "Find who else updates this version (a pipeline, Terraform) and let only one of them do it; then clear this task.",
             )
-        excluded = bool(resource["properties"]["publishingProfile"].get("excludeFromLatest"))
-        kept = [item for name, item in present(resource).items() if name not in remove]
+        own = bool(resource["properties"]["publishingProfile"].get("excludeFromLatest"))
+        excluded = own if self.excluded is None else self.excluded
+        kept = [item for name, item in self.recounted(present(resource)).items() if name not in remove]
         new = [to_arm(self.wanted[name], excluded=excluded, luns=luns(resource)) for name in add]
         try:
-            self.started = await self.version.put(update(resource, regions=[*kept, *new], allow_deletion=bool(remove)))
+            self.started = await self.version.put(
+                update(resource, regions=[*kept, *new], allow_deletion=bool(remove) or self.allow_deletion)
+            )
         except Exception as error:
             failure = of_exception(error)
             if failure.kind != "adopt":
@@ -173,6 +210,10 @@ async def wait_until_replicated(
         if asyncio.get_running_loop().time() > deadline:
             raise _too_slow(one, state)
         await asyncio.sleep(next(pauses))
+
+
+def _allows_deletion(resource: Resource) -> bool:
+    return bool((resource["properties"].get("safetyProfile") or {}).get("allowDeletionOfReplicatedLocations"))
 
 
 def _too_slow(version: Version, state: dict[str, str]) -> StepError:

@@ -60,7 +60,7 @@ class Version:
             now = (state, progress.get(region, 0))
             if self._told.get(region) != now and state != "Unknown":
                 self._told[region] = now
-                log.info("%s %s", region, f"{now[1]} %" if state == "Replicating" else state)
+                log.info("Version %s: %s %s", self.version, region, f"{now[1]} %" if state == "Replicating" else state)
 
     async def settle(
         self, run: str | None, timeout: float, started: Started | None = None, kind: str = FLAGS

@@ -32,7 +32,7 @@ def _dag_id(recipe: str) -> str:
 
 def test_the_dag_files_import(dag_bag: DagBag) -> None:
     assert dag_bag.import_errors == {}
-    assert set(dag_bag.dags) == {_dag_id(name) for name in SHIPPED}
+    assert {dag_id for dag_id in dag_bag.dags if dag_id.startswith("build_")} == {_dag_id(name) for name in SHIPPED}
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -109,7 +109,7 @@ def _bag_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> DagBag:
 def test_a_broken_recipe_is_one_import_error_and_hides_no_other_image(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bag = _bag_of(folder, monkeypatch)
 
-    assert list(bag.dags) == ["build_ubuntu_2404_base"]
+    assert [dag_id for dag_id in bag.dags if dag_id.startswith("build_")] == ["build_ubuntu_2404_base"]
     (error,) = bag.import_errors.values()
     assert "broken.yaml" in error
     assert "colour" in error
@@ -127,7 +127,7 @@ def test_reading_the_dag_files_imports_no_azure_sdk() -> None:
     """The SDK costs two seconds and 120 MB in every process that reads DAG files."""
     script = (
         "import sys, runpy, json\n"
-        "for file in ('build_images', 'broken_recipes'): runpy.run_path(f'dags/{file}.py')\n"
+        "for file in ('build_images', 'broken_recipes', 'replicate_versions'): runpy.run_path(f'dags/{file}.py')\n"
         "print(json.dumps(sorted(name for name in sys.modules if name == 'azure' or name.startswith('azure.'))))\n"
     )
 

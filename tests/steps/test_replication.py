@@ -51,7 +51,11 @@ async def test_progress_is_logged_once_per_change_and_region(caplog: pytest.LogC
     line = await published()
     caplog.set_level(logging.INFO, logger="include.steps.version")
     await line.run("replicate")
-    said = [message for message in caplog.messages if message.startswith(("northeurope", "eastus2"))]
+    said = [
+        message.removeprefix(f"Version {VERSION}: ")
+        for message in caplog.messages
+        if ": northeurope " in message or ": eastus2 " in message
+    ]
     assert "northeurope Completed" in said
     assert any(message.startswith("eastus2 ") and message.endswith(" %") for message in said)
     assert len(said) == len(set(said))

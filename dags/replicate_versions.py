@@ -1,0 +1,168 @@
+"""# Replicate versions
+
+Regions of versions that exist already.
+
+**`replicate_<recipe>`**, daily and after each build: brings the versions of the run's day, and the one that people get, to the
+regions that the recipe names *now*, with its replica counts; a region that failed, or that somebody took away, is mended. It removes
+nothing unless the form says so. To bring older versions to a region that was added today, backfill it:
+
+```
+airflow backfill create --dag-id replicate_<recipe> --from-date 2026-11-01 --to-date 2026-11-24
+```
+
+**`backfill_regions`**, by hand: adds regions to any versions of any definition, and removes them. It plans first, and writes nothing
+until *Dry run* is off.
+
+Both: what a region has (replica count, storage type, encryption, exclude flag) goes back as it was; a failed region is put again,
+then removed and added again, and delays no other; the home region is never removed; an old version never becomes `latest` in a region
+that it is brought to. A run that was partly done names the versions and regions that are missing: clear the task `change_regions`, and
+it does those.
+"""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, Param, ParamsDict, get_parsing_context
+
+from image_factory.operators.regions import (
+    ChangeRegionsOperator,
+    PlanRecipeRegionsOperator,
+    PlanRegionChangeOperator,
+    ReportRegionsOperator,
+)
+from include.factory.catalogue import Catalogue, load_catalogue
+from include.factory.folder import catalogue_folder
+from include.factory.recipe import Recipe
+from include.factory.region import NAMES
+
+PLAN = "plan"
+# After the night's builds, which bring their versions to their regions themselves.
+DAILY = "0 6 * * *"
+
+RUN = {
+    "at": "{{ (dag_run.logical_date or dag_run.run_after).isoformat() }}",
+    "run_type": "{{ dag_run.run_type }}",
+    "params": "{{ params | tojson }}",
+}
+
+AT_ONCE = Param(10, type="integer", minimum=1, maximum=50, title="At once", description="Versions in work at the same time.")
+REASON = Param("", type="string", title="Reason", description="Is kept with the run.", maxLength=200)
+
+
+def chain_of(plan: Any) -> None:
+    """plan -> change -> report; the report tells how things are whatever became of the change, and does not decide about the run."""
+    change = ChangeRegionsOperator(task_id="change_regions", planned_by=PLAN)
+    report = ReportRegionsOperator(task_id="report_regions", planned_by=PLAN).as_teardown(setups=plan.as_setup())
+    plan >> change >> report
+
+
+def replicate_dag(recipe: Recipe) -> DAG:
+    """The DAG that keeps one recipe's regions."""
+    asset = Asset(name=f"{recipe.publish.gallery}/{recipe.definition}", group="azure-compute-gallery")
+    with DAG(
+        dag_id=f"replicate_{recipe.name.replace('-', '_')}",
+        dag_display_name=f"replicate {recipe.name}",
+        description=f"Regions of {recipe.name} as the recipe says them",
+        doc_md=__doc__,
+        schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable(DAILY, timezone="UTC"), assets=[asset]),
+        catchup=False,
+        max_active_runs=4,
+        tags=["replicate", recipe.os.type, recipe.publish.gallery],
+        default_args={"owner": recipe.owner},
+    ) as dag:
+        chain_of(PlanRecipeRegionsOperator(task_id=PLAN, recipe=recipe.name, run=RUN))
+    # Last: every operator made while its DAG has params takes a deep copy of them.
+    dag.params = ParamsDict(
+        {
+            "remove_others": Param(
+                False, type="boolean", title="Remove other regions", description="Un-replicate from regions that the recipe does not name."
+            ),
+            "at_once": AT_ONCE,
+            "dry_run": Param(False, type="boolean", title="Dry run", description="Print the plan and stop."),
+            "reason": REASON,
+        }
+    )
+    return dag
+
+
+def backfill_dag(catalogue: Catalogue) -> DAG:
+    """The DAG for any versions and regions, by hand."""
+    recipes = list(catalogue.recipes.values())
+    regions = sorted(NAMES)
+    with DAG(
+        dag_id="backfill_regions",
+        dag_display_name="backfill regions",
+        description="Add regions to versions that exist, or remove them",
+        doc_md=__doc__,
+        schedule=None,
+        max_active_runs=4,
+        tags=["replicate", "by hand"],
+    ) as dag:
+        chain_of(PlanRegionChangeOperator(task_id=PLAN, form="{{ params | tojson }}"))
+    dag.params = ParamsDict(
+        {
+            "resource_group": _text("Resource group", "Of the gallery.", {recipe.publish.resource_group for recipe in recipes}),
+            "gallery": _text("Gallery", "Its name.", {recipe.publish.gallery for recipe in recipes}),
+            "definition": _text("Image definition", "Its name.", {recipe.definition for recipe in recipes}),
+            "versions": Param(
+                "last:10",
+                type="string",
+                minLength=1,
+                title="Versions",
+                description="With commas: 2026.1123.13000, a pattern 2026.11*, a range 2026.1101.0..2026.1130.0, last:10, or *.",
+            ),
+            "add": Param(
+                [],
+                type="array",
+                items={"type": "string", "enum": regions},
+                examples=regions,
+                title="Add regions",
+                description="To each version.",
+            ),
+            "remove": Param(
+                [],
+                type="array",
+                items={"type": "string", "enum": regions},
+                examples=regions,
+                title="Remove regions",
+                description="From each version. Its home region stays.",
+            ),
+            "replica_count": Param(1, type="integer", minimum=1, maximum=100, title="Replicas", description="In each added region."),
+            "storage_account_type": Param(
+                "Standard_LRS", type="string", enum=["Standard_LRS", "Standard_ZRS", "Premium_LRS"], title="Storage of added replicas"
+            ),
+            "order": Param("newest first", type="string", enum=["newest first", "oldest first"], title="Order"),
+            "at_once": AT_ONCE,
+            "dry_run": Param(
+                True, type="boolean", title="Dry run", description="Print the plan (versions, regions, gigabytes, rough cost) and stop."
+            ),
+            "reason": REASON,
+        }
+    )
+    return dag
+
+
+def _text(title: str, description: str, examples: set[str]) -> Param:
+    known = sorted(examples)
+    return Param(known[0] if len(known) == 1 else None, type="string", minLength=1, examples=known, title=title, description=description)
+
+
+def build_dags() -> dict[str, DAG]:
+    """All of them; or, in a process that will run one task, just its DAG."""
+    gc.disable()  # nothing made here is garbage
+    try:
+        catalogue = load_catalogue(catalogue_folder())
+        wanted = get_parsing_context().dag_id
+        dags = {} if wanted not in (None, "backfill_regions") else {"backfill_regions": backfill_dag(catalogue)}
+        for recipe in catalogue.recipes.values():
+            dag_id = f"replicate_{recipe.name.replace('-', '_')}"
+            if wanted in (None, dag_id):
+                dags[dag_id] = replicate_dag(recipe)
+        return dags
+    finally:
+        gc.enable()
+
+
+globals().update(build_dags())

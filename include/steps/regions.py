@@ -1,0 +1,244 @@
+"""Regions of many versions at once: planned, changed, and told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from include.steps import gallery_versions
+from include.steps.arm_error import of_exception
+from include.steps.azure import Azure
+from include.steps.errors import StepError, StepSkipped
+from include.steps.look import step
+from include.steps.replication import Replication
+from include.steps.target_region import Region
+from include.steps.version import Version
+
+if TYPE_CHECKING:
+    from include.factory.image_version import ImageVersion
+    from include.factory.region_change import RegionChange, RegionPlan
+
+log = logging.getLogger(__name__)
+
+
+@step
+async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
+    """Plan what is asked of the versions of a definition, before the first write.
+
+    :param form: the fields of :class:`include.factory.region_change.RegionChange` (an object, or JSON text of one), where ``add`` may
+        hold region names, which then take ``replica_count`` and ``storage_account_type`` beside it; and ``dry_run``: print and stop.
+    :return: ``{"versions": [names to change], "steps": {"change_regions", "report_regions": arguments}}``.
+    :raises StepSkipped: a dry run, or nothing to do; its result is the same object.
+    :raises StepError: ``BadParameter``: every field that is wrong, with the cure; ``DefinitionNotFound``.
+    """
+    from include.factory.version_selection import select
+
+    fields = dict(json.loads(form) if isinstance(form, str) else form)
+    dry_run = bool(fields.pop("dry_run", False))
+    log.info("Asked for%s: %s", f" because {reason}" if (reason := fields.pop("reason", None)) else "", fields)
+    asked = _asked(fields)
+    path = {"resource_group": asked.resource_group, "gallery": asked.gallery, "definition": asked.definition}
+    versions = await gallery_versions.read(azure, **path)
+    try:
+        chosen = select(asked.versions, versions)
+    except ValueError as error:
+        raise _bad([f"versions: {error}"]) from error
+    return await _planned(azure, asked, chosen, versions, dry_run)
+
+
+@step
+async def plan_recipe(azure: Azure, *, recipe: str, run: dict[str, Any]) -> dict[str, Any]:
+    """Plan the regions of a recipe's versions as the recipe says them now.
+
+    The versions are those whose number is of the run's day (UTC), as ``publish.version`` makes numbers; and the one that people get
+    (the newest included in latest), unless the run is one of a backfill.
+
+    :param recipe: name of a recipe of the catalogue.
+    :param run: ``{"at": ISO time, "run_type", "params": {"dry_run", "remove_others", "at_once"}}``; params may be JSON text.
+    :return: as :func:`plan`.
+    :raises StepSkipped: a dry run, or nothing to do.
+    :raises StepError: ``RecipeBroken``, ``BadParameter``.
+    """
+    from include.factory.catalogue import RecipeError, load_recipe
+    from include.factory.folder import catalogue_folder
+    from include.factory.image_version import newest_included
+    from include.factory.version import parse_version, version_of
+
+    try:
+        chosen_recipe = await asyncio.to_thread(load_recipe, catalogue_folder(), recipe)
+    except RecipeError as error:
+        raise StepError("permanent", "RecipeBroken", str(error), "Correct the recipe; then clear this task.") from error
+    params = run.get("params") or {}
+    params = json.loads(params) if isinstance(params, str) else params
+    publish = chosen_recipe.publish
+    day = datetime.fromisoformat(run["at"]).replace(hour=0, minute=0, second=0, microsecond=0)
+    first, last = (parse_version(version_of(publish.version, at)) for at in (day, day + timedelta(days=1, seconds=-1)))
+    asked = _asked(
+        {
+            "resource_group": publish.resource_group,
+            "gallery": publish.gallery,
+            "definition": chosen_recipe.definition,
+            "versions": "..".join(".".join(map(str, number)) for number in (first, last)),
+            "add": [region.model_dump() for region in chosen_recipe.target_regions],
+            "set_replica_count": True,
+            "timeout": chosen_recipe.replicate.timeout,
+            **{name: params[name] for name in ("remove_others", "at_once") if params.get(name) is not None},
+        }
+    )
+    versions = await gallery_versions.read(
+        azure, resource_group=publish.resource_group, gallery=publish.gallery, definition=chosen_recipe.definition
+    )
+    chosen = [version for version in versions if first <= version.number <= last]
+    front = newest_included(versions)
+    if front is not None and run.get("run_type") != "backfill" and front.name not in {version.name for version in chosen}:
+        chosen.append(front)
+    return await _planned(azure, asked, chosen, versions, bool(params.get("dry_run")))
+
+
+def _asked(form: dict[str, Any]) -> RegionChange:
+    from pydantic import ValidationError
+
+    from include.factory.region_change import RegionChange
+
+    fields = {name: value for name, value in form.items() if value is not None}
+    own = {name: fields.pop(name) for name in ("replica_count", "storage_account_type") if name in fields}
+    fields["add"] = [{"name": one, **own} if isinstance(one, str) else one for one in fields.get("add") or ()]
+    try:
+        return RegionChange.model_validate(fields)
+    except ValidationError as error:
+        raise _bad([f"{'.'.join(map(str, one['loc']))}: {one['msg']}".removeprefix(": ") for one in error.errors()]) from error
+
+
+def _bad(problems: list[str]) -> StepError:
+    text = f"The run cannot be as asked: {'; '.join(problems)}"
+    return StepError("permanent", "BadParameter", text, "Start a new run with other values.", details=problems)
+
+
+async def _planned(
+    azure: Azure, asked: RegionChange, chosen: list[ImageVersion], versions: list[ImageVersion], dry_run: bool
+) -> dict[str, Any]:
+    from include.factory.image_version import newest_first
+    from include.factory.region_change import arguments_of, plan_regions, region_plan_text
+
+    path = {"resource_group": asked.resource_group, "gallery": asked.gallery, "definition": asked.definition}
+    read = await gallery_versions.with_states(azure, [version.name for version in chosen], **path)
+    made = plan_regions(asked, newest_first(read), versions)
+    log.info("%s", region_plan_text(asked, made))
+    document = {"versions": [change.version for change in made.changes], "steps": arguments_of(asked, made)}
+    if dry_run:
+        raise StepSkipped("This is a dry run: the plan is in the log, and nothing was written.", document)
+    if not made.changes:
+        raise StepSkipped(_nothing(chosen, made), document)
+    return document
+
+
+def _nothing(chosen: list[ImageVersion], made: RegionPlan) -> str:
+    if not chosen:
+        return "No version is meant: nothing to do."
+    if made.left_out:
+        return f"Nothing can be done: {'; '.join(f'{version}: {reason}' for version, reason in made.left_out.items())}."
+    return f"{len(made.right)} version(s) have their regions already: nothing to do."
+
+
+async def change(
+    azure: Azure,
+    *,
+    resource_group: str,
+    gallery: str,
+    definition: str,
+    target_regions: list[Region],
+    versions: list[dict[str, Any]],
+    at_once: int = 10,
+    timeout: float = 21600,
+) -> dict[str, Any]:
+    """Change the regions of each version, ``at_once`` at a time; one that fails delays no other.
+
+    Run again, it does what is left.
+
+    :param target_regions: settings of the regions to add, ``{"name", "replica_count", "storage_account_type", "encryption_set"|None}``.
+    :param versions: in order, the fields of :class:`include.factory.region_change.VersionChange` each.
+    :param timeout: seconds for each version.
+    :return: ``{"versions": {version: {region: state}}}``.
+    :raises StepError: ``PartlyReplicated``: some are done, and the others and their regions are named; kind ``transient`` when waiting
+        is all that is missing.
+    """
+    settings = {region["name"]: region for region in target_regions}
+    gate = asyncio.Semaphore(at_once)
+    done: dict[str, dict[str, str]] = {}
+    failures: dict[str, StepError] = {}
+
+    async def one(asked: dict[str, Any]) -> None:
+        name = asked["version"]
+        async with gate:
+            try:
+                done[name] = await _change(Version(azure, resource_group, gallery, definition, name), settings, asked, timeout)
+            except Exception as error:
+                failures[name] = error if isinstance(error, StepError) else of_exception(error)
+                log.error("Version %s: %s", name, failures[name])
+            log.info("%d of %d versions are done, %d failed.", len(done), len(versions), len(failures))
+
+    await asyncio.gather(*map(one, versions))
+    if failures:
+        raise _partly(done, failures)
+    return {"versions": done}
+
+
+async def _change(version: Version, settings: dict[str, Region], asked: dict[str, Any], timeout: float) -> dict[str, str]:
+    wanted = [*asked.get("add", ()), *asked.get("repair", ())]
+    replication = Replication(
+        version,
+        [settings[name] for name in wanted],
+        timeout,
+        remove=asked.get("remove", ()),
+        replica_count=asked.get("replica_count"),
+        excluded=asked.get("excluded", True),
+        allow_deletion=asked.get("allow_deletion", False),
+    )
+    regions: dict[str, str] = (await replication.run())["regions"]
+    return regions
+
+
+def _partly(done: dict[str, dict[str, str]], failures: dict[str, StepError]) -> StepError:
+    waiting = all(failure.kind in ("transient", "adopt") for failure in failures.values())
+    named = "; ".join(f"{version}: {failure.message}" for version, failure in sorted(failures.items()))
+    return StepError(
+        "transient" if waiting else "permanent",
+        "PartlyReplicated",
+        f"{len(done)} of {len(done) + len(failures)} versions are done, {len(failures)} are not. {named}",
+        next(iter(failures.values())).cure.rstrip(".") + ". Clear this task: it does what is left, and nothing twice.",
+        details={"done": sorted(done), "failed": {version: failure.as_dict() for version, failure in failures.items()}},
+    )
+
+
+async def report(
+    azure: Azure, *, resource_group: str, gallery: str, definition: str, versions: list[str], regions: list[str]
+) -> dict[str, Any]:
+    """Read how the versions are now, whatever became of the change, and print a table of versions and regions.
+
+    :param regions: the regions that the versions are to have; others that they have are shown, too.
+    :return: ``{"table": Markdown, "complete": number of versions that are Completed in all of ``regions``, "incomplete": {version:
+        {region: state}}}``.
+    """
+    read = await gallery_versions.with_states(azure, versions, resource_group=resource_group, gallery=gallery, definition=definition)
+    read.sort(key=lambda version: version.number, reverse=True)
+    columns = list(dict.fromkeys([*regions, *(name for version in read for name in version.regions)]))
+    rows = [[version.name, *(version.regions[name].state if name in version.regions else "-" for name in columns)] for version in read]
+    table = _table(["version", *columns], rows)
+    incomplete = {
+        version.name: {name: version.regions[name].state if name in version.regions else "Absent" for name in regions}
+        for version in read
+        if any(name not in version.regions or version.regions[name].state != "Completed" for name in regions)
+    }
+    log.info("%s/%s, as it is now:\n%s", gallery, definition, table)
+    if incomplete:
+        log.warning("Not Completed everywhere: %s", ", ".join(incomplete))
+    return {"table": table, "complete": len(read) - len(incomplete), "incomplete": incomplete}
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    lines = [head, ["-" * width for width in widths], *rows]
+    return "\n".join("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines)
