@@ -13,11 +13,12 @@ CONNECTION = "AIRFLOW_CONN_AZURE_IMAGE_FACTORY"
 
 
 def base_environment(settings: Settings) -> dict[str, str]:
-    """What every component gets: this process's environment without another Airflow's settings, and the project on the import path."""
+    """What every component gets: this process's environment without another Airflow's settings, and this project on the import path,
+    before any other copy of it that may be installed."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW_", "AIRFLOW__", "PYTHONPATH"))}
     if settings.recipes is not None:
         inherited["IMAGE_FACTORY_RECIPES"] = str(settings.recipes)
-    return {**inherited, "PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
+    return {**inherited, "PYTHONPATH": os.pathsep.join((str(PROJECT), str(PROJECT / "plugins"))), "PYTHONUNBUFFERED": "1"}
 
 
 def airflow_environment(settings: Settings, database_urls: tuple[str, str | None]) -> dict[str, str]:
