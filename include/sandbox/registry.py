@@ -155,6 +155,10 @@ def required(body: Any, path: str, kind: type | tuple[type, ...] = str, *, targe
     return value
 
 
+def invalid(message: str, target: str | None = None) -> ArmError:
+    return ArmError(400, "InvalidParameter", message, target=target)
+
+
 def wrong_type(path: str, value: Any) -> ArmError:
     name = path.removeprefix("properties.")
     return ArmError(400, "InvalidParameter", f"The value of parameter {name} is invalid: {value!r}.", target=name)

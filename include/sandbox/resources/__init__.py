@@ -15,6 +15,7 @@ FAMILIES = (
     "marketplace",
     "sizes",
     "virtual_machines",
+    "machine_provisioning",
     "power",
     "run_commands",
     "images",

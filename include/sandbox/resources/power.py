@@ -10,6 +10,7 @@ from .. import guest, operations
 from ..content import DISK, disk_content
 from ..events import event
 from ..wire import ArmError, Json, Response
+from .machine_update import bump
 from .sizes import check_quota, find_size
 from .virtual_machines import MACHINES
 
@@ -78,7 +79,7 @@ def _moved(arm: Sandbox, operation: Json, resource: Resource | None, to: str | N
     set_power(arm, resource, to)
     if again:
         boot(arm, resource)
-    MACHINES.bump(arm, resource)
+    bump(arm, resource)
 
 
 def set_power(arm: Sandbox, machine: Resource, power: str) -> None:

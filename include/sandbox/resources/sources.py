@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..content import DISK, IMAGE, MACHINE, SNAPSHOT, VERSION, Origin, of_disk, of_machine, of_stored
-from ..registry import field, required
+from ..registry import field, invalid, required
 from ..store import Resource
 from ..wire import ArmError, Json
 from .images import arm_not_found
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from ..sandbox import Sandbox
 
 _SUPPORTED = ("trustedlaunchsupported", "confidentialvmsupported", "trustedlaunchandconfidentialvmsupported")
-
-
-def invalid(message: str, target: str | None = None) -> ArmError:
-    return ArmError(400, "InvalidParameter", message, target=target)
 
 
 def named(body: Json) -> dict[str, str]:
