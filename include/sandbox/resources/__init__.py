@@ -20,6 +20,8 @@ FAMILIES = (
     "run_commands",
     "images",
     "galleries",
+    "definitions",
+    "soft_delete",
     "versions",
 )
 

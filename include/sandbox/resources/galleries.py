@@ -1,4 +1,4 @@
-"""Galleries and their image definitions."""
+"""Galleries, and what they share with their definitions and versions."""
 
 from __future__ import annotations
 
@@ -6,29 +6,19 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import operations
-from ..content import DEFINITION, GALLERY
+from ..content import GALLERY
 from ..events import event
-from ..registry import ResourceType, field, one_of, register, required
+from ..registry import ResourceType, field, register
 from ..store import Resource
 from ..wire import ArmError, Json, Response
+from . import soft_delete
 from .groups import location_of
 
 if TYPE_CHECKING:
     from ..call import Call
     from ..sandbox import Sandbox
 
-_GALLERY_NAME = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9_.]{0,78}[A-Za-z0-9])?$")
-_DEFINITION_NAME = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,78}[A-Za-z0-9])?$")
-SECURITY_TYPES = (
-    "None",
-    "Standard",
-    "TrustedLaunch",
-    "TrustedLaunchSupported",
-    "ConfidentialVM",
-    "ConfidentialVMSupported",
-    "TrustedLaunchAndConfidentialVmSupported",
-)
-FEATURES = ("SecurityType", "IsAcceleratedNetworkSupported", "IsHibernateSupported", "DiskControllerType", "DiskControllerTypes")
+_NAME = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9_.]{0,78}[A-Za-z0-9])?$")
 
 
 def invalid(message: str, target: str | None = None) -> ArmError:
@@ -71,6 +61,32 @@ class GalleryType(ResourceType):
         operation = operations.start(arm, call, resource, f"{self.short}.{change}", family=self.family)
         return operations.written(arm, call, operation, body or resource.body, created=created, retry_after=self.retry_after)
 
+    def write(self, arm: Sandbox, call: Call, resource: Resource | None, body: Json, location: str, properties: Json) -> Response:
+        """Put the resource with these properties in place, and begin its operation."""
+        change = "create" if resource is None else "update"
+        made = self.body(call, body, location, {**properties, "provisioningState": "Creating" if resource is None else "Updating"})
+        if resource is None:
+            resource = arm.store.add(Resource(call.id, self.name, made))
+        else:
+            resource.body = made
+        return self.begin(arm, call, resource, change)
+
+    def body(self, call: Call, given: Json, location: str, properties: Json) -> Json:
+        """What GET shows. Tags are there only where the request has them (recorded)."""
+        made: Json = {"name": call.name, "id": call.id, "type": self.name, "location": location}
+        if field(given, "tags", dict) is not None:
+            made["tags"] = given["tags"]
+        made["properties"] = properties
+        return made
+
+    def retag(self, resource: Resource, given: Json, *, whole: bool = False) -> None:
+        """Take over the request's tags; a `whole` replacement without any leaves none."""
+        tags = field(given, "tags", dict)
+        if tags is not None:
+            resource.body["tags"] = tags
+        elif whole:
+            resource.body.pop("tags", None)
+
     def check_idle(self, arm: Sandbox, resource: Resource) -> None:
         if resource.state == "Deleting":
             raise marked(f"Update {self.title}", resource)
@@ -81,14 +97,20 @@ class GalleryType(ResourceType):
         children = list(arm.store.collection(f"{resource.key}/{self.children}").values())
         if self.children and children:
             raise nested(children)
+        if self.children and (kept := soft_delete.kept_in(arm, resource)):
+            raise soft_delete.holds(kept)
         current = operations.running(arm, resource)
         if current is not None and current["kind"].endswith(".delete"):
             return operations.accepted(arm, call, current, retry_after=self.retry_after)
         if current is not None:
             operations.preempt(arm, resource)
         resource.properties["provisioningState"] = "Deleting"
-        operation = operations.start(arm, call, resource, f"{self.short}.delete", then="galleries.deleted", family=self.family)
+        operation = operations.start(arm, call, resource, f"{self.short}.delete", then=self.ending(arm, call, resource), family=self.family)
         return operations.accepted(arm, call, operation, retry_after=self.retry_after)
+
+    def ending(self, arm: Sandbox, call: Call, resource: Resource) -> str:
+        """The event at the end of the deletion."""
+        return "galleries.deleted"
 
 
 @event("galleries.deleted")
@@ -108,7 +130,7 @@ class Galleries(GalleryType):
     def put(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:
         body = call.json()
         location = location_of(call, body, resource)
-        if not _GALLERY_NAME.match(call.name):
+        if not _NAME.match(call.name):
             raise invalid(
                 f"The gallery name '{call.name}' is invalid. Allowed characters are English alphanumeric characters, with underscores "
                 f"and periods allowed in the "
@@ -117,184 +139,27 @@ class Galleries(GalleryType):
             )
         if resource is not None:
             self.check_idle(arm, resource)
-        created = resource is None
         properties: Json = {}
         if (description := field(body, "properties.description")) is not None:
             properties["description"] = description
         properties["identifier"] = {"uniqueName": f"{call.subscription}-{call.name.upper()}"}
-        for name in ("softDeletePolicy", "sharingProfile"):
-            if (value := field(body, f"properties.{name}", dict)) is not None:
-                properties[name] = value
-        properties["provisioningState"] = "Creating" if created else "Updating"
-        made: Json = {
-            "name": call.name,
-            "id": call.id,
-            "type": self.name,
-            "location": location,
-            "tags": body.get("tags") or {},
-            "properties": properties,
-        }
-        if resource is None:
-            resource = arm.store.add(Resource(call.id, self.name, made))
-        else:
-            resource.body = made
-        return self.begin(arm, call, resource, "create" if created else "update")
+        if (value := field(body, "properties.sharingProfile", dict)) is not None:
+            properties["sharingProfile"] = value
+        if (policy := soft_delete.policy(body, None)) is not None:
+            properties["softDeletePolicy"] = policy
+        return self.write(arm, call, resource, body, location, properties)
 
     def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         self.check_idle(arm, resource)
         body = call.json()
-        if field(body, "tags", dict) is not None:
-            resource.body["tags"] = body["tags"]
-        for name, kind in (("description", str), ("softDeletePolicy", dict), ("sharingProfile", dict)):
+        self.retag(resource, body)
+        policy = soft_delete.policy(body, resource.properties.get("softDeletePolicy"))
+        if policy is not None:
+            resource.properties["softDeletePolicy"] = policy
+        for name, kind in (("description", str), ("sharingProfile", dict)):
             if (value := field(body, f"properties.{name}", kind)) is not None:
                 resource.properties[name] = value
         return self.begin(arm, call, resource, "update")
 
 
-class Definitions(GalleryType):
-    name = DEFINITION
-    children = "versions"
-    title = "Gallery Image"
-
-    def put(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:
-        body = call.json()
-        location = location_of(call, body, resource)
-        if not _DEFINITION_NAME.match(call.name):
-            raise invalid(
-                f"The gallery image name '{call.name}' is invalid. Allowed characters are English alphanumeric characters, with "
-                f"underscores, hyphens and periods "
-                "allowed in the middle, up to 80 characters total.",
-                "galleryImageName",
-            )
-        if resource is not None:
-            self.check_idle(arm, resource)
-        properties = self.properties(arm, call, body)
-        if resource is not None:
-            old = resource.properties
-            for name in ("osType", "osState", "hyperVGeneration", "architecture"):
-                if properties.get(name) != old.get(name):
-                    raise changed(name)
-            for name in ("publisher", "offer", "sku"):
-                if properties["identifier"][name] != old["identifier"][name]:
-                    raise changed(f"identifier.{name}")
-            if field(body, "properties.features", list) is None:
-                if "features" in old:
-                    properties["features"] = old["features"]
-            elif properties.get("features", []) != old.get("features", []) and not field(body, "properties.allowUpdateImage", bool, False):
-                raise changed("features")
-        created = resource is None
-        properties["provisioningState"] = "Creating" if created else "Updating"
-        made: Json = {
-            "name": call.name,
-            "id": call.id,
-            "type": self.name,
-            "location": location,
-            "tags": body.get("tags") or {},
-            "properties": properties,
-        }
-        if resource is None:
-            resource = arm.store.add(Resource(call.id, self.name, made))
-        else:
-            resource.body = made
-        return self.begin(arm, call, resource, "create" if created else "update")
-
-    def properties(self, arm: Sandbox, call: Call, body: Json) -> Json:
-        given = required(body, "properties", dict)
-        os_type = one_of(body, "properties.osType", ("Windows", "Linux"))
-        os_state = one_of(body, "properties.osState", ("Generalized", "Specialized"))
-        if os_type is None:
-            required(body, "properties.osType", target="galleryImage.properties.osType")
-        if os_state is None:
-            required(body, "properties.osState", target="galleryImage.properties.osState")
-        identifier = {}
-        for name, most in (("publisher", 128), ("offer", 64), ("sku", 64)):
-            value = required(body, f"properties.identifier.{name}", target=f"galleryImage.properties.identifier.{name}")
-            if not value or len(value) > most:
-                raise invalid(
-                    f"The value of galleryImage.properties.identifier.{name} must have 1 to {most} characters.",
-                    f"galleryImage.properties.identifier.{name}",
-                )
-            identifier[name] = value
-        gallery = call.id.rsplit("/", 2)[0].lower()
-        for other in arm.store.collection(f"{gallery}/images").values():
-            if other.key != call.id.lower() and {key: value.lower() for key, value in other.properties["identifier"].items()} == {
-                key: value.lower() for key, value in identifier.items()
-            }:
-                raise ArmError(
-                    409,
-                    "Conflict",
-                    f"Gallery image: '{other.name}' identified by (publisher:{identifier['publisher']}, offer:{identifier['offer']}, "
-                    f"sku:{identifier['sku']}) already "
-                    "exists. Choose a different publisher, offer, sku combination.",
-                )
-        generation = one_of(body, "properties.hyperVGeneration", ("V1", "V2")) or "V1"
-        architecture = one_of(body, "properties.architecture", ("x64", "Arm64")) or "x64"
-        if architecture == "Arm64" and generation == "V1":
-            raise invalid(
-                "The architecture 'Arm64' is supported by hypervisor generation 'V2' only.", "galleryImage.properties.architecture"
-            )
-        properties: Json = {}
-        for name in ("description", "eula", "privacyStatementUri", "releaseNoteUri", "endOfLifeDate", "allowUpdateImage"):
-            if given.get(name) is not None:
-                properties[name] = given[name]
-        properties["hyperVGeneration"] = generation
-        properties["architecture"] = architecture
-        features = self.features(call, body, generation, architecture)
-        if features:
-            properties["features"] = features
-        properties["osType"] = os_type
-        properties["osState"] = os_state
-        properties["identifier"] = identifier
-        for name in ("recommended", "disallowed", "purchasePlan"):
-            if given.get(name):
-                properties[name] = given[name]
-        return properties
-
-    def features(self, call: Call, body: Json, generation: str, architecture: str) -> list[Json]:
-        """The features to keep. Since api-version 2025-03-03 an x64 V2 definition without SecurityType gets TrustedLaunchSupported
-        (compute-gallery-whats-new.md)."""
-        found = []
-        for feature in field(body, "properties.features", list, []):
-            name = required(feature, "name", target="galleryImage.properties.features.name")
-            value = required(feature, "value", target="galleryImage.properties.features.value")
-            if name not in FEATURES:
-                raise invalid(f"The feature '{name}' of the gallery image is not supported.", "galleryImage.properties.features")
-            if name == "SecurityType" and value.lower() not in (known.lower() for known in SECURITY_TYPES):
-                raise invalid(f"The value '{value}' of the feature 'SecurityType' is not valid.", "galleryImage.properties.features")
-            if name == "SecurityType" and value.lower() not in ("none", "standard") and generation == "V1":
-                raise invalid(
-                    f"The security type '{value}' is supported by hypervisor generation 'V2' only.", "galleryImage.properties.features"
-                )
-            found.append({"name": name, "value": value.capitalize() if value.lower() in ("true", "false") else value})
-        if (
-            call.api_version >= "2025-03-03"
-            and generation == "V2"
-            and architecture == "x64"
-            and not any(one["name"] == "SecurityType" for one in found)
-        ):
-            found.append({"name": "SecurityType", "value": "TrustedLaunchSupported"})
-        return found
-
-    def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
-        self.check_idle(arm, resource)
-        body = call.json()
-        for name in ("osType", "osState", "hyperVGeneration"):
-            given = field(body, f"properties.{name}")
-            if given is not None and given != resource.properties[name]:
-                raise changed(name)
-        if field(body, "tags", dict) is not None:
-            resource.body["tags"] = body["tags"]
-        for name in ("description", "endOfLifeDate", "recommended", "disallowed", "eula", "releaseNoteUri", "privacyStatementUri"):
-            if field(body, "properties", dict, {}).get(name) is not None:
-                resource.properties[name] = body["properties"][name]
-        resource.properties["provisioningState"] = "Updating"
-        return self.begin(arm, call, resource, "update")
-
-
-def changed(name: str) -> ArmError:
-    target = f"galleryImage.properties.{name}"
-    return ArmError(409, "PropertyChangeNotAllowed", f"Changing property '{target}' is not allowed.", target=target)
-
-
 register(Galleries())
-register(Definitions())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..content import DEFINITION, IMAGE, VERSION, Origin, of_platform, of_stored
 from ..regions import short
 from ..wire import ArmError, Json
-from . import marketplace
+from . import marketplace, soft_delete
 
 if TYPE_CHECKING:
     from ..sandbox import Sandbox
@@ -55,6 +55,8 @@ def resolve_gallery(arm: Sandbox, id: str, location: str) -> tuple[Origin, str, 
         if latest is None:
             raise unavailable(named, location)
         return of_stored(latest, "version"), latest.name, latest
+    if resource is None:
+        resource = soft_delete.consumable(arm, id)
     if resource is None or resource.type != VERSION or (resource.state in ("Deleting", "Creating") and "origin" not in resource.private):
         raise unavailable(named, location)
     if not usable(arm, resource, location):

@@ -11,7 +11,7 @@ from ..regions import display, is_known, short
 from ..registry import field, one_of, register, required
 from ..store import Resource
 from ..wire import ArmError, Json, Response, moment, stamp
-from . import replication, sources
+from . import replication, soft_delete, sources
 from .galleries import GalleryType
 from .groups import location_of
 
@@ -54,6 +54,11 @@ class Versions(GalleryType):
         check_name(call.name)
         if resource is not None:
             return self.update(arm, call, resource, body, whole=True)
+        kept = soft_delete.find(arm, call.id)
+        if field(body, "properties.restore", bool) or (kept is not None and not sources.named(body)):
+            return self.restore(arm, call, kept, body, location)
+        if kept is not None:
+            raise soft_delete.taken(kept)
         definition = call.parent
         assert definition is not None
         if definition.state == "Deleting":
@@ -98,14 +103,7 @@ class Versions(GalleryType):
         }
         if (security := field(body, "properties.securityProfile", dict)) is not None:
             properties["securityProfile"] = security
-        made: Json = {
-            "name": call.name,
-            "id": call.id,
-            "type": self.name,
-            "location": location,
-            "tags": body.get("tags") or {},
-            "properties": properties,
-        }
+        made = self.body(call, body, location, properties)
         private = {
             "pending": keep(origin, str(definition.properties["osState"])),
             "sources": {path: id.lower() for path, id in sources.named(body).items()},
@@ -143,14 +141,29 @@ class Versions(GalleryType):
             published["endOfLifeDate"] = end
         resource.properties["publishingProfile"] = published
         resource.properties["safetyProfile"] = safe
-        if "tags" in body or whole:
-            resource.body["tags"] = body.get("tags") or {}
+        self.retag(resource, body, whole=whole)
         resource.properties["provisioningState"] = "Updating"
         operation = operations.start(
             arm, call, resource, "galleries/images/versions.update", then="versions.written", family=self.family, open_ended=True
         )
         replication.begin(arm, call, resource, operation)
         return operations.written(arm, call, operation, resource.body, created=False, retry_after=self.retry_after)
+
+    def restore(self, arm: Sandbox, call: Call, kept: Resource | None, body: Json, location: str) -> Response:
+        """Take a soft-deleted version out of the bin: a PUT with its home region, `restore` true or no source (recorded)."""
+        if kept is None:
+            raise ArmError(404, "NotFound", f"The gallery image version '{call.name}' is not soft-deleted and cannot be restored.")
+        if location != kept.location:
+            raise invalid(
+                f"The location '{location}' of the request is not the location '{kept.location}' of the soft-deleted gallery image "
+                f"version '{call.name}'."
+            )
+        response = self.update(arm, call, arm.store.add(soft_delete.revive(kept)), body, whole=True)
+        arm.store.drop(kept)
+        return response
+
+    def ending(self, arm: Sandbox, call: Call, resource: Resource) -> str:
+        return "versions.softDeleted" if soft_delete.applies(arm, call, resource) else super().ending(arm, call, resource)
 
     def check_regions(self, resource: Resource, new: list[Json], safe: Json) -> None:
         """Full desired state: a region that is left out loses its replicas, unless the safety profile refuses that. A failed region

@@ -1,0 +1,162 @@
+"""Image definitions: what the versions below them have in common."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ..content import DEFINITION
+from ..registry import field, one_of, register, required
+from ..store import Resource
+from ..wire import ArmError, Json, Response
+from .galleries import GalleryType, invalid
+from .groups import location_of
+
+if TYPE_CHECKING:
+    from ..call import Call
+    from ..sandbox import Sandbox
+
+_NAME = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,78}[A-Za-z0-9])?$")
+SECURITY_TYPES = (
+    "None",
+    "Standard",
+    "TrustedLaunch",
+    "TrustedLaunchSupported",
+    "ConfidentialVM",
+    "ConfidentialVMSupported",
+    "TrustedLaunchAndConfidentialVmSupported",
+)
+FEATURES = ("SecurityType", "IsAcceleratedNetworkSupported", "IsHibernateSupported", "DiskControllerType", "DiskControllerTypes")
+
+
+class Definitions(GalleryType):
+    name = DEFINITION
+    children = "versions"
+    title = "Gallery Image"
+
+    def put(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:
+        body = call.json()
+        location = location_of(call, body, resource)
+        if not _NAME.match(call.name):
+            raise invalid(
+                f"The gallery image name '{call.name}' is invalid. Allowed characters are English alphanumeric characters, with "
+                f"underscores, hyphens and periods "
+                "allowed in the middle, up to 80 characters total.",
+                "galleryImageName",
+            )
+        if resource is not None:
+            self.check_idle(arm, resource)
+        properties = self.properties(arm, call, body)
+        if resource is not None:
+            old = resource.properties
+            for name in ("osType", "osState", "hyperVGeneration", "architecture"):
+                if properties.get(name) != old.get(name):
+                    raise changed(name)
+            for name in ("publisher", "offer", "sku"):
+                if properties["identifier"][name] != old["identifier"][name]:
+                    raise changed(f"identifier.{name}")
+            if field(body, "properties.features", list) is None:
+                if "features" in old:
+                    properties["features"] = old["features"]
+            elif properties.get("features", []) != old.get("features", []) and not field(body, "properties.allowUpdateImage", bool, False):
+                raise changed("features")
+        return self.write(arm, call, resource, body, location, properties)
+
+    def properties(self, arm: Sandbox, call: Call, body: Json) -> Json:
+        given = required(body, "properties", dict)
+        os_type = one_of(body, "properties.osType", ("Windows", "Linux"))
+        os_state = one_of(body, "properties.osState", ("Generalized", "Specialized"))
+        if os_type is None:
+            required(body, "properties.osType", target="galleryImage.properties.osType")
+        if os_state is None:
+            required(body, "properties.osState", target="galleryImage.properties.osState")
+        identifier = {}
+        for name, most in (("publisher", 128), ("offer", 64), ("sku", 64)):
+            value = required(body, f"properties.identifier.{name}", target=f"galleryImage.properties.identifier.{name}")
+            if not value or len(value) > most:
+                raise invalid(
+                    f"The value of galleryImage.properties.identifier.{name} must have 1 to {most} characters.",
+                    f"galleryImage.properties.identifier.{name}",
+                )
+            identifier[name] = value
+        gallery = call.id.rsplit("/", 2)[0].lower()
+        for other in arm.store.collection(f"{gallery}/images").values():
+            if other.key != call.id.lower() and {key: value.lower() for key, value in other.properties["identifier"].items()} == {
+                key: value.lower() for key, value in identifier.items()
+            }:
+                raise ArmError(
+                    409,
+                    "Conflict",
+                    f"Gallery image: '{other.name}' identified by (publisher:{identifier['publisher']}, offer:{identifier['offer']}, "
+                    f"sku:{identifier['sku']}) already "
+                    "exists. Choose a different publisher, offer, sku combination.",
+                )
+        generation = one_of(body, "properties.hyperVGeneration", ("V1", "V2")) or "V1"
+        architecture = one_of(body, "properties.architecture", ("x64", "Arm64")) or "x64"
+        if architecture == "Arm64" and generation == "V1":
+            raise invalid(
+                "The architecture 'Arm64' is supported by hypervisor generation 'V2' only.", "galleryImage.properties.architecture"
+            )
+        properties: Json = {}
+        for name in ("description", "eula", "privacyStatementUri", "releaseNoteUri", "endOfLifeDate", "allowUpdateImage"):
+            if given.get(name) is not None:
+                properties[name] = given[name]
+        properties["hyperVGeneration"] = generation
+        properties["architecture"] = architecture
+        features = self.features(call, body, generation, architecture)
+        if features:
+            properties["features"] = features
+        properties["osType"] = os_type
+        properties["osState"] = os_state
+        properties["identifier"] = identifier
+        for name in ("recommended", "disallowed", "purchasePlan"):
+            if given.get(name):
+                properties[name] = given[name]
+        return properties
+
+    def features(self, call: Call, body: Json, generation: str, architecture: str) -> list[Json]:
+        """The features to keep. Since api-version 2025-03-03 an x64 V2 definition without SecurityType gets TrustedLaunchSupported
+        (compute-gallery-whats-new.md)."""
+        found = []
+        for feature in field(body, "properties.features", list, []):
+            name = required(feature, "name", target="galleryImage.properties.features.name")
+            value = required(feature, "value", target="galleryImage.properties.features.value")
+            if name not in FEATURES:
+                raise invalid(f"The feature '{name}' of the gallery image is not supported.", "galleryImage.properties.features")
+            if name == "SecurityType" and value.lower() not in (known.lower() for known in SECURITY_TYPES):
+                raise invalid(f"The value '{value}' of the feature 'SecurityType' is not valid.", "galleryImage.properties.features")
+            if name == "SecurityType" and value.lower() not in ("none", "standard") and generation == "V1":
+                raise invalid(
+                    f"The security type '{value}' is supported by hypervisor generation 'V2' only.", "galleryImage.properties.features"
+                )
+            found.append({"name": name, "value": value.capitalize() if value.lower() in ("true", "false") else value})
+        if (
+            call.api_version >= "2025-03-03"
+            and generation == "V2"
+            and architecture == "x64"
+            and not any(one["name"] == "SecurityType" for one in found)
+        ):
+            found.append({"name": "SecurityType", "value": "TrustedLaunchSupported"})
+        return found
+
+    def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
+        self.check_idle(arm, resource)
+        body = call.json()
+        for name in ("osType", "osState", "hyperVGeneration"):
+            given = field(body, f"properties.{name}")
+            if given is not None and given != resource.properties[name]:
+                raise changed(name)
+        self.retag(resource, body)
+        for name in ("description", "endOfLifeDate", "recommended", "disallowed", "eula", "releaseNoteUri", "privacyStatementUri"):
+            if field(body, "properties", dict, {}).get(name) is not None:
+                resource.properties[name] = body["properties"][name]
+        resource.properties["provisioningState"] = "Updating"
+        return self.begin(arm, call, resource, "update")
+
+
+def changed(name: str) -> ArmError:
+    target = f"galleryImage.properties.{name}"
+    return ArmError(409, "PropertyChangeNotAllowed", f"Changing property '{target}' is not allowed.", target=target)
+
+
+register(Definitions())
