@@ -68,7 +68,7 @@ def plan(recipe: Recipe, run: Run, facts: Facts) -> Plan:
     if problems:
         raise PlanError(recipe.name, problems)
     names = Names.of(recipe, run, facts.subscription_id)
-    fixed = Build(recipe, run, facts, names, version, digest(recipe), _regions(recipe, run))
+    fixed = Build(recipe, run, facts, names, version, digest(recipe), regions_of(recipe, run))
     arguments = fixed.arguments()
     return Plan(
         recipe=recipe.name,
@@ -99,7 +99,8 @@ def skip_reason(recipe: Recipe, run: Run, facts: Facts, digest: str) -> str | No
     )
 
 
-def _regions(recipe: Recipe, run: Run) -> tuple[TargetRegion, ...]:
+def regions_of(recipe: Recipe, run: Run) -> tuple[TargetRegion, ...]:
+    """The regions of this run's version, the home region first."""
     home, *others = recipe.target_regions
     if run.skip_replicate:
         return (home,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 Begin = Callable[..., Awaitable[Any]]
 """A ``begin_...`` method of an SDK client."""
+
+REMEMBERED = 900.0  # seconds
 
 # Where the token's audience is not the endpoint itself (azure.mgmt.core.tools.get_arm_endpoints).
 _SCOPES = {"https://management.usgovcloudapi.net": "https://management.core.usgovcloudapi.net/.default"}
@@ -54,6 +57,7 @@ class Azure:
         self._credential = credential
         self._scopes = credential_scopes or [_SCOPES.get(self.endpoint, f"{self.endpoint}/.default")]
         self._options = client_options
+        self._known: dict[str, tuple[float, asyncio.Future[Any]]] = {}
         # Every request with its headers at INFO would bury what the steps say in the log of a task.
         logging.getLogger("azure").setLevel(logging.WARNING)
 
@@ -84,6 +88,32 @@ class Azure:
         """The ARM id of a resource: ``azure.id("rg", "virtualMachines", "vm")``; of the group itself when no segments are given."""
         group = f"/subscriptions/{self.subscription_id}/resourceGroups/{resource_group}"
         return "/".join((group, "providers", provider, *segments)) if segments else group
+
+    async def read(self, path: str, api_version: str) -> dict[str, Any]:
+        """GET what no client of ours has a method for; the body.
+
+        :raises azure.core.exceptions.HttpResponseError: refused.
+        """
+        from azure.core.exceptions import HttpResponseError, map_error
+        from azure.core.rest import HttpRequest
+
+        request = HttpRequest("GET", f"{self.endpoint}{path}", params={"api-version": api_version})
+        response = await self.resources._client.send_request(request)
+        if response.status_code != 200:
+            map_error(response.status_code, response, {})
+            raise HttpResponseError(response=response)
+        body: dict[str, Any] = response.json()
+        return body
+
+    async def remembered(self, name: str, read: Callable[[], Awaitable[Any]]) -> Any:
+        """What ``read`` returns, asked at most every quarter of an hour: for what changes by the week and all builds ask for at once."""
+        now = asyncio.get_running_loop().time()
+        until, answer = self._known.get(name, (0.0, None))
+        if answer is None or until < now or (answer.done() and (answer.cancelled() or answer.exception() is not None)):
+            answer = asyncio.ensure_future(read())
+            self._known[name] = (now + REMEMBERED, answer)
+        # One that is cancelled does not take the answer from the others.
+        return await asyncio.shield(answer)
 
     async def finish(
         self,

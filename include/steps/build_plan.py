@@ -7,7 +7,7 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from include.steps import base_image
+from include.steps import base_image, preflight
 from include.steps.azure import Azure
 from include.steps.errors import StepError, StepSkipped
 from include.steps.look import PROMOTED_TAG, RUN_TAG, Found, Resource, look, sort, step
@@ -84,11 +84,13 @@ async def make(azure: Azure, *, recipe: str, run: dict[str, Any]) -> dict[str, A
     :param run: ``{"dag_id", "run_id", "at": ISO time, "params": the trigger form's values (an object, or JSON text of one)}``.
     :return: the plan as ``docs/architecture.md`` describes it.
     :raises StepSkipped: a dry run (its result is the plan), or nothing changed since the newest good version.
-    :raises StepError: ``RecipeBroken``, ``BadParameter``, ``CannotBePlanned``: everything that is in the way, each with its cure.
+    :raises StepError: ``RecipeBroken``, ``BadParameter``, ``CannotBePlanned``: everything that is in the way, each with its cure;
+        ``QuotaInUse`` (kind ``transient``): only quota that running machines use.
     """
     from include.factory.catalogue import RecipeError, load_recipe
     from include.factory.folder import catalogue_folder
-    from include.factory.plan import PlanError, plan, skip_reason
+    from include.factory.plan import PlanError, plan, regions_of, skip_reason
+    from include.factory.preflight import needs_of_build
 
     try:
         # The catalogue is files: not on the event loop that a thousand builds share.
@@ -96,19 +98,20 @@ async def make(azure: Azure, *, recipe: str, run: dict[str, Any]) -> dict[str, A
     except RecipeError as error:
         raise StepError("permanent", "RecipeBroken", str(error), "Correct the recipe; then clear this task.") from error
     this = _run(run)
-    facts = await read(azure, recipe=chosen)
+    needs = needs_of_build(chosen, regions_of(chosen, this), azure.subscription_id)
+    facts, found = await asyncio.gather(read(azure, recipe=chosen), preflight.findings(azure, needs))
     try:
         made = plan(chosen, this, facts)
     except PlanError as error:
-        cure = "Correct what is named; then clear this task, or start a new run."
-        raise StepError("permanent", "CannotBePlanned", str(error), cure, details=list(error.problems)) from error
+        raise preflight.refusal(chosen.name, [*error.problems, *found.problems, *found.waiting]) from error
     document: dict[str, Any] = made.model_dump(mode="json")
     log.info("%s", made.as_text())
+    reason = skip_reason(chosen, this, facts, made.digest)
+    if reason and not this.dry_run:
+        raise StepSkipped(reason)
+    preflight.refuse(chosen.name, found)
     if this.dry_run:
         raise StepSkipped("This is a dry run: the plan is in the log, and nothing was written.", document)
-    reason = skip_reason(chosen, this, facts, made.digest)
-    if reason:
-        raise StepSkipped(reason)
     return document
 
 

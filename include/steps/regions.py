@@ -8,7 +8,7 @@ import logging
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from include.steps import gallery_versions
+from include.steps import gallery_versions, preflight
 from include.steps.arm_error import of_exception
 from include.steps.azure import Azure
 from include.steps.errors import StepError, StepSkipped
@@ -121,12 +121,16 @@ async def _planned(
     azure: Azure, asked: RegionChange, chosen: list[ImageVersion], versions: list[ImageVersion], dry_run: bool
 ) -> dict[str, Any]:
     from include.factory.image_version import newest_first
+    from include.factory.preflight import needs_of_regions
     from include.factory.region_change import arguments_of, plan_regions, region_plan_text
 
     path = {"resource_group": asked.resource_group, "gallery": asked.gallery, "definition": asked.definition}
     read = await gallery_versions.with_states(azure, [version.name for version in chosen], **path)
     made = plan_regions(asked, newest_first(read), versions)
     log.info("%s", region_plan_text(asked, made))
+    if made.changes:
+        needs = needs_of_regions(asked.add, azure.subscription_id, asked.resource_group)
+        preflight.refuse(f"{asked.gallery}/{asked.definition}", await preflight.findings(azure, needs))
     document = {"versions": [change.version for change in made.changes], "steps": arguments_of(asked, made)}
     if dry_run:
         raise StepSkipped("This is a dry run: the plan is in the log, and nothing was written.", document)

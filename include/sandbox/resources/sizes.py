@@ -206,4 +206,22 @@ def skus(arm: Sandbox, call: Call, subscription: str) -> Response:
                     "restrictions": restrictions,
                 }
             )
+        value += [_storage_sku(kind, name, region, zones) for kind in ("disks", "snapshots") for name in _storage(kind, bool(zones))]
     return Response(200, {"content-type": JSON_TYPE}, pretty({"value": value}))
+
+
+def _storage(kind: str, zoned: bool) -> tuple[str, ...]:
+    names = ("Standard_LRS", "Premium_LRS") + (("StandardSSD_LRS",) if kind == "disks" else ())
+    return (*names, "Standard_ZRS") if zoned and kind == "snapshots" else names
+
+
+def _storage_sku(kind: str, name: str, region: str, zones: list[str]) -> Json:
+    return {
+        "resourceType": kind,
+        "name": name,
+        "tier": name.split("_", 1)[0],
+        "locations": [region],
+        "locationInfo": [{"location": region, "zones": zones, "zoneDetails": []}],
+        "capabilities": [],
+        "restrictions": [],
+    }

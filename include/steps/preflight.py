@@ -1,0 +1,163 @@
+"""Before anything is paid for: what Azure offers this subscription, compared with what a run needs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from include.steps.azure import Azure
+from include.steps.errors import StepError
+from include.steps.look import look
+from include.steps.target_region import normal
+
+if TYPE_CHECKING:
+    from include.factory.preflight import Findings, Needs, Offer
+
+log = logging.getLogger(__name__)
+
+# Every region has it; others depend on the region.
+EVERYWHERE = "Standard_LRS"
+# What running builds use, they give back.
+QUOTA_PAUSE = 300.0
+
+
+def refuse(what: str, found: Findings) -> None:
+    """Stop what cannot be done.
+
+    :param what: name of what is planned, for the message.
+    :raises StepError: ``CannotBePlanned``: everything that is in the way, each with its cure; ``QuotaInUse`` (kind ``transient``): only
+        quota that running machines use.
+    """
+    if found.problems:
+        raise refusal(what, [*found.problems, *found.waiting])
+    if found.waiting:
+        text = " ".join(found.waiting)
+        raise StepError("transient", "QuotaInUse", text, "Nothing: the next try looks again.", retry_after=QUOTA_PAUSE)
+
+
+def refusal(what: str, problems: list[str]) -> StepError:
+    """The error that names everything that is in the way of ``what``."""
+    return StepError(
+        "permanent",
+        "CannotBePlanned",
+        f"{what} cannot be done: {' '.join(problems)}",
+        "Correct what is named; then clear this task, or start a new run.",
+        details=problems,
+    )
+
+
+async def findings(azure: Azure, needs: Needs) -> Findings:
+    """Read the offer and name what is in the way."""
+    from include.factory.preflight import find
+
+    return find(needs, await read(azure, needs))
+
+
+async def read(azure: Azure, needs: Needs) -> Offer:
+    """Read what Azure offers as far as ``needs`` asks, all at once."""
+    from include.factory.preflight import Offer
+
+    machine = needs.machine
+    special = {region.name for region in needs.regions if (region.storage_account_type or EVERYWHERE) != EVERYWHERE}
+    places = sorted(special | ({machine.region} if machine else set()))
+    sets = sorted({region.encryption_set for region in needs.regions if region.encryption_set})
+    locations, usages, skus, encryption, permissions = await asyncio.gather(
+        azure.remembered("locations", partial(_locations, azure)),
+        _usages(azure, machine.region) if machine else _nothing(),
+        asyncio.gather(*(azure.remembered(f"skus {place}", partial(_skus, azure, place)) for place in places)),
+        asyncio.gather(*(_encryption_set(azure, one) for one in sets)),
+        asyncio.gather(*(azure.remembered(f"rights {scope}", partial(_permissions, azure, scope)) for scope in needs.rights)),
+    )
+    offered = dict(zip(places, skus, strict=True))
+    return Offer.model_validate(
+        {
+            "locations": locations,
+            "sizes": offered[machine.region]["sizes"] if machine else {},
+            "usages": usages,
+            "storage": {name: offered[name]["storage"] for name in special if offered[name]["storage"]},
+            "encryption_sets": dict(zip(sets, encryption, strict=True)),
+            "permissions": dict(zip(needs.rights, permissions, strict=True)),
+        }
+    )
+
+
+async def _nothing() -> dict[str, Any]:
+    return {}
+
+
+async def _locations(azure: Azure) -> list[str]:
+    body = await azure.read(f"/subscriptions/{azure.subscription_id}/locations", "2022-12-01")
+    return [item["name"] for item in body["value"]]
+
+
+async def _usages(azure: Azure, location: str) -> dict[str, Any]:
+    return {
+        usage["name"]["value"]: {"used": usage["currentValue"], "limit": usage["limit"]}
+        async for usage in azure.compute.usage.list(location)
+    }
+
+
+async def _skus(azure: Azure, location: str) -> dict[str, Any]:
+    """``{"sizes": {name: fields of Size}, "storage": [names]}`` of one region."""
+    sizes: dict[str, dict[str, Any]] = {}
+    storage: list[str] = []
+    async for one in azure.compute.resource_skus.list(filter=f"location eq '{location}'"):
+        sku = one.as_dict()
+        if sku["resourceType"] == "virtualMachines":
+            sizes[sku["name"].lower()] = _size(sku, location)
+        elif sku["resourceType"] == "snapshots":
+            storage.append(sku["name"])
+    return {"sizes": sizes, "storage": storage}
+
+
+def _size(sku: dict[str, Any], location: str) -> dict[str, Any]:
+    capabilities = {item["name"]: item["value"] for item in sku.get("capabilities") or ()}
+    restrictions = sku.get("restrictions") or ()
+    zones = {
+        zone
+        for info in sku.get("locationInfo") or ()
+        if normal(info["location"]) == location
+        for zone in info.get("zones") or ()
+    }  # fmt: skip
+    return {
+        "family": sku["family"],
+        "vcpus": int(capabilities["vCPUs"]),
+        "generations": capabilities.get("HyperVGenerations", "V1").split(","),
+        "architecture": capabilities.get("CpuArchitectureType", "x64"),
+        "zones": sorted(zones),
+        "closed": any(one["type"] == "Location" for one in restrictions),
+        "closed_zones": sorted(
+            {zone for one in restrictions if one["type"] == "Zone" for zone in one["restrictionInfo"].get("zones") or ()}
+        ),
+        "trusted_launch": capabilities.get("TrustedLaunchDisabled") != "True",
+        "confidential": bool(capabilities.get("ConfidentialComputingType")),
+        "spot": capabilities.get("LowPriorityCapable") != "False",
+    }
+
+
+async def _encryption_set(azure: Azure, id: str) -> str | None:
+    """The set's region; None where there is none."""
+    segments = id.split("/")
+    found = await look(azure.compute.disk_encryption_sets.get(segments[4], segments[-1]))
+    return normal(found["location"]) if found else None
+
+
+async def _permissions(azure: Azure, scope: str) -> list[dict[str, Any]] | None:
+    """The roles held at a scope, or at the subscription where the scope is not there yet; None where nobody tells.
+
+    Reading them is a right of its own (Microsoft.Authorization/permissions/read); without it the run finds out as it goes.
+    """
+    from azure.core.exceptions import HttpResponseError
+
+    for where in (scope, "/".join(scope.split("/")[:3])):
+        try:
+            body = await azure.read(f"{where}/providers/Microsoft.Authorization/permissions", "2022-04-01")
+        except HttpResponseError as error:
+            if error.status_code != 404:
+                log.info("The roles held at %s cannot be read (HTTP %s).", where, error.status_code)
+                return None
+            continue
+        return [{"actions": one.get("actions") or (), "not_actions": one.get("notActions") or ()} for one in body["value"]]
+    return None

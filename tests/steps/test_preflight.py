@@ -1,0 +1,77 @@
+"""What Azure offers, read before anything is paid for."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from include.factory.catalogue import load_recipe
+from include.factory.folder import catalogue_folder
+from include.factory.preflight import needs_of_build
+from include.factory.publish import TargetRegion
+from include.steps import build_plan, preflight
+from include.steps.errors import StepError
+from tests.steps.build_line import HOME, Line
+
+BASE = load_recipe(catalogue_folder(), "ubuntu-2404-base")
+
+
+async def make(line: Line, **params: Any) -> dict[str, Any]:
+    run = {"dag_id": "build_ubuntu_2404_base", "run_id": "manual__1", "at": "2026-11-23T02:00:00+00:00", "params": json.dumps(params)}
+    document: dict[str, Any] = await build_plan.make(line.azure, recipe=BASE.name, run=run)
+    return document
+
+
+async def test_a_build_is_planned_where_everything_is_offered() -> None:
+    assert (await make(Line()))["version"]
+
+
+async def test_everything_that_is_in_the_way_is_said_at_once_and_nothing_is_written() -> None:
+    line = Line()
+    line.sandbox.store.set("restricted", {"eastus2": list(BASE.sizes)})
+    with pytest.raises(StepError) as caught:
+        await make(line, regions=["eastus2", "japaneast"])
+    error = caught.value
+    assert (error.kind, error.code) == ("permanent", "CannotBePlanned")
+    said = "\n".join(error.details)
+    assert "The region japaneast is not one of the recipe's" in said
+    assert "Standard_D2s_v5 is not open to the subscription there" in said
+    assert {method for method, *_ in line.calls} == {"GET"}
+
+
+async def test_quota_in_use_is_waited_for() -> None:
+    line = await Line().through("create_virtual_machine")
+    here = BASE.model_copy(update={"build": BASE.build.model_copy(update={"region": HOME})})
+    line.sandbox.store.set("quota", {f"{HOME}/cores": 3})
+    found = await preflight.findings(line.azure, needs_of_build(here, (), line.azure.subscription_id))
+    assert found.problems == ()
+    with pytest.raises(StepError) as caught:
+        preflight.refuse(here.name, found)
+    assert (caught.value.kind, caught.value.code) == ("transient", "QuotaInUse")
+    assert caught.value.retry_after == preflight.QUOTA_PAUSE
+
+
+async def test_zone_redundant_storage_is_looked_up_in_the_regions_that_ask_for_it() -> None:
+    line = Line()
+    regions = [TargetRegion(name=name, storage_account_type="Standard_ZRS") for name in ("westeurope", "westus")]
+    found = await preflight.findings(line.azure, needs_of_build(BASE, regions, line.azure.subscription_id))
+    assert [problem.split(" ", 1)[0] for problem in found.problems] == ["westus"]
+
+
+async def test_an_encryption_set_that_is_not_there_is_named() -> None:
+    line = Line()
+    set_id = f"/subscriptions/{line.azure.subscription_id}/resourceGroups/rg/providers/Microsoft.Compute/diskEncryptionSets/none"
+    region = TargetRegion(name="westeurope", encryption_set=set_id)
+    found = await preflight.findings(line.azure, needs_of_build(BASE, [region], line.azure.subscription_id))
+    assert "does not exist" in found.problems[0]
+
+
+async def test_what_changes_by_the_week_is_asked_once_for_many_builds() -> None:
+    line = Line()
+    needs = needs_of_build(BASE, BASE.target_regions, line.azure.subscription_id)
+    await preflight.findings(line.azure, needs)
+    first = len(line.calls)
+    await preflight.findings(line.azure, needs)
+    assert len(line.calls) - first == 1  # the quota in use
