@@ -13,10 +13,13 @@ API_PORT ?= 8080
 SANDBOX_PORT ?= 8443
 SPEED ?= 60
 
+# make fidelity
+RECORDINGS ?= ../shared/fidelity/recordings
+
 # Airflow's settings in a developer's shell are not meant for this project's tests.
 TESTS := env -u AIRFLOW_HOME $(BIN)/python -m pytest
 
-.PHONY: help demo install test lint types unit bench recipes format lock clean
+.PHONY: help demo install test lint types unit bench fidelity recipes format lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +42,9 @@ unit: $(INSTALLED) ## all tests; ARGS="-m 'not airflow'" leaves out what starts 
 
 bench: $(INSTALLED) ## the numbers of docs/performance.md
 	$(BIN)/python -m tests.bench $(ARGS)
+
+fidelity: $(INSTALLED) ## replay recorded Azure traffic against the sandbox; RECORDINGS=<folder>, ARGS="--only test_vm --verbose"
+	@$(BIN)/python -m tests.fidelity --recordings "$(RECORDINGS)" $(ARGS)
 
 recipes: $(INSTALLED) ## check the catalogue: every problem with file, line, field and cure
 	$(BIN)/python -m include.factory check include/recipes

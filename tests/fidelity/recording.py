@@ -1,0 +1,109 @@
+"""A recording: what a client asked of Azure once, and what Azure answered.
+
+One JSON object per file, one exchange per line: `{"source", "test", "interactions": [{i, method, host, path, query, rtype, req, status,
+headers, res, repeat?, res_list_truncated_from?}]}`. Consecutive identical polls are folded into one with `repeat`; gaps in `i` are
+requests that were left out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request and its answer. `request` and `answer` are JSON (None: empty, str: not JSON); header names are lower case."""
+
+    index: int
+    method: str
+    path: str
+    query: dict[str, str]
+    kind: str
+    request: Any
+    status: int
+    headers: dict[str, str]
+    answer: Any
+
+    @property
+    def polls(self) -> bool:
+        """Whether it asks for a long-running operation's state."""
+        parts = self.path.lower().split("/")
+        return len(parts) > 2 and parts[-2] in OPERATIONS
+
+    @property
+    def succeeded(self) -> bool:
+        return self.status < 400
+
+    @property
+    def id(self) -> str:
+        """The id of the resource that the path names, without a POST's action. Recorders renamed some names in paths but not in bodies:
+        an id in the answer that differs in names only is the true one."""
+        path = self.path.rsplit("/", 1)[0] if self.method == "POST" else self.path
+        told = self.answer.get("id") if isinstance(self.answer, dict) and self.succeeded else None
+        if isinstance(told, str) and _types(told) == _types(path):
+            return told
+        return path
+
+
+OPERATIONS = frozenset({"operations", "diskoperations", "capsoperations", "operationresults", "operationstatuses"})
+
+
+def _types(path: str) -> list[str]:
+    """Every second segment: what is named, without the names."""
+    return path.lower().strip("/").split("/")[::2]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A file. `bodies`: whether requests were recorded with their bodies; `retry_after`: whether Retry-After headers are Azure's own (some
+    recorders drop them, others force them to 0)."""
+
+    name: str
+    exchanges: tuple[Exchange, ...]
+    bodies: bool
+    retry_after: bool
+
+    @property
+    def subscriptions(self) -> tuple[str, ...]:
+        found = (one.path.split("/") for one in self.exchanges)
+        return tuple(dict.fromkeys(parts[2].lower() for parts in found if len(parts) > 2 and parts[1].lower() == "subscriptions"))
+
+
+def read(path: Path) -> Recording:
+    """Read one file. Raises ValueError where it is not a recording."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        exchanges = tuple(
+            Exchange(
+                one["i"],
+                one["method"],
+                one["path"],
+                one["query"],
+                one["rtype"],
+                one["req"],
+                one["status"],
+                {name.lower(): value for name, value in one["headers"].items()},
+                one["res"],
+            )
+            for one in content["interactions"]
+        )
+    except (KeyError, TypeError, json.JSONDecodeError) as problem:
+        raise ValueError(f"{path} is not a recording: {problem!r}") from None
+    writes = [one for one in exchanges if one.method in ("PUT", "PATCH")]
+    return Recording(
+        path.stem,
+        exchanges,
+        not writes or any(one.request is not None for one in writes),
+        any(one.headers.get("retry-after", "0") != "0" for one in exchanges),
+    )
+
+
+def read_all(folder: Path, only: str = "") -> Iterator[Recording]:
+    """Every recording of a folder whose file name contains `only`."""
+    for path in sorted(folder.glob("*.json")):
+        if only.lower() in path.name.lower():
+            yield read(path)

@@ -1,0 +1,67 @@
+"""What a replay cannot be asked, and why. One general rule each; every exchange left out is printed with its reason.
+
+A collection of recordings leaves out the requests of some services, storage and key vaults above all. What later requests need of them
+can still be there: a resource that was there before, or came to be by requests that were left out, is made from the first answer that
+shows it (seed.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+NO_BODY = "its request body was not recorded, and no answer shows it"
+BEGAN_OUTSIDE = "it asks for an operation that began outside the recording"
+NEEDS = "it needs {}, which the recordings leave out"
+UNSEEN = "it needs a resource of {} that came to be outside the recording and is never shown whole"
+
+# The services whose requests the collection leaves out (its README): resources of these types can be in no replay.
+LEFT_OUT = (
+    "Microsoft.Storage/storageAccounts",
+    "Microsoft.KeyVault/vaults",
+    "Microsoft.Compute/virtualMachineScaleSets",
+    "Microsoft.Network/loadBalancers",
+    "Microsoft.Network/applicationGateways",
+    "Microsoft.Network/applicationSecurityGroups",
+    "Microsoft.ManagedIdentity/userAssignedIdentities",
+    "Microsoft.VirtualMachineImages/imageTemplates",
+)
+
+_ID = re.compile(r"/subscriptions/[^/'\"\s]+/resourcegroups/[^/'\"\s]+/providers/[^/'\"\s]+(?:/[^/'\"\s]+/[^/'\"\s]+)+", re.IGNORECASE)
+_BLOB = re.compile(r"https://(?!md-)[^/]+\.blob\.[^/]+/.+/", re.IGNORECASE)  # not a disk's own, which SAS URLs name
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Every string of a JSON value, keys too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, below in value.items():
+            yield key
+            yield from strings(below)
+    elif isinstance(value, list):
+        for below in value:
+            yield from strings(below)
+
+
+def references(value: Any) -> list[str]:
+    """Every resource id that a body names, in order."""
+    return list(dict.fromkeys(found for text in strings(value) for found in _ID.findall(text)))
+
+
+def type_of(id: str) -> str:
+    """`Microsoft.Compute/disks` of a disk's id."""
+    parts = id.split("/providers/")[-1].split("/")
+    return f"{parts[0]}/{'/'.join(parts[1::2])}"
+
+
+def left_out(body: Any, path: str = "") -> str | None:
+    """What a request needs of a service that the recordings leave out: a type (named by an id or a template) or a blob; None where
+    nothing."""
+    texts = [path, *strings(body)]
+    for type in LEFT_OUT:
+        space, kind = type.lower().split("/")
+        if any(text.lower() == type.lower() or f"/{space}/{kind}/" in text.lower() for text in texts):
+            return type
+    return "a blob in a storage account" if any(_BLOB.match(text) for text in texts) else None

@@ -1,0 +1,83 @@
+"""What was there before a recording began, or came to be by requests that were left out of it: made with the sandbox's own API, from the
+first answer that shows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .recording import Exchange, Recording
+from .scope import references
+
+# What only Azure sets. A body that was read can be written back without these; ARM itself ignores most of them.
+READ_ONLY = frozenset(
+    {"etag", "provisioningState", "timeCreated", "vmId", "uniqueId", "resourceGuid", "diskState", "instanceView", "exactVersion"}
+)
+
+# What points back at those who use a resource, where its entries have nothing but an id.
+BACK_REFERENCES = frozenset({"ipConfigurations", "ipConfiguration", "subnets", "virtualMachine", "managedBy", "managedByExtended"})
+
+PASSWORD = "REDACTED-Passw0rd!"
+
+
+def shown(recording: Recording, id: str, start: int = 0) -> Any:
+    """The first body that shows the resource, from the exchange number `start` on; None where none does."""
+    for exchange in recording.exchanges[start:]:
+        body = exchange.answer
+        if not exchange.succeeded or not isinstance(body, dict):
+            continue
+        for one in (body, *(body["value"] if isinstance(body.get("value"), list) else ())):
+            if isinstance(one, dict) and str(one.get("id", "")).lower() == id.lower() and ("properties" in one or "location" in one):
+                return one
+    return None
+
+
+def as_request(body: dict[str, Any]) -> dict[str, Any]:
+    """A resource's body as a client would send it to make one like it."""
+    kept = _writable({key: value for key, value in body.items() if key not in ("id", "name", "type")})
+    profile = kept.get("properties", {}).get("osProfile") if isinstance(kept.get("properties"), dict) else None
+    if isinstance(profile, dict) and "adminUsername" in profile:
+        profile.setdefault("adminPassword", PASSWORD)  # no answer shows it
+    return kept
+
+
+def _writable(value: Any) -> Any:
+    if isinstance(value, dict):
+        made = {key: _writable(below) for key, below in value.items() if key not in READ_ONLY and not _points_back(key, below)}
+        if "securityRules" in made:
+            made.pop("networkInterfaces", None)  # of a security group; a machine's are its own
+        if made.get("createOption") == "FromImage" and isinstance(made.get("managedDisk"), dict):
+            made["managedDisk"].pop("id", None)  # the disk that is made, not one to attach
+        return made
+    return [_writable(below) for below in value] if isinstance(value, list) else value
+
+
+def makes(exchange: Exchange) -> list[str]:
+    """The ids, lower case, of what a recorded request makes."""
+    if exchange.method != "PUT" and not exchange.kind.lower().startswith("microsoft.resources/deployments"):
+        return []
+    made = [exchange.id]
+    body = exchange.answer if isinstance(exchange.answer, dict) and exchange.succeeded else {}
+    properties = body.get("properties")
+    if not isinstance(properties, dict):
+        properties = {}
+    if exchange.kind.lower().startswith("microsoft.resources/deployments"):
+        made += [id for key in ("outputResources", "dependencies") for id in references(properties.get(key))]
+        template = ((exchange.request or {}).get("properties") or {}).get("template") or {}
+        root = exchange.path.split("/providers/")[0]
+        for one in template.get("resources", []):
+            if "[" not in f"{one['type']}{one['name']}":
+                space, *kinds = one["type"].split("/")
+                made.append(
+                    f"{root}/providers/{space}/" + "/".join("/".join(pair) for pair in zip(kinds, one["name"].split("/"), strict=False))
+                )
+    profile = properties.get("storageProfile")
+    if isinstance(profile, dict):
+        for disk in (profile.get("osDisk"), *(profile.get("dataDisks") or ())):
+            if isinstance(disk, dict) and disk.get("createOption") != "Attach" and isinstance(disk.get("managedDisk"), dict):
+                made.append(str(disk["managedDisk"].get("id", "")))
+    return [id.lower() for id in made if id]
+
+
+def _points_back(key: str, value: Any) -> bool:
+    one = value[0] if isinstance(value, list) and value else value
+    return key in BACK_REFERENCES and not (isinstance(one, dict) and "properties" in one)

@@ -1,0 +1,152 @@
+"""The sandbox is held to recordings of real Azure traffic, and the judge finds what is wrong with a sandbox."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include.sandbox.sandbox import Sandbox
+from include.sandbox.wire import Request, Response
+from tests.fidelity.__main__ import DEFAULT, main
+from tests.fidelity.recording import Exchange, Recording, read
+from tests.fidelity.replay import Judgement, Replay, new_sandbox
+from tests.fidelity.report import replay_all
+
+# Raise these with the numbers; never lower them.
+STATUS = 55.0
+SHAPE = 35.0
+
+SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
+GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"
+GALLERY = f"{GROUP}/providers/Microsoft.Compute/galleries/one"
+
+
+def test_it_answers_as_azure_did() -> None:
+    """About ten seconds."""
+    if not DEFAULT.is_dir():
+        pytest.skip(f"the recordings are not part of the project; they were looked for in {DEFAULT}")
+    report = replay_all(DEFAULT)
+    assert report.status >= STATUS
+    assert report.shape >= SHAPE
+
+
+def test_a_recording_of_the_sandbox_itself_has_no_differences() -> None:
+    assert [one.status + one.shape for one in _judged(_recorded())] == [[]] * 4
+
+
+class WithoutStatusUrl(Sandbox):
+    """Forgets to say where a client can ask for an operation's state."""
+
+    def handle(self, request: Request) -> Response:
+        response = super().handle(request)
+        response.headers.pop("azure-asyncoperation", None)
+        return response
+
+
+class WithoutIdentifier(Sandbox):
+    """Leaves a field out, and adds another."""
+
+    def handle(self, request: Request) -> Response:
+        response = super().handle(request)
+        response.body = response.body.replace(b'"identifier"', b'"identity"')
+        return response
+
+
+class AlwaysThere(Sandbox):
+    """Finds what does not exist."""
+
+    def handle(self, request: Request) -> Response:
+        response = super().handle(request)
+        return Response(200, response.headers, b"{}") if response.status == 404 else response
+
+
+def test_the_judge_misses_a_header_and_what_depends_on_it() -> None:
+    gallery, poll, *_ = _judged(_recorded(), WithoutStatusUrl)
+    assert gallery.status == ["missing header azure-asyncoperation"]
+    assert poll.status == ["the operation was not started"]
+
+
+def test_the_judge_misses_a_field_and_finds_one_too_many() -> None:
+    gallery, *_ = _judged(_recorded(), WithoutIdentifier)
+    assert gallery.shape == ["missing properties.identifier", "extra properties.identity"]
+
+
+def test_the_judge_notices_another_status() -> None:
+    *_, unknown = _judged(_recorded(), AlwaysThere)
+    assert unknown.status == ["200 instead of 404"]
+    assert unknown.shape == ["missing error"]
+
+
+def test_what_azure_named_itself_is_asked_for_by_the_sandbox_s_name() -> None:
+    disk = f"{GROUP}/providers/Microsoft.Compute/disks"
+    recorded = {"id": f"{disk}/vm_OsDisk_1_aaaa", "name": "vm_OsDisk_1_aaaa"}
+    replay = Replay(_recorded())
+    replay.names.learn(recorded, {"id": f"{disk}/vm_OsDisk_1_bbbb", "name": "vm_OsDisk_1_bbbb"})
+    assert replay.names.translate(f"{disk}/vm_osdisk_1_AAAA") == f"{disk}/vm_OsDisk_1_bbbb"
+
+
+def test_what_was_there_before_is_made_from_the_answer_that_shows_it() -> None:
+    whole = _recorded()
+    later = Recording(whole.name, whole.exchanges[2:], whole.bodies, whole.retry_after)
+    assert [one.status + one.shape for one in _judged(later)] == [[], []]
+
+
+def test_the_command_says_why_it_cannot_replay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--recordings", str(tmp_path / "nowhere")]) == 2
+    assert "nowhere is not a folder" in capsys.readouterr().err
+
+
+def test_the_command_s_last_line_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _write(tmp_path / "one.json", _recorded())
+    assert main(["--recordings", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "fidelity: 4 exchanges, status 100.0 %, shape 100.0 %"
+
+
+def _judged(recording: Recording, kind: type[Sandbox] = Sandbox) -> list[Judgement]:
+    return list(Replay(recording, new_sandbox(recording, kind)).run())
+
+
+def _recorded() -> Recording:
+    """A gallery is made, waited for and read, and another is not there; as the sandbox answers."""
+    exchanges: list[Exchange] = []
+    sandbox = new_sandbox(Recording("", (), bodies=True, retry_after=False))
+    sandbox.subscriptions = (SUBSCRIPTION,)
+
+    def ask(method: str, url: str, kind: str, body: Any = None) -> Response:
+        text = b"" if body is None else json.dumps(body).encode()
+        answer = sandbox.handle(Request(method, f"https://management.azure.com{url}?api-version=2024-03-03", {}, text))
+        exchanges.append(
+            Exchange(len(exchanges), method, url, {"api-version": "2024-03-03"}, kind, body, answer.status, answer.headers, answer.json())
+        )
+        return answer
+
+    ask("PUT", GROUP, "resourceGroups/{}", {"location": "westeurope"})
+    made = ask("PUT", GALLERY, "Microsoft.Compute/galleries/{}", {"location": "westeurope", "properties": {"description": "ours"}})
+    sandbox.clock.advance(60)
+    status = made.headers["azure-asyncoperation"].split("?")[0].removeprefix("https://management.azure.com")
+    ask("GET", status, "Microsoft.Compute/locations/{}/capsOperations/{}")
+    ask("GET", GALLERY, "Microsoft.Compute/galleries/{}")
+    ask("GET", f"{GALLERY}-not", "Microsoft.Compute/galleries/{}")
+    return Recording("one", tuple(exchanges[1:]), bodies=True, retry_after=False)
+
+
+def _write(path: Path, recording: Recording) -> None:
+    lines = [
+        {
+            "i": one.index,
+            "method": one.method,
+            "path": one.path,
+            "query": one.query,
+            "rtype": one.kind,
+            "req": one.request,
+            "status": one.status,
+            "headers": one.headers,
+            "res": one.answer,
+        }
+        for one in recording.exchanges
+    ]
+    path.write_text(json.dumps({"source": "here", "test": "one", "interactions": lines}), encoding="utf-8")
+    assert read(path).exchanges == recording.exchanges
