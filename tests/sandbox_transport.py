@@ -119,7 +119,7 @@ class _AsyncResponse(AsyncHttpResponseImpl):
 def _as_request(request: Any) -> Request:
     content = getattr(request, "_data", None)
     if content is None:
-        content = getattr(request, "content", None)
+        content = getattr(request, "content", None) or getattr(request, "data", None)
     if isinstance(content, dict):
         from urllib.parse import urlencode
 
@@ -248,3 +248,9 @@ def azure_clients_on(sandbox: Sandbox) -> AzureClients:
         for kind in (ComputeManagementClient, ResourceManagementClient, NetworkManagementClient)
     ]
     return AzureClients(sandbox, made[0], made[1], made[2], calls)
+
+
+def sync_client(kind: Any, sandbox: Sandbox, *, token: str = "in.process.token", calls: Calls | None = None, **options: Any) -> Any:
+    """An official sync client of class `kind` on a sandbox; `token` says who calls."""
+    transport = SyncSandboxTransport(sandbox, calls)
+    return kind(StaticCredential(token), subscription_id=sandbox.subscription_id, transport=transport, **options)

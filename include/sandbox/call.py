@@ -16,7 +16,8 @@ class Call:
     """A parsed request.
 
     `path` is unquoted, `segments` its parts; `query` has lower-case names. For requests that name a resource (type) the router fills `type`
-    ("Microsoft.Compute/virtualMachines"), `name`, `id`, `action`, `resource` (None where it does not exist) and `parent`.
+    ("Microsoft.Compute/virtualMachines"), `name`, `id`, `action`, `resource` (None where it does not exist) and `parent`. `principal` and
+    `client` are the caller's object and application ids (tokens.py); empty for requests without a token.
     """
 
     __slots__ = (
@@ -25,6 +26,7 @@ class Call:
         "api_version",
         "base",
         "body",
+        "client",
         "group",
         "headers",
         "id",
@@ -32,6 +34,7 @@ class Call:
         "name",
         "parent",
         "path",
+        "principal",
         "query",
         "resource",
         "segments",
@@ -49,6 +52,8 @@ class Call:
         self.headers = request.headers
         self.body = request.body
         self.api_version = self.query.get("api-version", "")
+        self.principal = ""
+        self.client = ""
         self.subscription = ""
         self.group = ""
         self.type = ""

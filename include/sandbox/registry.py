@@ -89,6 +89,22 @@ class ResourceType:
         )
 
 
+class ExtensionType(ResourceType):
+    """A type whose resources belong to another scope: a subscription, a group or a resource (locks, role assignments)."""
+
+    regional = False
+    listed = False
+    tenant: ClassVar[bool] = False  # whether it is also there without a subscription
+
+    def find(self, arm: Sandbox, call: Call) -> Resource | None:
+        """The resource that a request names."""
+        return arm.store.get(call.id)
+
+    def of_scope(self, arm: Sandbox, call: Call, scope: str) -> list[Resource]:
+        """What a list at `scope` (an id in lower case) shows."""
+        raise NotImplementedError
+
+
 TYPES: dict[str, ResourceType] = {}
 ROUTES: list[tuple[str, tuple[str, ...], Route]] = []
 

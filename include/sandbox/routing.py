@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from . import locks, registration
+from . import authorization, locks, registration
 from .pages import list_of
-from .registry import TYPES, ResourceType, find_route
+from .registry import TYPES, ExtensionType, ResourceType, find_route
 from .wire import ArmError, Response
 
 if TYPE_CHECKING:
@@ -24,8 +24,14 @@ def find(arm: Sandbox, call: Call) -> Callable[[], Response]:
     found = find_route(call.method, segments)
     if found is not None:
         handler, values = found
+        authorization.check_route(arm, call)
         return lambda: handler(arm, call, *values)
     lower = [segment.lower() for segment in segments]
+    if "providers" in lower:
+        last = len(lower) - 1 - lower[::-1].index("providers")
+        kind = TYPES.get("/".join(lower[last + 1 : last + 3]))
+        if isinstance(kind, ExtensionType):
+            return _route_extension(arm, call, kind, segments[:last], segments[last + 3 :])
     if len(lower) >= 6 and lower[0] == "subscriptions" and lower[2] == "resourcegroups" and lower[4] == "providers":
         call.group = segments[3]
         return _route_resource(arm, call, segments[:4], segments[5:])
@@ -75,6 +81,52 @@ def _route_resource(arm: Sandbox, call: Call, scope: list[str], rest: list[str])
         return lambda: _collection(arm, call, kind, scope, names)
     _name(arm, call, kind, scope, names)
     return lambda: _on_resource(arm, call, kind)
+
+
+def _route_extension(arm: Sandbox, call: Call, kind: ExtensionType, scope: list[str], rest: list[str]) -> Callable[[], Response]:
+    """A lock or a role assignment: `rest` is its name, or nothing for the list at `scope`."""
+    lower = [segment.lower() for segment in scope]
+    _check_version(call, kind)
+    if not scope and kind.tenant:
+        root = ""
+    elif lower[:1] == ["subscriptions"] and len(scope) == 2:
+        root = f"/subscriptions/{scope[1]}"
+    elif lower[:1] == ["subscriptions"] and lower[2:3] == ["resourcegroups"] and len(scope) == 4:
+        root = _scope_id(scope)
+    elif lower[:1] == ["subscriptions"] and lower[4:5] == ["providers"] and len(scope) > 6 and len(scope) % 2 == 0:
+        found = TYPES.get("/".join([lower[5], *lower[6::2]]))
+        if found is None:
+            raise _unknown_type(scope[5], scope[6::2])
+        kinds = found.name.split("/")
+        pairs = "/".join(f"{part}/{name}" for part, name in zip(kinds[1:], scope[7::2], strict=True))
+        root = f"{_scope_id(scope[:4])}/providers/{kinds[0]}/{pairs}"
+    else:
+        raise ArmError(404, "NotFound", f"No HTTP resource was found that matches the request URI '{call.base}{call.path}'.", gateway=True)
+    call.type = kind.name
+    call.group = scope[3] if len(scope) >= 4 else ""
+    call.id = f"{root}/providers/{kind.name}"
+    if len(rest) == 1:
+        call.name = rest[0]
+        call.id += f"/{rest[0]}"
+        call.resource = kind.find(arm, call)
+    elif rest:
+        raise ArmError(404, "NotFound", f"No HTTP resource was found that matches the request URI '{call.base}{call.path}'.", gateway=True)
+
+    def act() -> Response:
+        authorization.check(arm, call)
+        if call.group:
+            require_group(arm, call)
+        if len(scope) > 4:
+            call.parent = arm.store.get(root)
+            if call.parent is None:
+                raise not_found(arm, call, TYPES["/".join([lower[5], *lower[6::2]])], root)
+        if rest:
+            return _on_resource(arm, call, kind)
+        if call.method != "GET":
+            raise kind.unsupported(call)
+        return list_of(arm, call, kind, kind.of_scope(arm, call, root.lower()))
+
+    return act
 
 
 def _name(arm: Sandbox, call: Call, kind: ResourceType, scope: list[str], names: list[str]) -> None:
@@ -142,7 +194,7 @@ def require_group(arm: Sandbox, call: Call) -> Resource:
 def not_found(arm: Sandbox, call: Call, kind: ResourceType, id: str | None = None) -> ArmError:
     """ARM's 404 ResourceNotFound; below a missing parent it names the parent."""
     id = id or call.id
-    if not call.group:
+    if not call.group or isinstance(kind, ExtensionType):
         return kind.missing(call) or ArmError(404, "ResourceNotFound", f"The Resource '{id}' was not found.", gateway=True)
     parts = id.split("/")
     depth = 9
@@ -165,6 +217,7 @@ def not_found(arm: Sandbox, call: Call, kind: ResourceType, id: str | None = Non
 def _on_resource(arm: Sandbox, call: Call, kind: ResourceType) -> Response:
     resource, method = call.resource, call.method
     is_group = kind.name == "Microsoft.Resources/resourceGroups"
+    authorization.check(arm, call)
     if call.group and not is_group:
         require_group(arm, call)
     if method in _WRITES:
@@ -197,6 +250,7 @@ def _on_resource(arm: Sandbox, call: Call, kind: ResourceType) -> Response:
 
 def _below(arm: Sandbox, call: Call, kind: ResourceType) -> Response:
     """An action (POST) or a view (GET) of a resource."""
+    authorization.check(arm, call)
     is_group = kind.name == "Microsoft.Resources/resourceGroups"
     if call.group and not is_group:
         require_group(arm, call)
@@ -217,6 +271,7 @@ def _below(arm: Sandbox, call: Call, kind: ResourceType) -> Response:
 
 
 def _collection(arm: Sandbox, call: Call, kind: ResourceType, scope: list[str], names: list[str]) -> Response:
+    authorization.check(arm, call)
     if call.method != "GET":
         raise kind.unsupported(call)
     if len(scope) < 4 and "subscription" not in kind.levels:

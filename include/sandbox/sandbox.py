@@ -76,7 +76,7 @@ class Sandbox:
         self.object_id = OBJECT
         self.page = page
         self.key = hashlib.sha256(f"{client_secret} {tenant_id}".encode()).digest()
-        self.known_tokens: dict[str, float] = {}
+        self.known_tokens: dict[str, tuple[float, str, str]] = {}  # token -> expiry, object id, application id
         self.requests: Counter[str] = Counter()  # since the start: "PUT Microsoft.Compute/virtualMachines" -> number
         self.faults = Faults(seed)
         self.faults.load(self.store.settings.get("faults", []))
@@ -146,9 +146,9 @@ class Sandbox:
             EVENTS[name](self, **arguments)
         self.now = now
 
-    def token(self, lifetime: int = 10 * 365 * 86_400) -> str:
-        """A bearer token for in-process clients."""
-        return tokens.issue(self, lifetime=lifetime)
+    def token(self, lifetime: int = 10 * 365 * 86_400, *, principal: str = "", client: str = "") -> str:
+        """A bearer token for in-process clients: the main principal's, or another's object id (and application id)."""
+        return tokens.issue(self, lifetime=lifetime, principal=principal, client=client)
 
     def _answer(self, call: Call) -> Response:
         try:

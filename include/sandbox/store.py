@@ -67,6 +67,12 @@ def group_of(key: str) -> str:
     return "/".join(key.split("/", 5)[:5])
 
 
+def scope_of(key: str) -> str | None:
+    """The resource that an extension's key belongs to; None for other keys."""
+    scope, _, _ = key.rpartition("/providers/")
+    return scope if "/providers/" in scope else None
+
+
 class Store:
     """See the module's text. `path` is a SQLite file, or None for memory only."""
 
@@ -78,6 +84,7 @@ class Store:
         self._collections: dict[str, dict[str, Resource]] = {}
         self._types: dict[str, dict[str, Resource]] = {}
         self._groups: dict[str, dict[str, Resource]] = {}
+        self._extensions: dict[str, set[str]] = {}  # a resource's locks and role assignments: they go with it
         self._events: list[tuple[float, int, str, Json]] = []
         self._sequence = 0
         self._added: list[Resource] = []
@@ -100,6 +107,8 @@ class Store:
         self._types.setdefault(f"{resource.subscription.lower()}/{resource.type.lower()}", {})[key] = resource
         if key.count("/") > 4:
             self._groups.setdefault(group_of(key), {})[key] = resource
+        if (scope := scope_of(key)) is not None:
+            self._extensions.setdefault(scope, set()).add(key)
         self._added.append(resource)
         self.touch(resource)
         return resource
@@ -123,6 +132,10 @@ class Store:
         self._types.get(f"{resource.subscription.lower()}/{resource.type.lower()}", {}).pop(key, None)
         self._groups.get(group_of(key), {}).pop(key, None)
         self._changed["resource", key] = None
+        for extension in self._extensions.pop(key, ()):
+            self.drop(self.resources[extension])
+        if (scope := scope_of(key)) in self._extensions:
+            self._extensions[scope].discard(key)
 
     def collection(self, key: str) -> dict[str, Resource]:
         """All resources directly below the collection `key` (lower case)."""

@@ -26,8 +26,16 @@ def _base64(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def issue(arm: Sandbox, *, lifetime: int = LIFETIME, audience: str = "https://management.azure.com/") -> str:
-    """A bearer token that `check` accepts for `lifetime` seconds: a JWT signed with the sandbox's own key."""
+def issue(
+    arm: Sandbox,
+    *,
+    lifetime: int = LIFETIME,
+    audience: str = "https://management.azure.com/",
+    principal: str = "",
+    client: str = "",
+) -> str:
+    """A bearer token that `check` accepts for `lifetime` seconds: a JWT signed with the sandbox's own key. `principal` and `client` are
+    the caller's object and application ids; the main principal's where empty."""
     now = int(arm.clock.now())
     header = _base64(b'{"typ":"JWT","alg":"HS256"}')
     claims = {
@@ -36,8 +44,8 @@ def issue(arm: Sandbox, *, lifetime: int = LIFETIME, audience: str = "https://ma
         "iat": now,
         "nbf": now,
         "exp": now + lifetime,
-        "appid": arm.client_id,
-        "oid": arm.object_id,
+        "appid": client or arm.client_id,
+        "oid": principal or arm.object_id,
         "tid": arm.tenant_id,
         "ver": "1.0",
     }
@@ -50,7 +58,7 @@ def _sign(arm: Sandbox, text: str) -> str:
 
 
 def check(arm: Sandbox, call: Call) -> None:
-    """Raise ArmError 401 as ARM does for a missing, foreign or expired bearer token."""
+    """Note who calls. Raises ArmError 401 as ARM does for a missing, foreign or expired bearer token."""
     value = call.header("authorization")
     challenge = {
         "www-authenticate": f'Bearer authorization_uri="{call.base}/{arm.tenant_id}", error="invalid_token", '
@@ -61,16 +69,17 @@ def check(arm: Sandbox, call: Call) -> None:
             401, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.", headers=challenge, gateway=True
         )
     token = value[7:].strip()
-    expiry = arm.known_tokens.get(token)
-    if expiry is None:
+    known = arm.known_tokens.get(token)
+    if known is None:
         parts = token.split(".")
         if len(parts) != 3 or not hmac.compare_digest(_sign(arm, f"{parts[0]}.{parts[1]}"), parts[2]):
             raise ArmError(401, "InvalidAuthenticationToken", "The access token is invalid.", headers=challenge, gateway=True)
         claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-        expiry = float(claims["exp"])
+        known = (float(claims["exp"]), str(claims["oid"]), str(claims["appid"]))
         if len(arm.known_tokens) > 10_000:
             arm.known_tokens.clear()
-        arm.known_tokens[token] = expiry
+        arm.known_tokens[token] = known
+    expiry, call.principal, call.client = known
     if expiry <= arm.now:
         raise ArmError(
             401,

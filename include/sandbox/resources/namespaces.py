@@ -49,11 +49,9 @@ EXTRA: dict[str, tuple[str, ...]] = {
         "subscriptions/tagnames",
         "deployments/operations",
     ),
+    "Microsoft.ManagedIdentity": ("Identities", "operations"),
     "Microsoft.Authorization": (
-        "roleAssignments",
-        "roleDefinitions",
         "permissions",
-        "locks",
         "operations",
     ),
 }
@@ -68,10 +66,6 @@ OTHERS: dict[str, dict[str, tuple[str, ...]]] = {
         "operations": ("2023-05-01", "2022-09-01", "2019-06-01", "2015-06-15"),
     },
     "Microsoft.KeyVault": {"vaults": ("2023-07-01", "2022-07-01", "2019-09-01", "2018-02-14", "2016-10-01"), "operations": _COMMON},
-    "Microsoft.ManagedIdentity": {
-        "userAssignedIdentities": ("2023-01-31", "2018-11-30", "2015-08-31-preview"),
-        "operations": ("2023-01-31", "2018-11-30"),
-    },
     "Microsoft.VirtualMachineImages": {"imageTemplates": ("2024-02-01", "2023-07-01", "2022-07-01", "2020-02-14"), "locations": _COMMON},
     "Microsoft.ContainerRegistry": {
         "registries": ("2023-07-01", "2022-12-01", "2019-05-01", "2017-10-01"),
@@ -184,6 +178,8 @@ def known_versions(name: str) -> list[str]:
         return (_DISKS if kind in ("disks", "snapshots", "diskencryptionsets", "locations/diskoperations") else _COMPUTE).split()
     if space == "microsoft.network":
         return _NETWORK.split()
+    if space == "microsoft.managedidentity":
+        return ["2024-11-30", "2023-01-31", "2018-11-30", "2015-08-31-preview"]
     if space == "microsoft.authorization":
         return _AUTHORIZATION.get(kind, _AUTHORIZATION["permissions"]).split()
     return _RESOURCES.split()
