@@ -244,7 +244,9 @@ class Replay:
             self._wait(deadline)
 
     def _publish_images(self) -> None:
-        """The marketplace has every image that the recording shows."""
+        """Have every marketplace image that the recording names by its exact version, in the marketplace."""
+        for image in seed.marketplace(self.recording):
+            self.sandbox.handle(Request("POST", f"{BASE}/_sandbox/marketplace", _headers(image), _encoded(image)))
 
 
 _NEED_BODY = frozenset({"begingetaccess", "capture", "runcommand", "share", "attachdetachdatadisks", "moveresources", "validate"})

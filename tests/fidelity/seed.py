@@ -3,6 +3,7 @@ first answer that shows it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from .recording import Exchange, Recording
@@ -29,6 +30,58 @@ def shown(recording: Recording, id: str, start: int = 0) -> Any:
             if isinstance(one, dict) and str(one.get("id", "")).lower() == id.lower() and ("properties" in one or "location" in one):
                 return one
     return None
+
+
+def marketplace(recording: Recording) -> list[dict[str, Any]]:
+    """Every platform image of the recording, as the sandbox's control API publishes it: where an answer shows its properties, with these;
+    where only references name it, as what the machines made from it are. A reference to the latest stands for version 1.0.0 where no other
+    version is named."""
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    for exchange in recording.exchanges:
+        parts = exchange.path.split("/")
+        if exchange.kind.endswith("/skus/{}/versions/{}") and isinstance(exchange.answer, dict) and exchange.succeeded:
+            _found(found, (parts[8], parts[12], parts[14], parts[16]), exchange.answer.get("properties"))
+        elif exchange.kind.endswith("/skus/{}/versions") and isinstance(exchange.answer, list):
+            for one in filter(lambda one: isinstance(one, dict), exchange.answer):
+                _found(found, (parts[8], parts[12], parts[14], one["name"]), one.get("properties"))
+        for body in (exchange.request, exchange.answer):
+            for profile in _storage_profiles(body):
+                one = profile["imageReference"]
+                exact = one.get("exactVersion") or one.get("version")
+                disk = profile.get("osDisk") if isinstance(profile.get("osDisk"), dict) else {}
+                windows = disk.get("osType") == "Windows" or "windows" in str(one["offer"]).lower()
+                properties = {"osDiskImage": {"operatingSystem": "Windows" if windows else "Linux", "sizeInGb": 127 if windows else 30}}
+                _found(found, (one["publisher"], one["offer"], one["sku"], exact), None, properties)
+    newest = {tuple(part.lower() for part in key[:3]) for key in found if key[3].lower() != "latest"}
+    made = []
+    for (publisher, offer, sku, version), properties in found.items():
+        if version.lower() == "latest":
+            if (publisher.lower(), offer.lower(), sku.lower()) in newest:
+                continue
+            version = "1.0.0"
+        made.append({"publisher": publisher, "offer": offer, "sku": sku, "version": version, "properties": properties})
+    return sorted(made, key=lambda image: "features" not in image["properties"] and "hyperVGeneration" not in image["properties"])
+
+
+def _found(found: dict[tuple[str, ...], dict[str, Any]], key: tuple[str, ...], shown: Any, guessed: dict[str, Any] | None = None) -> None:
+    known = next((other for other in found if [part.lower() for part in other] == [str(part).lower() for part in key]), key)
+    if isinstance(shown, dict):
+        found[known] = shown
+    else:
+        found.setdefault(known, guessed or {})
+
+
+def _storage_profiles(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object with an `imageReference` to the marketplace."""
+    if isinstance(value, dict):
+        reference = value.get("imageReference")
+        if isinstance(reference, dict) and all(isinstance(reference.get(key), str) for key in ("publisher", "offer", "sku", "version")):
+            yield value
+        for below in value.values():
+            yield from _storage_profiles(below)
+    elif isinstance(value, list):
+        for below in value:
+            yield from _storage_profiles(below)
 
 
 def as_request(body: dict[str, Any]) -> dict[str, Any]:

@@ -62,7 +62,8 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Platform:
-    """One sku of the marketplace. `security` is its SecurityType feature; `versions` are those it starts with, oldest first."""
+    """One sku of the marketplace. `security` is its SecurityType feature; `versions` are those it starts with, oldest first; `features` the
+    others that it tells of; `upgrades`: whether it supports automatic OS upgrades."""
 
     os_type: str
     generation: str
@@ -72,6 +73,8 @@ class Platform:
     os_name: str
     os_version: str
     versions: tuple[str, ...]
+    features: tuple[tuple[str, str], ...] | None = None
+    upgrades: bool = False
 
 
 def _catalogue() -> dict[Key, Platform]:
@@ -95,29 +98,68 @@ def numbers(version: str) -> list[int]:
     return [int(part) if part.isdigit() else -1 for part in version.split(".")]
 
 
-def versions(arm: Sandbox, key: tuple[str, str, str]) -> list[str]:
+def _published(arm: Sandbox) -> dict[Key, list[Json]]:
+    """What was published since the start, by sku, oldest first."""
+    found: dict[Key, list[Json]] = {}
+    for entry in arm.store.settings.get("published", []):
+        found.setdefault((entry["publisher"], entry["offer"], entry["sku"]), []).append(entry)
+    return found
+
+
+def catalogue(arm: Sandbox) -> dict[Key, Platform]:
+    """Every sku: those that the sandbox starts with, and those published since."""
+    published = _published(arm)
+    return {**CATALOGUE, **{key: _platform(key, entries[0]["properties"]) for key, entries in published.items() if key not in CATALOGUE}}
+
+
+def _platform(key: Key, properties: Json) -> Platform:
+    disk = properties.get("osDiskImage", {})
+    features = {str(one["name"]): str(one["value"]) for one in properties.get("features", ())}
+    size = int(disk.get("sizeInGb") or 0) or int(disk.get("sizeInBytes") or 30 * 1024**3) >> 30
+    return Platform(
+        disk.get("operatingSystem", "Linux"),
+        properties.get("hyperVGeneration", "V1"),
+        properties.get("architecture", "x64"),
+        features.pop("SecurityType", None),
+        size,
+        key[1],
+        key[2],
+        (),
+        tuple(features.items()),
+        bool(properties.get("automaticOSUpgradeProperties", {}).get("automaticOSUpgradeSupported")),
+    )
+
+
+def versions(arm: Sandbox, key: Key) -> list[str]:
     """All versions of a sku, oldest first."""
-    published = [
-        entry["version"] for entry in arm.store.settings.get("published", []) if (entry["publisher"], entry["offer"], entry["sku"]) == key
-    ]
-    return sorted({*CATALOGUE[key].versions, *published}, key=numbers)
+    published = [entry["version"] for entry in _published(arm).get(key, ())]
+    return sorted({*catalogue(arm)[key].versions, *published}, key=numbers)
 
 
-def find(publisher: str, offer: str, sku: str) -> tuple[str, str, str] | None:
+def find(arm: Sandbox, publisher: str, offer: str, sku: str) -> Key | None:
     """The catalogue's key without regard to case."""
     wanted = (publisher.lower(), offer.lower(), sku.lower())
-    return next((key for key in CATALOGUE if (key[0].lower(), key[1].lower(), key[2].lower()) == wanted), None)
+    return next((key for key in catalogue(arm) if (key[0].lower(), key[1].lower(), key[2].lower()) == wanted), None)
 
 
 def publish(arm: Sandbox, image: Json) -> Json:
-    """Publish a newer version: {"publisher", "offer", "sku", "version"}. Raises ValueError for an unknown sku or a malformed version."""
+    """Publish a version: {"publisher", "offer", "sku", "version"}, and for a new sku "properties" as Azure shows an image's.
+
+    Raises ValueError for an unknown sku without properties, or a malformed version.
+    """
     given = {name: str(image.get(name, "")) for name in ("publisher", "offer", "sku", "version")}
-    key = find(given["publisher"], given["offer"], given["sku"])
-    if key is None:
-        raise ValueError(f"no platform image {given['publisher']}:{given['offer']}:{given['sku']} in the sandbox's catalogue")
-    if not given["version"] or -1 in numbers(given["version"]):
-        raise ValueError(f"version must be numbers joined by dots, not {given['version']!r}")
-    entry = {"publisher": key[0], "offer": key[1], "sku": key[2], "version": given["version"]}
+    if not all(given.values()) or -1 in numbers(given["version"]):
+        raise ValueError(f"publisher, offer and sku must be there, and version must be numbers joined by dots, not {given['version']!r}")
+    key = find(arm, given["publisher"], given["offer"], given["sku"])
+    entry: Json = dict(given)
+    if key is not None:
+        entry |= {"publisher": key[0], "offer": key[1], "sku": key[2]}
+    elif not isinstance(image.get("properties"), dict):
+        raise ValueError(
+            f"no platform image {given['publisher']}:{given['offer']}:{given['sku']} in the sandbox's catalogue; a new one needs properties"
+        )
+    else:
+        entry["properties"] = image["properties"]
     arm.store.set("published", [*arm.store.settings.get("published", []), entry])
     return entry
 
@@ -131,7 +173,7 @@ def resolve(arm: Sandbox, reference: Json) -> tuple[tuple[str, str, str], str]:
                 400, "InvalidParameter", f"Required parameter 'imageReference.{name}' is missing (null).", target=f"imageReference.{name}"
             )
     publisher, offer, sku, version = (str(part) for part in parts)
-    key = find(publisher, offer, sku)
+    key = find(arm, publisher, offer, sku)
     known = versions(arm, key) if key is not None else []
     if key is None or (version.lower() != "latest" and version not in known):
         raise ArmError(
@@ -172,12 +214,12 @@ def _missing(what: str, name: str) -> ArmError:
 
 @route("GET", _ROOT)
 def list_publishers(arm: Sandbox, call: Call, subscription: str, location: str) -> Response:
-    return _list(call, [_entry(call, subscription, location, name) for name in sorted({key[0] for key in CATALOGUE})])
+    return _list(call, [_entry(call, subscription, location, name) for name in sorted({key[0] for key in catalogue(arm)})])
 
 
 @route("GET", _ROOT + "/{}/artifacttypes/vmimage/offers")
 def list_offers(arm: Sandbox, call: Call, subscription: str, location: str, publisher: str) -> Response:
-    found = sorted({key[:2] for key in CATALOGUE if key[0].lower() == publisher.lower()})
+    found = sorted({key[:2] for key in catalogue(arm) if key[0].lower() == publisher.lower()})
     if not found:
         raise _missing("Publisher", publisher)
     return _list(call, [_entry(call, subscription, location, f"{one}/ArtifactTypes/VMImage/Offers/{offer}") for one, offer in found])
@@ -185,7 +227,7 @@ def list_offers(arm: Sandbox, call: Call, subscription: str, location: str, publ
 
 @route("GET", _ROOT + "/{}/artifacttypes/vmimage/offers/{}/skus")
 def list_skus(arm: Sandbox, call: Call, subscription: str, location: str, publisher: str, offer: str) -> Response:
-    found = [key for key in CATALOGUE if (key[0].lower(), key[1].lower()) == (publisher.lower(), offer.lower())]
+    found = [key for key in catalogue(arm) if (key[0].lower(), key[1].lower()) == (publisher.lower(), offer.lower())]
     if not found:
         raise _missing("Offer", offer)
     properties = {"automaticOSUpgradeProperties": {"automaticOSUpgradeSupported": False}}
@@ -198,8 +240,8 @@ def list_skus(arm: Sandbox, call: Call, subscription: str, location: str, publis
     )
 
 
-def _key(publisher: str, offer: str, sku: str) -> tuple[str, str, str]:
-    key = find(publisher, offer, sku)
+def _key(arm: Sandbox, publisher: str, offer: str, sku: str) -> Key:
+    key = find(arm, publisher, offer, sku)
     if key is None:
         raise ArmError(404, "NotFound", "Artifact: VMImage was not found.")
     return key
@@ -207,22 +249,27 @@ def _key(publisher: str, offer: str, sku: str) -> tuple[str, str, str]:
 
 def image(arm: Sandbox, subscription: str, location: str, key: tuple[str, str, str], version: str) -> Json:
     """One platform image as GET shows it."""
-    sku = CATALOGUE[key]
-    features: list[Json] = [{"name": "SecurityType", "value": sku.security}] if sku.security else []
-    features += [
-        {"name": "IsAcceleratedNetworkSupported", "value": "True"},
-        {"name": "DiskControllerTypes", "value": "SCSI, NVMe" if sku.generation == "V2" else "SCSI"},
-    ]
+    sku = catalogue(arm)[key]
+    told = sku.features
+    if told is None:
+        told = (
+            ("IsAcceleratedNetworkSupported", "True"),
+            ("DiskControllerTypes", "SCSI, NVMe" if sku.generation == "V2" else "SCSI"),
+            ("IsHibernateSupported", "True"),
+        )
+    features = [{"name": name, "value": value} for name, value in ((("SecurityType", sku.security),) if sku.security else ()) + told]
+    # Recorded: every first-generation image is unmanaged and tells its size in bytes, every other is managed and tells gigabytes.
+    managed = sku.generation == "V2"
     properties: Json = {
         "hyperVGeneration": sku.generation,
         "architecture": sku.architecture,
-        "replicaType": "Managed",
-        "replicaCount": 10,
-        "disallowed": {"vmDiskType": "Unmanaged"},
-        "automaticOSUpgradeProperties": {"automaticOSUpgradeSupported": False},
+        "replicaType": "Managed" if managed else "Unmanaged",
+        **({"replicaCount": 10} if managed else {}),
+        "disallowed": {"vmDiskType": "Unmanaged" if managed else "None"},
+        "automaticOSUpgradeProperties": {"automaticOSUpgradeSupported": sku.upgrades},
         "imageDeprecationStatus": {"imageState": "Active"},
-        "features": features,
-        "osDiskImage": {"operatingSystem": sku.os_type, "sizeInGb": sku.size_gb},
+        **({"features": features} if features else {}),
+        "osDiskImage": {"operatingSystem": sku.os_type, **({"sizeInGb": sku.size_gb} if managed else {"sizeInBytes": sku.size_gb << 30})},
         "dataDiskImages": [],
     }
     path = f"{key[0]}/ArtifactTypes/VMImage/Offers/{key[1]}/Skus/{key[2]}/Versions/{version}"
@@ -236,7 +283,7 @@ def image(arm: Sandbox, subscription: str, location: str, key: tuple[str, str, s
 
 @route("GET", _ROOT + "/{}/artifacttypes/vmimage/offers/{}/skus/{}/versions")
 def list_versions(arm: Sandbox, call: Call, subscription: str, location: str, publisher: str, offer: str, sku: str) -> Response:
-    key = _key(publisher, offer, sku)
+    key = _key(arm, publisher, offer, sku)
     found = [image(arm, subscription, location, key, version) for version in versions(arm, key)]
     if not call.expands("properties"):
         for one in found:
@@ -247,7 +294,7 @@ def list_versions(arm: Sandbox, call: Call, subscription: str, location: str, pu
 @route("GET", _ROOT + "/{}/artifacttypes/vmimage/offers/{}/skus/{}/versions/{}")
 def show_version(arm: Sandbox, call: Call, *values: Any) -> Response:
     subscription, location, publisher, offer, sku, version = values
-    key = _key(publisher, offer, sku)
+    key = _key(arm, publisher, offer, sku)
     known = versions(arm, key)
     if version.lower() == "latest":
         version = known[-1]
