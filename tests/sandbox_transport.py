@@ -22,6 +22,7 @@ from azure.core.rest._http_response_impl_async import AsyncHttpResponseImpl
 from azure.core.utils import case_insensitive_dict
 
 from include.sandbox.clock import Clock, loop_clock, virtual_clock
+from include.sandbox.directory import Principal
 from include.sandbox.sandbox import Sandbox
 from include.sandbox.wire import Request, Response
 
@@ -216,11 +217,8 @@ class AzureClients:
     compute: Any
     resources: Any
     network: Any
+    subscription_id: str
     calls: Calls = field(default_factory=list)
-
-    @property
-    def subscription_id(self) -> str:
-        return self.sandbox.subscription_id
 
     def count(self, method: str | None = None, containing: str = "") -> int:
         """How many calls of that method have `containing` in their path, without regard to case."""
@@ -236,18 +234,26 @@ def client_options(sandbox: Sandbox, calls: Calls | None = None) -> dict[str, An
     return {"transport": SandboxTransport(sandbox, calls)}
 
 
-def azure_clients_on(sandbox: Sandbox) -> AzureClients:
-    """The official async clients of compute, resources and network on `sandbox`."""
+def azure_clients_on(
+    sandbox: Sandbox, principal: Principal | None = None, subscription_id: str = "", auxiliary: Principal | None = None
+) -> AzureClients:
+    """The official async clients of compute, resources and network on `sandbox`, as a principal (default: the main one) in a subscription
+    (default: the main one's first); `auxiliary`: whose token goes along in `x-ms-authorization-auxiliary`."""
+    from azure.core.pipeline.policies import HeadersPolicy
     from azure.mgmt.compute.aio import ComputeManagementClient
     from azure.mgmt.network.aio import NetworkManagementClient
     from azure.mgmt.resource.resources.aio import ResourceManagementClient
 
     calls: Calls = []
+    subscription_id = subscription_id or sandbox.subscription_id
+    options = client_options(sandbox, calls)
+    if auxiliary is not None:
+        options["headers_policy"] = HeadersPolicy({"x-ms-authorization-auxiliary": f"Bearer {sandbox.token(auxiliary)}"})
     made = [
-        kind(AsyncStaticCredential(), sandbox.subscription_id, **client_options(sandbox, calls))
+        kind(AsyncStaticCredential(sandbox.token(principal)), subscription_id, **options)
         for kind in (ComputeManagementClient, ResourceManagementClient, NetworkManagementClient)
     ]
-    return AzureClients(sandbox, made[0], made[1], made[2], calls)
+    return AzureClients(sandbox, made[0], made[1], made[2], subscription_id, calls)
 
 
 def sync_client(kind: Any, sandbox: Sandbox, *, token: str = "in.process.token", calls: Calls | None = None, **options: Any) -> Any:

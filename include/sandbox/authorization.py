@@ -1,7 +1,7 @@
 """Azure RBAC: who may do what. The roles and their assignments are resources (resources/roles.py).
 
-The sandbox's main principal owns its subscriptions and is never asked; any other principal may do what its role assignments at the scope
-or above it allow. Rules: "How Azure RBAC determines if a user has access to a resource" (learn.microsoft.com); texts: recorded traffic and
+Who owns a subscription (directory.py) is never asked; any other principal may do what its role assignments at the scope or above it
+allow. Rules: "How Azure RBAC determines if a user has access to a resource" (learn.microsoft.com); texts: recorded traffic and
 public bug threads.
 """
 
@@ -26,7 +26,7 @@ _VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELE
 
 def check(arm: Sandbox, call: Call) -> None:
     """Raises ArmError 403 AuthorizationFailed where the caller has no role that allows the request."""
-    if is_owner(arm, call.principal):
+    if is_owner(arm, call.principal, call.subscription):
         return
     action = action_of(call)
     scope = call.id or "/" + "/".join(call.segments[: 4 if call.group else 2])
@@ -36,7 +36,7 @@ def check(arm: Sandbox, call: Call) -> None:
 
 def check_route(arm: Sandbox, call: Call) -> None:
     """As `check`, for requests that name no resource: reading needs some role in the subscription, the rest one that holds there."""
-    if is_owner(arm, call.principal) or not call.subscription:
+    if not call.subscription or is_owner(arm, call.principal, call.subscription):
         return
     scope = f"/subscriptions/{call.subscription}"
     if call.method in ("GET", "HEAD"):
@@ -49,9 +49,9 @@ def check_route(arm: Sandbox, call: Call) -> None:
         raise denied(call, action, scope)
 
 
-def is_owner(arm: Sandbox, principal: str) -> bool:
-    """Whether the principal is the sandbox's main one (or the sandbox itself)."""
-    return not principal or principal == arm.object_id
+def is_owner(arm: Sandbox, principal: str, subscription: str) -> bool:
+    """Whether the principal owns the subscription (or is the sandbox itself). Outside of subscriptions nobody is asked."""
+    return not principal or not subscription or arm.directory.owns(principal, subscription)
 
 
 def action_of(call: Call) -> str:
@@ -64,9 +64,9 @@ def action_of(call: Call) -> str:
 
 def allowed(arm: Sandbox, principal: str, action: str, scope: str) -> bool:
     """Whether a role assignment at `scope` (a resource's, group's or subscription's id) or above it allows the action."""
-    if is_owner(arm, principal):
-        return True
     key = scope.lower().rstrip("/")
+    if is_owner(arm, principal, key.split("/")[2]):
+        return True
     return any(
         grants(arm, assignment, action)
         for assignment in assignments(arm, principal, key.split("/")[2])
@@ -76,7 +76,7 @@ def allowed(arm: Sandbox, principal: str, action: str, scope: str) -> bool:
 
 def sees(arm: Sandbox, principal: str, subscription: str) -> bool:
     """Whether the principal has any role in the subscription."""
-    return is_owner(arm, principal) or bool(assignments(arm, principal, subscription))
+    return is_owner(arm, principal, subscription) or bool(assignments(arm, principal, subscription))
 
 
 def assignments(arm: Sandbox, principal: str, subscription: str) -> list[Resource]:

@@ -16,14 +16,17 @@ class Call:
     """A parsed request.
 
     `path` is unquoted, `segments` its parts; `query` has lower-case names. For requests that name a resource (type) the router fills `type`
-    ("Microsoft.Compute/virtualMachines"), `name`, `id`, `action`, `resource` (None where it does not exist) and `parent`. `principal` and
-    `client` are the caller's object and application ids (tokens.py); empty for requests without a token.
+    ("Microsoft.Compute/virtualMachines"), `name`, `id`, `action`, `resource` (None where it does not exist) and `parent`.
+
+    Who asks is filled in from the token: `tenant`, `principal` (an object id; empty for the sandbox itself) and `client` (an application's
+    id); `auxiliary` has the principals of further tokens, by tenant.
     """
 
     __slots__ = (
         "_json",
         "action",
         "api_version",
+        "auxiliary",
         "base",
         "body",
         "client",
@@ -39,6 +42,7 @@ class Call:
         "resource",
         "segments",
         "subscription",
+        "tenant",
         "type",
     )
 
@@ -52,8 +56,6 @@ class Call:
         self.headers = request.headers
         self.body = request.body
         self.api_version = self.query.get("api-version", "")
-        self.principal = ""
-        self.client = ""
         self.subscription = ""
         self.group = ""
         self.type = ""
@@ -62,6 +64,10 @@ class Call:
         self.action = ""
         self.resource: Resource | None = None
         self.parent: Resource | None = None
+        self.tenant = ""
+        self.principal = ""
+        self.client = ""
+        self.auxiliary: dict[str, str] = {}
         self._json: Json | None = None
 
     def header(self, name: str) -> str:

@@ -19,6 +19,7 @@ from . import control, latency, routing, tokens
 from .blobs import answer as answer_blob
 from .call import Call
 from .clock import Clock
+from .directory import Directory, Principal
 from .events import EVENTS
 from .faults import Faults
 from .operations import ceil_seconds
@@ -27,12 +28,6 @@ from .resources import load_families
 from .store import Resource, Store
 from .throttling import remaining
 from .wire import FIXED_HEADERS, JSON_TYPE, ArmError, Request, Response, compact, pretty, stamp
-
-TENANT = "72f988bf-0000-4000-8000-5a4db0c0ffee"
-SUBSCRIPTION = "5a4db0c0-0000-4000-8000-000000000001"
-CLIENT = "c11e4700-0000-4000-8000-5a4db0c0ffee"
-OBJECT = "0b1ec700-0000-4000-8000-5a4db0c0ffee"
-SECRET = "in-process"  # noqa: S105 -- a served sandbox makes its own
 
 PAGE = 1000  # resources per list page
 
@@ -53,10 +48,7 @@ class Sandbox:
         speed: float = 1.0,
         authenticate: bool = True,
         control: bool = True,
-        tenant_id: str = TENANT,
-        subscriptions: tuple[str, ...] = (SUBSCRIPTION,),
-        client_id: str = CLIENT,
-        client_secret: str = SECRET,
+        directory: Directory | None = None,
         page: int = PAGE,
     ) -> None:
         if speed <= 0:
@@ -68,15 +60,15 @@ class Sandbox:
         self.speed = speed
         self.authenticate = authenticate
         self.control = control
-        self.tenant_id = tenant_id
-        self.subscriptions = subscriptions
-        self.subscription_id = subscriptions[0]
-        self.client_id = client_id
-        self.client_secret = client_secret
-        self.object_id = OBJECT
+        self.directory = directory or Directory()
+        self.tenant_id = self.directory.tenant_id
+        self.subscription_id = self.directory.subscription_id
+        self.client_id = self.directory.client_id
+        self.client_secret = self.directory.client_secret
+        self.object_id = self.directory.main.object_id
         self.page = page
-        self.key = hashlib.sha256(f"{client_secret} {tenant_id}".encode()).digest()
-        self.known_tokens: dict[str, tuple[float, str, str]] = {}  # token -> expiry, object id, application id
+        self.key = hashlib.sha256(f"{self.client_secret} {self.tenant_id}".encode()).digest()
+        self.known_tokens: dict[str, tokens.Claims] = {}
         self.requests: Counter[str] = Counter()  # since the start: "PUT Microsoft.Compute/virtualMachines" -> number
         self.faults = Faults(seed)
         self.faults.load(self.store.settings.get("faults", []))
@@ -146,9 +138,9 @@ class Sandbox:
             EVENTS[name](self, **arguments)
         self.now = now
 
-    def token(self, lifetime: int = 10 * 365 * 86_400, *, principal: str = "", client: str = "") -> str:
-        """A bearer token for in-process clients: the main principal's, or another's object id (and application id)."""
-        return tokens.issue(self, lifetime=lifetime, principal=principal, client=client)
+    def token(self, principal: Principal | None = None, *, lifetime: int = 10 * 365 * 86_400) -> str:
+        """A bearer token for in-process clients, of a principal of the directory (default: the main one)."""
+        return tokens.issue(self, principal=principal, lifetime=lifetime)
 
     def _answer(self, call: Call) -> Response:
         try:
@@ -189,7 +181,7 @@ class Sandbox:
     def _resource_manager(self, call: Call) -> Response:
         segments = call.segments
         anonymous = segments[:1] == ["metadata"]
-        if self.authenticate and not anonymous:
+        if not anonymous:
             tokens.check(self, call)
         if not call.api_version and not anonymous:
             raise ArmError(
@@ -200,8 +192,9 @@ class Sandbox:
             )
         if segments and segments[0].lower() == "subscriptions" and len(segments) > 1:
             call.subscription = segments[1]
-            if segments[1].lower() not in (known.lower() for known in self.subscriptions):
+            if self.directory.tenant_of(segments[1]) is None:
                 raise ArmError(404, "SubscriptionNotFound", f"The subscription '{segments[1]}' could not be found.", gateway=True)
+            tokens.check_tenant(self, call)
         act = routing.find(self, call)
         return self._with_faults(call, act)
 

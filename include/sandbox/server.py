@@ -20,7 +20,8 @@ import uvicorn
 from cryptography import x509
 
 from .blobs import ACCOUNT, account_sas
-from .sandbox import CLIENT, SUBSCRIPTION, TENANT, Sandbox
+from .directory import Directory
+from .sandbox import Sandbox
 from .wire import JSON_TYPE, Request, compact
 
 # The names that the certificate carries: this machine's, and Azure's public hosts. Disks are read at `md-….z12.blob.storage.azure.net`.
@@ -54,17 +55,25 @@ class Connection:
     ca_bundle: str
     blob_endpoint: str
     blob_sas: str
+    second_subscription_id: str
+    colleague_client_id: str
+    colleague_client_secret: str
+    partner_tenant_id: str
+    partner_subscription_id: str
+    partner_client_id: str
+    partner_client_secret: str
 
 
-def identity(state: Path) -> dict[str, str]:
-    """The sandbox's tenant, subscription and client, made once per state folder (`identity.json`, readable by its owner only)."""
+def identity(state: Path) -> Directory:
+    """The sandbox's tenants, subscriptions and applications, made once per state folder (`identity.json`, readable by its owner only)."""
     path = state / "identity.json"
-    if not path.exists():
+    kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    made = {name: secrets.token_urlsafe(30) for name in ("client_secret", "colleague_client_secret", "partner_client_secret")}
+    found = Directory(**{**made, **kept})
+    if kept != found.settings():
         state.mkdir(parents=True, exist_ok=True)
-        made = {"tenant_id": TENANT, "subscription_id": SUBSCRIPTION, "client_id": CLIENT, "client_secret": secrets.token_urlsafe(30)}
         path.touch(mode=0o600)
-        path.write_text(json.dumps(made, indent=2))
-    found: dict[str, str] = json.loads(path.read_text())
+        path.write_text(json.dumps(found.settings(), indent=2))
     return found
 
 
@@ -94,15 +103,7 @@ def _names(server: Path) -> set[str]:
 
 def open_sandbox(state: Path, **options: Any) -> Sandbox:
     """The sandbox of a state folder, resumed where it was."""
-    own = identity(state)
-    return Sandbox(
-        store=state / "state.sqlite",
-        tenant_id=own["tenant_id"],
-        subscriptions=(own["subscription_id"],),
-        client_id=own["client_id"],
-        client_secret=own["client_secret"],
-        **options,
-    )
+    return Sandbox(store=state / "state.sqlite", directory=identity(state), **options)
 
 
 def connection(state: Path, port: int, host: str = "127.0.0.1") -> Connection:
@@ -110,18 +111,14 @@ def connection(state: Path, port: int, host: str = "127.0.0.1") -> Connection:
     certificates(state)
     own = identity(state)
     endpoint = f"https://{host}:{port}"
-    key = Sandbox(control=False, tenant_id=own["tenant_id"], client_secret=own["client_secret"])
     return Connection(
         endpoint=endpoint,
         authority=endpoint,
-        tenant_id=own["tenant_id"],
-        subscription_id=own["subscription_id"],
-        client_id=own["client_id"],
-        client_secret=own["client_secret"],
+        **own.settings(),
         ca_file=str((state / "ca.pem").resolve()),
         ca_bundle=str((state / "bundle.pem").resolve()),
         blob_endpoint=f"{endpoint}/{ACCOUNT}",
-        blob_sas=account_sas(key),
+        blob_sas=account_sas(Sandbox(control=False, directory=own)),
     )
 
 

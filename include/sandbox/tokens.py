@@ -9,10 +9,12 @@ import base64
 import hashlib
 import hmac
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
+from .directory import Principal
 from .wire import JSON_TYPE, ArmError, Json, Response, compact
 
 if TYPE_CHECKING:
@@ -22,31 +24,37 @@ if TYPE_CHECKING:
 LIFETIME = 86_399  # seconds, as recorded
 
 
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a bearer token says: whose it is, and until when (epoch seconds)."""
+
+    tenant: str
+    principal: str
+    client: str
+    expiry: float
+
+
 def _base64(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def issue(
-    arm: Sandbox,
-    *,
-    lifetime: int = LIFETIME,
-    audience: str = "https://management.azure.com/",
-    principal: str = "",
-    client: str = "",
+    arm: Sandbox, *, principal: Principal | None = None, lifetime: int = LIFETIME, audience: str = "https://management.azure.com/"
 ) -> str:
-    """A bearer token that `check` accepts for `lifetime` seconds: a JWT signed with the sandbox's own key. `principal` and `client` are
-    the caller's object and application ids; the main principal's where empty."""
+    """A bearer token of a service principal (default: the main one) that `check` accepts for `lifetime` seconds: a JWT signed with the
+    sandbox's own key."""
+    whose = principal or arm.directory.main
     now = int(arm.clock.now())
     header = _base64(b'{"typ":"JWT","alg":"HS256"}')
     claims = {
         "aud": audience,
-        "iss": f"https://sts.windows.net/{arm.tenant_id}/",
+        "iss": f"https://sts.windows.net/{whose.tenant_id}/",
         "iat": now,
         "nbf": now,
         "exp": now + lifetime,
-        "appid": client or arm.client_id,
-        "oid": principal or arm.object_id,
-        "tid": arm.tenant_id,
+        "appid": whose.client_id,
+        "oid": whose.object_id,
+        "tid": whose.tenant_id,
         "ver": "1.0",
     }
     signed = f"{header}.{_base64(json.dumps(claims).encode())}"
@@ -58,36 +66,81 @@ def _sign(arm: Sandbox, text: str) -> str:
 
 
 def check(arm: Sandbox, call: Call) -> None:
-    """Note who calls. Raises ArmError 401 as ARM does for a missing, foreign or expired bearer token."""
+    """Fill in who asks. Raises ArmError 401 as ARM does for a missing, foreign or expired bearer token. A sandbox that does not
+    authenticate takes every caller without a token of its own for the main principal."""
     value = call.header("authorization")
-    challenge = {
-        "www-authenticate": f'Bearer authorization_uri="{call.base}/{arm.tenant_id}", error="invalid_token", '
-        "error_description=\"The authentication failed because of missing 'Authorization' header.\""
-    }
-    if not value[:7].lower() == "bearer ":
-        raise ArmError(
-            401, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.", headers=challenge, gateway=True
-        )
-    token = value[7:].strip()
+    bearer = value[7:].strip() if value[:7].lower() == "bearer " else ""
+    claims = _read(arm, bearer)
+    if claims is None and not arm.authenticate:
+        main = arm.directory.main
+        call.tenant, call.principal, call.client = main.tenant_id, main.object_id, main.client_id
+        return
+    if not bearer:
+        raise _refused(arm, call, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")
+    held = _valid(arm, call, claims)
+    call.tenant, call.principal, call.client = held.tenant, held.principal, held.client
+    for other in filter(None, call.header("x-ms-authorization-auxiliary").split(",")):
+        also = _valid(arm, call, _read(arm, other.strip()[7:].strip()))
+        call.auxiliary[also.tenant] = also.principal
+
+
+def check_tenant(arm: Sandbox, call: Call) -> None:
+    """Raises ArmError 401 InvalidAuthenticationTokenTenant for a token of another tenant than the subscription's."""
+    wanted = arm.directory.tenant_of(call.subscription)
+    if wanted is None or wanted == call.tenant:
+        return
+    authority = f"{call.base}/{wanted}"
+    raise ArmError(
+        401,
+        "InvalidAuthenticationTokenTenant",
+        f"The access token is from the wrong issuer 'https://sts.windows.net/{call.tenant}/'. It must match the tenant "
+        f"'https://sts.windows.net/{wanted}/' associated with this subscription. Please use the authority (URL) '{authority}' to get the "
+        "token. Note, if the subscription is transferred to another tenant there is no impact to the services, but information about new "
+        "tenant could take time to propagate (up to an hour). If you just transferred your subscription and see this error message, please "
+        "try back later.",
+        headers={
+            "www-authenticate": f'Bearer authorization_uri="{authority}", error="invalid_token", '
+            'error_description="The access token is from the wrong issuer. It must match the AD tenant associated with the subscription, '
+            'to which the configuration request is directed."'
+        },
+        gateway=True,
+    )
+
+
+def _read(arm: Sandbox, token: str) -> Claims | None:
+    """The claims of a token that the sandbox issued; None for any other text."""
     known = arm.known_tokens.get(token)
-    if known is None:
-        parts = token.split(".")
-        if len(parts) != 3 or not hmac.compare_digest(_sign(arm, f"{parts[0]}.{parts[1]}"), parts[2]):
-            raise ArmError(401, "InvalidAuthenticationToken", "The access token is invalid.", headers=challenge, gateway=True)
-        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-        known = (float(claims["exp"]), str(claims["oid"]), str(claims["appid"]))
-        if len(arm.known_tokens) > 10_000:
-            arm.known_tokens.clear()
-        arm.known_tokens[token] = known
-    expiry, call.principal, call.client = known
-    if expiry <= arm.now:
-        raise ArmError(
-            401,
+    if known is not None:
+        return known
+    parts = token.split(".")
+    if len(parts) != 3 or not hmac.compare_digest(_sign(arm, f"{parts[0]}.{parts[1]}").encode(), parts[2].encode()):
+        return None
+    claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    if len(arm.known_tokens) > 10_000:
+        arm.known_tokens.clear()
+    return arm.known_tokens.setdefault(token, Claims(claims["tid"], claims["oid"], claims["appid"], float(claims["exp"])))
+
+
+def _valid(arm: Sandbox, call: Call, claims: Claims | None) -> Claims:
+    if claims is None:
+        raise _refused(arm, call, "InvalidAuthenticationToken", "The access token is invalid.")
+    if claims.expiry <= arm.now:
+        raise _refused(
+            arm,
+            call,
             "ExpiredAuthenticationToken",
-            f"The access token expiry UTC time '{american(expiry)}' is earlier than current UTC time '{american(arm.now)}'.",
-            headers=challenge,
-            gateway=True,
+            f"The access token expiry UTC time '{american(claims.expiry)}' is earlier than current UTC time '{american(arm.now)}'.",
         )
+    return claims
+
+
+def _refused(arm: Sandbox, call: Call, code: str, message: str) -> ArmError:
+    tenant = arm.directory.tenant_of(call.segments[1] if len(call.segments) > 1 else "") or arm.tenant_id
+    challenge = (
+        f'Bearer authorization_uri="{call.base}/{tenant}", error="invalid_token", '
+        "error_description=\"The authentication failed because of missing 'Authorization' header.\""
+    )
+    return ArmError(401, code, message, headers={"www-authenticate": challenge}, gateway=True)
 
 
 def american(seconds: float) -> str:
@@ -128,7 +181,7 @@ def _openid(arm: Sandbox, base: str, tenant: str) -> Json:
         "id_token_signing_alg_values_supported": ["RS256"],
         "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
         "scopes_supported": ["openid", "profile", "email", "offline_access"],
-        "issuer": f"{base}/{arm.tenant_id}/v2.0",
+        "issuer": f"{base}/{tenant if tenant in arm.directory.subscriptions.values() else arm.tenant_id}/v2.0",
         "request_uri_parameter_supported": False,
         "authorization_endpoint": f"{base}/{tenant}/oauth2/v2.0/authorize",
         "device_authorization_endpoint": f"{base}/{tenant}/oauth2/v2.0/devicecode",
@@ -143,7 +196,8 @@ def _token(arm: Sandbox, call: Call, tenant: str, *, version2: bool) -> Response
     if form.get("client_id", "") == "" and call.header("authorization")[:6].lower() == "basic ":
         user, _, password = base64.b64decode(call.header("authorization")[6:]).decode().partition(":")
         form.update(client_id=user, client_secret=password)
-    if tenant not in (arm.tenant_id, "common", "organizations"):
+    home = arm.tenant_id if tenant in ("common", "organizations") else tenant
+    if home not in arm.directory.subscriptions.values():
         return _refuse(
             arm,
             400,
@@ -156,7 +210,9 @@ def _token(arm: Sandbox, call: Call, tenant: str, *, version2: bool) -> Response
             arm, 400, "unsupported_grant_type", 70003, f"The app requested an unsupported grant type '{form.get('grant_type', '')}'."
         )
     client = form.get("client_id", "")
-    if client != arm.client_id:
+    try:
+        principal = arm.directory.find(home, client)
+    except KeyError:
         return _refuse(
             arm, 400, "unauthorized_client", 700016, f"Application with identifier '{client}' was not found in the directory '{tenant}'."
         )
@@ -169,7 +225,7 @@ def _token(arm: Sandbox, call: Call, tenant: str, *, version2: bool) -> Response
             7000218,
             "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
         )
-    if secret is not None and not hmac.compare_digest(secret.encode(), arm.client_secret.encode()):
+    if secret is not None and not hmac.compare_digest(secret.encode(), principal.client_secret.encode()):
         return _refuse(
             arm,
             401,
@@ -190,7 +246,7 @@ def _token(arm: Sandbox, call: Call, tenant: str, *, version2: bool) -> Response
             900144,
             f"The request body must contain the following parameter: '{'scope' if version2 else 'resource'}'.",
         )
-    token = issue(arm, audience=resource)
+    token = issue(arm, principal=principal, audience=resource)
     if version2:
         return _json(
             200,

@@ -9,6 +9,7 @@ from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, 
 from azure.storage.blob import BlobClient
 
 from include.sandbox.blobs import SIZE, account_sas
+from include.sandbox.directory import Directory
 from include.sandbox.sandbox import Sandbox
 from tests.sandbox.bodies import LOCATION
 from tests.sandbox_transport import BASE, StaticCredential, SyncSandboxTransport, make_sync_sandbox
@@ -143,4 +144,6 @@ def test_blobs_are_written_read_and_deleted(sandbox: Sandbox) -> None:
 
 def test_a_blob_is_not_written_with_a_foreign_sas(sandbox: Sandbox) -> None:
     with pytest.raises(ClientAuthenticationError):
-        blob(sandbox, f"{BASE}/devstorage/logs/1.txt?{account_sas(Sandbox(client_secret='other'))}").upload_blob(b"hello")
+        blob(sandbox, f"{BASE}/devstorage/logs/1.txt?{account_sas(Sandbox(directory=Directory(client_secret='other')))}").upload_blob(
+            b"hello"
+        )

@@ -12,6 +12,7 @@ from azure.mgmt.msi import ManagedServiceIdentityClient
 from azure.mgmt.network import NetworkManagementClient
 from azure.mgmt.resource.resources import ResourceManagementClient
 
+from include.sandbox.directory import Principal
 from include.sandbox.sandbox import Sandbox
 from tests.sandbox_transport import make_sync_sandbox, sync_client
 
@@ -28,7 +29,7 @@ def sandbox() -> Sandbox:
 
 
 def client(kind: Any, sandbox: Sandbox, principal: str = "") -> Any:
-    return sync_client(kind, sandbox, token=sandbox.token(principal=principal))
+    return sync_client(kind, sandbox, token=sandbox.token(Principal(sandbox.tenant_id, "", principal, "")))
 
 
 @pytest.fixture

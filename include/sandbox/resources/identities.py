@@ -38,7 +38,7 @@ class Identities(ResourceType):
             "name": call.name,
             "type": self.name,
             "properties": {
-                "tenantId": arm.tenant_id,
+                "tenantId": arm.directory.tenant_of(call.subscription),
                 "principalId": arm.guid("principal", call.id.lower()),
                 "clientId": arm.guid("client", call.id.lower()),
             },
@@ -64,8 +64,8 @@ class Identities(ResourceType):
 
 
 def principals_of(arm: Sandbox) -> dict[str, str]:
-    """Every principal of the directory: lower-case object id -> type. The main one, and the managed identities of resources."""
-    found = {arm.object_id.lower(): "ServicePrincipal"}
+    """Every principal of the directory: lower-case object id -> type. Its own, and the managed identities of resources."""
+    found = {one.object_id: "ServicePrincipal" for one in arm.directory.principals}
     for resource in arm.store.resources.values():
         if resource.type == IDENTITY:
             found[str(resource.properties["principalId"]).lower()] = "ServicePrincipal"

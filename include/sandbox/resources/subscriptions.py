@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .. import authorization
 from ..operations import status
 from ..regions import REGIONS, WITHOUT_ZONES
 from ..registry import route
@@ -13,6 +14,9 @@ from .geography import PLACES
 if TYPE_CHECKING:
     from ..call import Call
     from ..sandbox import Sandbox
+
+
+_NAMES = ("Sandbox", "Sandbox 2", "Partner")  # of the directory's subscriptions
 
 
 def _json(value: object) -> Response:
@@ -74,11 +78,11 @@ def metadata(arm: Sandbox, call: Call) -> Response:
 @route("GET", "tenants")
 def tenants(arm: Sandbox, call: Call) -> Response:
     """Names since api-version 2020-01-01 are those of the caller's directory; a service principal sees none (recorded)."""
-    return _json({"value": [tenant(arm)]})
+    return _json({"value": [tenant(call.tenant)]})
 
 
-def tenant(arm: Sandbox) -> Json:
-    return {"id": f"/tenants/{arm.tenant_id}", "tenantId": arm.tenant_id, "tenantCategory": "Home"}
+def tenant(id: str) -> Json:
+    return {"id": f"/tenants/{id}", "tenantId": id, "tenantCategory": "Home"}
 
 
 def describe(arm: Sandbox, id: str) -> Json:
@@ -88,8 +92,8 @@ def describe(arm: Sandbox, id: str) -> Json:
         "authorizationSource": "RoleBased",
         "managedByTenants": [],
         "subscriptionId": id,
-        "tenantId": arm.tenant_id,
-        "displayName": "Sandbox",
+        "tenantId": arm.directory.tenant_of(id),
+        "displayName": _NAMES[list(arm.directory.subscriptions).index(id)],
         "state": "Enabled",
         "subscriptionPolicies": {"locationPlacementId": "Internal_2014-09-01", "quotaId": "Internal_2014-09-01", "spendingLimit": "Off"},
     }
@@ -97,13 +101,14 @@ def describe(arm: Sandbox, id: str) -> Json:
 
 @route("GET", "subscriptions")
 def subscriptions(arm: Sandbox, call: Call) -> Response:
-    found = [describe(arm, id) for id in arm.subscriptions]
+    """Those in which the caller may do something."""
+    found = [describe(arm, id) for id in arm.directory.subscriptions if authorization.sees(arm, call.principal, id)]
     return _json({"value": found, "count": {"type": "Total", "value": len(found)}})
 
 
 @route("GET", "subscriptions/{}")
 def subscription(arm: Sandbox, call: Call, id: str) -> Response:
-    return _json(describe(arm, id))
+    return _json(describe(arm, id.lower()))
 
 
 @route("GET", "subscriptions/{}/locations")
