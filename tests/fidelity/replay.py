@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from include.sandbox.clock import virtual_clock
+from include.sandbox.directory import Directory
 from include.sandbox.sandbox import Sandbox
 from include.sandbox.wire import Request, Response
 
@@ -254,8 +255,8 @@ _NEED_BODY = frozenset({"begingetaccess", "capture", "runcommand", "share", "att
 
 def new_sandbox(recording: Recording, kind: type[Sandbox] = Sandbox) -> Sandbox:
     """A sandbox in memory with a virtual clock, for the recording's subscriptions, open to requests without a token."""
-    known: dict[str, Any] = {"subscriptions": recording.subscriptions} if recording.subscriptions else {}
-    return kind(virtual_clock(), authenticate=False, **known)
+    known = dict(zip(("subscription_id", "second_subscription_id"), recording.subscriptions, strict=False))
+    return kind(virtual_clock(), authenticate=False, directory=Directory(**known))
 
 
 def _behind(exchange: Exchange, answer: Response) -> bool:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from include.sandbox.clock import virtual_clock
+from include.sandbox.directory import Directory
 from include.sandbox.sandbox import Sandbox
 from include.sandbox.wire import Request, Response
 from tests.fidelity.__main__ import DEFAULT, main
@@ -112,8 +114,7 @@ def _judged(recording: Recording, kind: type[Sandbox] = Sandbox) -> list[Judgeme
 def _recorded() -> Recording:
     """A gallery is made, waited for and read, and another is not there; as the sandbox answers."""
     exchanges: list[Exchange] = []
-    sandbox = new_sandbox(Recording("", (), bodies=True, retry_after=False))
-    sandbox.subscriptions = (SUBSCRIPTION,)
+    sandbox = Sandbox(virtual_clock(), authenticate=False, directory=Directory(subscription_id=SUBSCRIPTION))
 
     def ask(method: str, url: str, kind: str, body: Any = None) -> Response:
         text = b"" if body is None else json.dumps(body).encode()
