@@ -47,9 +47,9 @@ class Origin:
 
 def of_platform(arm: Sandbox, key: tuple[str, str, str], version: str, location: str) -> Origin:
     """A marketplace image."""
-    from .resources.marketplace import catalogue
+    from .resources.catalogue import skus
 
-    sku = catalogue(arm)[key]
+    sku = skus(arm)[key]
     content = {
         "os": sku.os_type,
         "generation": sku.generation,

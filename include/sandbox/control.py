@@ -49,7 +49,7 @@ def answer(arm: Sandbox, call: Call) -> Response:
                 arm.advance()
                 return _json({"now": stamp(arm.now)})
             case "POST", "marketplace":
-                from .resources.marketplace import publish
+                from .resources.catalogue import publish
 
                 return _json(publish(arm, call.json()), 201)
     except ArmError as error:

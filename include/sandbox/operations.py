@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from .events import EVENTS, event
+from .vintages import shown
 from .wire import JSON_TYPE, ArmError, Json, Response, compact, pretty, stamp
 
 if TYPE_CHECKING:
@@ -194,12 +195,15 @@ def accepted(arm: Sandbox, call: Call, operation: Json, *, retry_after: int | No
     found = headers(arm, call, operation, location=True, retry_after=retry_after)
     if body is None:
         return Response(202, found)
-    return Response(202, {**found, "content-type": JSON_TYPE}, pretty(body))
+    return Response(202, {**found, "content-type": JSON_TYPE}, pretty(shown(call.type, call.api_version, body)))
 
 
 def written(arm: Sandbox, call: Call, operation: Json | None, body: Json, *, created: bool, retry_after: int | None = None) -> Response:
     """201 for a new resource, 200 for an old one, with the status URL only."""
     found = headers(arm, call, operation, location=False, retry_after=retry_after) if operation is not None else {}
+    body = shown(call.type, call.api_version, body)
+    if body.get("etag") and call.type.startswith("Microsoft.Compute/"):  # Network's stand in the body alone
+        found["etag"] = body["etag"]
     return Response(201 if created else 200, {**found, "content-type": JSON_TYPE}, pretty(body))
 
 
@@ -252,7 +256,7 @@ def status(arm: Sandbox, call: Call, family: str, id: str) -> Response:
             return Response(202, {"location": _url(arm, call, operation, monitor=True), "retry-after": _poll(arm, operation)})
         if operation["error"] is not None:
             return Response(400, {"content-type": JSON_TYPE}, pretty({"error": operation["error"]}))
-        output = _output(arm, operation)
+        output = _output(arm, call, operation)
         return Response(200, {"content-type": JSON_TYPE}, pretty(output)) if output is not None else Response(200)
     body: Json = {"startTime": stamp(operation["start"])}
     if done:
@@ -261,7 +265,7 @@ def status(arm: Sandbox, call: Call, family: str, id: str) -> Response:
     if operation["error"] is not None:
         body["error"] = operation["error"]
     elif done:
-        output = _output(arm, operation)
+        output = _output(arm, call, operation)
         if output is not None:
             body["properties"] = {"output": output}
     body["name"] = operation["id"]
@@ -278,10 +282,10 @@ def _poll(arm: Sandbox, operation: Json) -> str:
     return arm.retry_after(polls[(operation["polls"] + int(operation["id"][:2], 16)) % len(polls)])
 
 
-def _output(arm: Sandbox, operation: Json) -> Any:
+def _output(arm: Sandbox, call: Call, operation: Json) -> Any:
     if operation["family"] == "DiskOperations" and operation["output"] is None and operation["kind"].endswith((".create", ".update")):
         resource = arm.store.resources.get(operation["resource"])
-        return resource.body if resource is not None else None
+        return shown(resource.type, call.api_version, resource.body) if resource is not None else None
     return operation["output"]
 
 

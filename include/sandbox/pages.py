@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from .registry import ResourceType
+from .vintages import shown
 from .wire import JSON_TYPE, Json, Response, compact, pretty
 
 if TYPE_CHECKING:
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 
 def list_of(arm: Sandbox, call: Call, kind: ResourceType, found: list[Resource]) -> Response:
     resources = kind.name.startswith("Microsoft.Resources/")
-    return page_of(arm, call, found, lambda resource: kind.view(arm, call, resource), render=compact if resources else pretty)
+
+    def view(resource: Resource) -> Json:
+        return shown(kind.name, call.api_version, kind.view(arm, call, resource))
+
+    return page_of(arm, call, found, view, render=compact if resources else pretty)
 
 
 def page_of(

@@ -57,6 +57,10 @@ class ResourceType:
         """Whether `view` depends on more than the resource's body (then it is not cached)."""
         return False
 
+    def tagged(self, call: Call) -> bool:
+        """Whether an answer carries the body's etag as a header, too."""
+        return True
+
     def remove(self, arm: Sandbox, resource: Resource) -> None:
         """Take the resource away (at the end of its deletion, or with its group)."""
         for child in list(arm.store.resources.values()) if self.nests else ():

@@ -15,7 +15,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from . import control, latency, routing, tokens
+from . import control, latency, routing, tokens, vintages
 from .blobs import answer as answer_blob
 from .call import Call
 from .clock import Clock
@@ -228,15 +228,15 @@ class Sandbox:
     def show(self, call: Call, kind: ResourceType, resource: Resource, status: int = 200) -> Response:
         """GET's answer. Bodies that depend on nothing else are rendered once."""
         render = compact if kind.name.startswith("Microsoft.Resources/") else pretty
-        if kind.dynamic(call):
-            body = render(kind.view(self, call, resource))
+        if kind.dynamic(call) or vintages.differs(kind.name, call.api_version):
+            shown = vintages.shown(kind.name, call.api_version, kind.view(self, call, resource))
+            body, etag = render(shown), shown.get("etag")
         else:
             if resource.rendered is None:
                 resource.rendered = render(kind.view(self, call, resource))
-            body = resource.rendered
+            body, etag = resource.rendered, resource.body.get("etag")
         found = {"content-type": JSON_TYPE}
-        etag = resource.body.get("etag")
-        if etag is not None:
+        if etag is not None and kind.tagged(call):
             found["etag"] = etag
         return Response(status, found, body)
 

@@ -1,0 +1,257 @@
+"""The platform images that the sandbox knows: a selection of Azure's marketplace, and what was published to it since."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ..wire import Json
+
+if TYPE_CHECKING:
+    from ..sandbox import Sandbox
+
+# publisher offer sku | OS type, generation, architecture, SecurityType feature, OS disk GB, traits
+#     the guest's name | the guest's version | the sku's versions, oldest first
+# Traits: A automatic OS upgrade, N NVMe besides SCSI, H hibernation; "-" none of them, "!" no features at all.
+_TABLE = """
+Canonical ubuntu-24_04-lts server | Linux V2 x64 TL 30 NH
+    ubuntu | 24.04 | 24.04.202508180 24.04.202509160 24.04.202510140 24.04.202511110
+Canonical ubuntu-24_04-lts server-gen1 | Linux V1 x64 - 30 NH
+    ubuntu | 24.04 | 24.04.202510140 24.04.202511110
+Canonical ubuntu-24_04-lts server-arm64 | Linux V2 Arm64 TL 30 N
+    ubuntu | 24.04 | 24.04.202510140 24.04.202511110
+Canonical ubuntu-24_04-lts minimal | Linux V2 x64 TL 30 NH
+    ubuntu | 24.04 | 24.04.202510140 24.04.202511110
+Canonical ubuntu-24_04-lts cvm | Linux V2 x64 CVM 30 N
+    ubuntu | 24.04 | 24.04.202510140 24.04.202511110
+Canonical 0001-com-ubuntu-server-jammy 22_04-lts-gen2 | Linux V2 x64 TL 30 NH
+    ubuntu | 22.04 | 22.04.202408010 22.04.202508140 22.04.202509110 22.04.202510150
+Canonical 0001-com-ubuntu-server-jammy 22_04-lts | Linux V1 x64 - 30 NH
+    ubuntu | 22.04 | 22.04.202408010 22.04.202509110 22.04.202510150
+Canonical 0001-com-ubuntu-server-jammy 22_04-lts-arm64 | Linux V2 Arm64 TL 30 N
+    ubuntu | 22.04 | 22.04.202408010 22.04.202510150
+Canonical 0001-com-ubuntu-server-focal 20_04-lts-gen2 | Linux V2 x64 TL 30 NH
+    ubuntu | 20.04 | 20.04.202407160 20.04.202505200
+Canonical 0001-com-ubuntu-server-focal 20_04-lts | Linux V1 x64 - 30 NH
+    ubuntu | 20.04 | 20.04.202407160 20.04.202505200
+Canonical 0001-com-ubuntu-confidential-vm-jammy 22_04-lts-cvm | Linux V2 x64 CVM 30 N
+    ubuntu | 22.04 | 22.04.202509110 22.04.202510150
+Canonical 0001-com-ubuntu-confidential-vm-focal 20_04-lts-cvm | Linux V2 x64 CVM 30 N
+    ubuntu | 20.04 | 20.04.202407160 20.04.202505200
+Canonical UbuntuServer 18.04-LTS | Linux V1 x64 - 30 ANH
+    ubuntu | 18.04 | 18.04.202106220 18.04.202401161
+Canonical UbuntuServer 18_04-lts-gen2 | Linux V2 x64 TL 30 ANH
+    ubuntu | 18.04 | 18.04.202401161
+Canonical UbuntuServer 16.04.0-LTS | Linux V1 x64 - 30 A
+    ubuntu | 16.04 | 16.04.202009220
+Canonical UbuntuServer 16.04-LTS | Linux V1 x64 - 30 A
+    ubuntu | 16.04 | 16.04.202109280
+Canonical UbuntuServer 14.04.2-LTS | Linux V1 x64 - 30 -
+    ubuntu | 14.04 | 14.04.201911070
+MicrosoftWindowsServer WindowsServer 2012-R2-Datacenter | Windows V1 x64 - 127 A
+    Windows Server 2012 R2 Datacenter | 6.3.9600 | 9600.19817.2009040500 9600.19847.2010090140 9600.21620.231004
+MicrosoftWindowsServer WindowsServer 2016-Datacenter | Windows V1 x64 - 127 AH
+    Windows Server 2016 Datacenter | 10.0.14393 | 14393.3930.2009041537 14393.5427.221005 14393.8519.251009
+MicrosoftWindowsServer WindowsServer 2016-datacenter-gensecond | Windows V2 x64 TL 127 AH
+    Windows Server 2016 Datacenter | 10.0.14393 | 14393.8519.251009
+MicrosoftWindowsServer WindowsServer 2019-Datacenter | Windows V1 x64 - 127 AH
+    Windows Server 2019 Datacenter | 10.0.17763 | 2019.0.20190115 17763.7919.251009
+MicrosoftWindowsServer WindowsServer 2019-datacenter-gensecond | Windows V2 x64 TL+CVM 127 AH
+    Windows Server 2019 Datacenter | 10.0.17763 | 17763.7919.251009
+MicrosoftWindowsServer WindowsServer 2022-datacenter-g2 | Windows V2 x64 TL+CVM 127 ANH
+    Windows Server 2022 Datacenter | 10.0.20348 | 20348.4171.250903 20348.4294.251009 20348.4405.251105
+MicrosoftWindowsServer WindowsServer 2022-datacenter-azure-edition | Windows V2 x64 TL+CVM 127 ANH
+    Windows Server 2022 Datacenter Azure Edition | 10.0.20348 | 20348.4294.251009 20348.4405.251105
+MicrosoftWindowsServer WindowsServer 2022-datacenter-azure-edition-core | Windows V2 x64 TL+CVM 127 ANH
+    Windows Server 2022 Datacenter Azure Edition | 10.0.20348 | 20348.4294.251009 20348.4405.251105
+MicrosoftWindowsServer WindowsServer 2022-datacenter-azure-edition-hotpatch | Windows V2 x64 TL+CVM 127 ANH
+    Windows Server 2022 Datacenter Azure Edition | 10.0.20348 | 20348.4294.251009 20348.4405.251105
+MicrosoftWindowsServer WindowsServer 2022-datacenter-smalldisk-g2 | Windows V2 x64 TL+CVM 30 ANH
+    Windows Server 2022 Datacenter | 10.0.20348 | 20348.4294.251009 20348.4405.251105
+MicrosoftWindowsServer WindowsServer 2022-datacenter | Windows V1 x64 - 127 ANH
+    Windows Server 2022 Datacenter | 10.0.20348 | 20348.4294.251009 20348.4405.251105
+MicrosoftWindowsServer WindowsServer 2025-datacenter-g2 | Windows V2 x64 TL+CVM 127 ANH
+    Windows Server 2025 Datacenter | 10.0.26100 | 26100.6584.250904 26100.6899.251010 26100.7171.251106
+MicrosoftWindowsServer WindowsServer 2025-datacenter-azure-edition | Windows V2 x64 TL+CVM 127 ANH
+    Windows Server 2025 Datacenter Azure Edition | 10.0.26100 | 26100.6899.251010 26100.7171.251106
+RedHat RHEL 9-lvm-gen2 | Linux V2 x64 TL 64 NH
+    redhat | 9.6 | 9.5.2024120516 9.6.2025062314
+RedHat RHEL 8-lvm-gen2 | Linux V2 x64 TL 64 NH
+    redhat | 8.10 | 8.10.2024070513 8.10.2025021010
+RedHat RHEL 7-LVM | Linux V1 x64 - 64 -
+    redhat | 7.9 | 7.9.2023032012
+Debian debian-10 10 | Linux V1 x64 - 30 -
+    debian | 10 | 0.20240430.1733
+Debian debian-11 11-backports-gen2 | Linux V2 x64 TL 30 N
+    debian | 11 | 0.20240211.1654 0.20250701.2162
+Debian debian-11 11-gen2 | Linux V2 x64 TL 30 N
+    debian | 11 | 0.20240211.1654 0.20250701.2162
+Debian debian-12 12-gen2 | Linux V2 x64 TL 30 N
+    debian | 12 | 0.20250814.2204 0.20251006.2257
+Debian debian-13 13-gen2 | Linux V2 x64 TL 30 N
+    debian | 13 | 0.20250911.2232 0.20251006.2257
+OpenLogic CentOS 7.5 | Linux V1 x64 - 30 !A
+    centos | 7.5.1804 | 7.5.201808150
+OpenLogic CentOS 7_9-gen2 | Linux V2 x64 - 30 A
+    centos | 7.9.2009 | 7.9.2023030700
+OpenLogic CentOS 8_5-gen2 | Linux V2 x64 TL 30 -
+    centos | 8.5.2111 | 8.5.2022101401
+SUSE sles-15-sp6 gen2 | Linux V2 x64 TL 30 N
+    suse | 15.6 | 2025.08.12 2025.10.07
+SUSE opensuse-leap-15-4 gen2 | Linux V2 x64 TL 30 -
+    opensuse | 15.4 | 2023.07.31
+almalinux almalinux-x86_64 9-gen2 | Linux V2 x64 TL 30 N
+    almalinux | 9.6 | 9.6.202505220 9.6.202508110
+kinvolk flatcar-container-linux-corevm-amd64 stable-gen2 | Linux V2 x64 TL 30 N
+    flatcar | 4152.2 | 4152.2.1 4230.2.3
+"""
+_SECURITY = {
+    "-": None,
+    "TL": "TrustedLaunchSupported",
+    "CVM": "ConfidentialVmSupported",
+    "TL+CVM": "TrustedLaunchAndConfidentialVmSupported",
+}
+
+Key = tuple[str, str, str]  # publisher, offer, sku
+
+
+@dataclass(frozen=True)
+class Platform:
+    """One sku of the marketplace. `security` is its SecurityType feature; `versions` are oldest first; `features` are the
+    others that it names; `upgrades`: whether it supports automatic OS upgrades."""
+
+    os_type: str
+    generation: str
+    architecture: str
+    security: str | None
+    size_gb: int
+    os_name: str
+    os_version: str
+    versions: tuple[str, ...]
+    features: tuple[tuple[str, str], ...] = ()
+    upgrades: bool = False
+
+    @property
+    def managed(self) -> bool:
+        """Recorded: Azure keeps first-generation images as unmanaged replicas, and all others as managed ones."""
+        return self.generation == "V2"
+
+    def properties(self, version: str) -> Json:
+        """An image version's properties as that api-version shows them (recorded: azure-cli, 2022 to 2025)."""
+        shown: Json = {
+            "hyperVGeneration": self.generation,
+            "architecture": self.architecture,
+            "replicaType": "Managed" if self.managed else "Unmanaged",
+        }
+        if self.managed:
+            shown["replicaCount"] = 10
+        shown |= {
+            "disallowed": {"vmDiskType": "Unmanaged" if self.managed else "None"},
+            "automaticOSUpgradeProperties": {"automaticOSUpgradeSupported": self.upgrades},
+            "imageDeprecationStatus": {"imageState": "Active"},
+        }
+        features = ((("SecurityType", self.security),) if self.security else ()) + self.features
+        if features:
+            shown["features"] = [{"name": name, "value": value} for name, value in features]
+        disk: Json = {"operatingSystem": self.os_type}
+        if self.managed or version < "2023-07-01":
+            disk["sizeInGb"] = self.size_gb
+        if not self.managed:
+            disk["sizeInBytes"] = self.size_gb * 1024**3
+        return {**shown, "osDiskImage": disk, "dataDiskImages": []}
+
+
+def _read() -> dict[Key, Platform]:
+    made: dict[Key, Platform] = {}
+    rows = _TABLE.strip().splitlines()
+    for first, second in zip(rows[::2], rows[1::2], strict=True):
+        key, facts = first.split("|")
+        name, number, known = (part.strip() for part in second.split("|"))
+        publisher, offer, sku = key.split()
+        os_type, generation, architecture, security, size, traits = facts.split()
+        features = (
+            ("IsAcceleratedNetworkSupported", "True"),
+            ("DiskControllerTypes", "SCSI, NVMe" if "N" in traits else "SCSI"),
+            ("IsHibernateSupported", str("H" in traits)),
+        )
+        made[publisher, offer, sku] = Platform(
+            os_type,
+            generation,
+            architecture,
+            _SECURITY[security],
+            int(size),
+            name,
+            number,
+            tuple(known.split()),
+            () if "!" in traits else features,
+            "A" in traits,
+        )
+    return made
+
+
+_BUILT_IN = _read()
+
+
+def skus(arm: Sandbox) -> dict[Key, Platform]:
+    """Every sku, with all its versions."""
+    published: list[Json] = arm.store.settings.get("published", [])
+    if not published:
+        return _BUILT_IN
+    made = dict(_BUILT_IN)
+    for entry in published:
+        key = (entry["publisher"], entry["offer"], entry["sku"])
+        if key not in made:  # a new sku
+            made[key] = _platform(key, entry["properties"])
+        made[key] = replace(made[key], versions=tuple(sorted({*made[key].versions, entry["version"]}, key=numbers)))
+    return made
+
+
+def numbers(version: str) -> list[int]:
+    """A version's parts as numbers, for comparing."""
+    return [int(part) if part.isdigit() else -1 for part in version.split(".")]
+
+
+def find(arm: Sandbox, publisher: str, offer: str, sku: str) -> Key | None:
+    """The catalogue's key without regard to case."""
+    wanted = (publisher.lower(), offer.lower(), sku.lower())
+    return next((key for key in skus(arm) if (key[0].lower(), key[1].lower(), key[2].lower()) == wanted), None)
+
+
+def _platform(key: Key, properties: Json) -> Platform:
+    disk = properties.get("osDiskImage", {})
+    features = {str(one["name"]): str(one["value"]) for one in properties.get("features", ())}
+    size = int(disk.get("sizeInGb") or 0) or int(disk.get("sizeInBytes") or 30 * 1024**3) >> 30
+    return Platform(
+        disk.get("operatingSystem", "Linux"),
+        properties.get("hyperVGeneration", "V1"),
+        properties.get("architecture", "x64"),
+        features.pop("SecurityType", None),
+        size,
+        key[1],
+        key[2],
+        (),
+        tuple(features.items()),
+        bool(properties.get("automaticOSUpgradeProperties", {}).get("automaticOSUpgradeSupported")),
+    )
+
+
+def publish(arm: Sandbox, image: Json) -> Json:
+    """Publish a version: {"publisher", "offer", "sku", "version"}, and for a new sku "properties" as Azure shows an image's.
+
+    Raises ValueError for an unknown sku without properties, or a malformed version.
+    """
+    given = {name: str(image.get(name, "")) for name in ("publisher", "offer", "sku", "version")}
+    if not all(given.values()) or -1 in numbers(given["version"]):
+        raise ValueError(f"publisher, offer and sku must be there, and version must be numbers joined by dots, not {given['version']!r}")
+    key = find(arm, given["publisher"], given["offer"], given["sku"])
+    entry: Json = dict(given)
+    if key is not None:
+        entry |= {"publisher": key[0], "offer": key[1], "sku": key[2]}
+    elif not isinstance(image.get("properties"), dict):
+        raise ValueError(
+            f"no platform image {given['publisher']}:{given['offer']}:{given['sku']} in the sandbox's catalogue; a new one needs properties"
+        )
+    else:
+        entry["properties"] = image["properties"]
+    arm.store.set("published", [*arm.store.settings.get("published", []), entry])
+    return entry

@@ -1,0 +1,96 @@
+"""Fields come and go with api-versions: an answer shows what its own api-version knew.
+
+The dates are those between which recorded answers of different api-versions differ, narrowed by the "Minimum api-version" notes of the
+official SDK. A path goes into the entries of every list on its way.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .wire import Json
+
+# type, lower case -> (path, the first api-version that shows it)
+_FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
+    "microsoft.compute/virtualmachines": (
+        ("etag", "2024-03-01"),
+        ("properties.timeCreated", "2021-11-01"),
+        ("properties.storageProfile.imageReference.exactVersion", "2020-06-01"),
+        ("properties.storageProfile.osDisk.deleteOption", "2021-04-01"),
+        ("properties.storageProfile.osDisk.diskSizeGB", "2018-06-01"),
+        ("properties.storageProfile.dataDisks.deleteOption", "2021-04-01"),
+        ("properties.storageProfile.dataDisks.toBeDetached", "2019-03-01"),
+        ("properties.osProfile.allowExtensionOperations", "2018-06-01"),
+        ("properties.osProfile.requireGuestProvisionSignal", "2019-03-01"),
+        ("properties.osProfile.linuxConfiguration.provisionVMAgent", "2017-12-01"),
+        ("properties.osProfile.linuxConfiguration.patchSettings", "2020-12-01"),
+        ("properties.osProfile.linuxConfiguration.patchSettings.assessmentMode", "2021-03-01"),
+        ("properties.osProfile.windowsConfiguration.patchSettings", "2020-06-01"),
+        ("properties.osProfile.windowsConfiguration.patchSettings.assessmentMode", "2021-03-01"),
+    ),
+    "microsoft.compute/disks": (
+        ("properties.networkAccessPolicy", "2020-05-01"),
+        ("properties.publicNetworkAccess", "2021-04-01"),
+        ("properties.supportedCapabilities", "2021-04-01"),
+        ("properties.securityProfile", "2020-12-01"),
+        ("properties.tier", "2020-12-01"),
+    ),
+    "microsoft.compute/snapshots": (
+        ("properties.networkAccessPolicy", "2020-05-01"),
+        ("properties.publicNetworkAccess", "2021-04-01"),
+        ("properties.supportedCapabilities", "2021-04-01"),
+        ("properties.completionPercent", "2021-12-01"),
+        ("properties.incrementalSnapshotFamilyId", "2021-12-01"),
+    ),
+    "microsoft.compute/images": (("properties.hyperVGeneration", "2019-03-01"),),
+}
+
+
+# type, lower case -> (the object, the field, its default, the first api-version that shows the default, the first that does not)
+_PASSING: dict[str, tuple[tuple[str, str, Any, str, str], ...]] = {
+    "microsoft.compute/virtualmachines": (
+        ("properties.osProfile.linuxConfiguration", "enableVMAgentPlatformUpdates", False, "2022-03-01", "2024-03-01"),
+        ("properties.osProfile.windowsConfiguration", "enableVMAgentPlatformUpdates", False, "2022-03-01", "2024-03-01"),
+    ),
+}
+_NEWEST = {type: max(since for _, since in fields) for type, fields in _FIELDS.items()}
+
+
+def differs(type: str, version: str) -> bool:
+    """Whether an answer of this api-version may show something else than the newest one does."""
+    key = type.lower()
+    return version < _NEWEST.get(key, "") or any(since <= version < until for *_, since, until in _PASSING.get(key, ()))
+
+
+def shown(type: str, version: str, body: Json) -> Json:
+    """The body as that api-version shows it. `body` itself is left as it is."""
+    if not differs(type, version):
+        return body
+    for path, since in _FIELDS.get(type.lower(), ()):
+        if version < since:
+            body = _without(body, path.split("."))
+    for path, name, value, since, until in _PASSING.get(type.lower(), ()):
+        if since <= version < until:
+            body = _with(body, path.split("."), name, value)
+    return body
+
+
+def _with(value: Json, path: list[str], name: str, default: Any) -> Json:
+    if not path:
+        return value if name in value else {**value, name: default}
+    below = value.get(path[0])
+    return {**value, path[0]: _with(below, path[1:], name, default)} if isinstance(below, dict) else value
+
+
+def _without(value: Json, path: list[str]) -> Json:
+    first, rest = path[0], path[1:]
+    if first not in value:
+        return value
+    if not rest:
+        return {name: below for name, below in value.items() if name != first}
+    below = value[first]
+    if isinstance(below, dict):
+        return {**value, first: _without(below, rest)}
+    if isinstance(below, list):
+        return {**value, first: [_without(one, rest) if isinstance(one, dict) else one for one in below]}
+    return value
