@@ -70,16 +70,16 @@ class Replay:
         judgement = Judgement(exchange)
         if exchange.polls:
             return self._poll(exchange, judgement)
-        needed = scope.left_out(exchange.request, exchange.path)
-        if needed is not None:
-            judgement.out_of_scope = scope.NEEDS.format(needed)
-            return judgement
         body = exchange.request
         if body is None and not self.recording.bodies and exchange.method in ("PUT", "PATCH", "POST"):
             body = self._rebuilt(exchange)
             if body is None:
                 judgement.out_of_scope = scope.NO_BODY
                 return judgement
+        needed = scope.left_out(body, exchange.path)
+        if needed is not None:
+            judgement.out_of_scope = scope.NEEDS.format(needed)
+            return judgement
         judgement.out_of_scope = self._prepare(number, exchange, body)
         if judgement.out_of_scope:
             return judgement

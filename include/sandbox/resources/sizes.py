@@ -38,41 +38,92 @@ class Size:
         self.confidential = confidential
 
 
+# pattern | quota family | GB of memory per core | cores | Hyper-V generations, architecture, confidential
+_SERIES = """
+Standard_D{}_v3 | standardDv3Family | 4 | 2 4 8 16 32 48 64 | V1
+Standard_D{}s_v3 | standardDSv3Family | 4 | 2 4 8 16 32 48 64 | V1,V2
+Standard_D{}_v4 | standardDv4Family | 4 | 2 4 8 16 32 48 64 | V1,V2
+Standard_D{}s_v4 | standardDSv4Family | 4 | 2 4 8 16 32 48 64 | V1,V2
+Standard_D{}d_v4 | standardDDv4Family | 4 | 2 4 8 16 32 48 64 | V1,V2
+Standard_D{}ds_v4 | standardDDSv4Family | 4 | 2 4 8 16 32 48 64 | V1,V2
+Standard_D{}a_v4 | standardDAv4Family | 4 | 2 4 8 16 32 48 64 96 | V1,V2
+Standard_D{}as_v4 | standardDASv4Family | 4 | 2 4 8 16 32 48 64 96 | V1,V2
+Standard_D{}_v5 | standardDv5Family | 4 | 2 4 8 16 32 48 64 96 | V1,V2
+Standard_D{}s_v5 | standardDSv5Family | 4 | 2 4 8 16 32 48 64 96 | V1,V2
+Standard_D{}d_v5 | standardDDv5Family | 4 | 2 4 8 16 32 48 64 96 | V1,V2
+Standard_D{}ds_v5 | standardDDSv5Family | 4 | 2 4 8 16 32 48 64 96 | V1,V2
+Standard_D{}as_v5 | standardDASv5Family | 4 | 2 4 8 16 32 48 64 96 | V1,V2
+Standard_D{}ads_v5 | standardDADSv5Family | 4 | 2 4 8 16 32 48 64 96 | V1,V2
+Standard_D{}s_v6 | standardDSv6Family | 4 | 2 4 8 16 32 48 64 96 | V2
+Standard_D{}ds_v6 | standardDDSv6Family | 4 | 2 4 8 16 32 48 64 96 | V2
+Standard_D{}as_v6 | standardDav6Family | 4 | 2 4 8 16 32 48 64 96 | V2
+Standard_D{}ads_v6 | standardDadv6Family | 4 | 2 4 8 16 32 48 64 96 | V2
+Standard_E{}_v3 | standardEv3Family | 8 | 2 4 8 16 20 32 48 64 | V1
+Standard_E{}s_v3 | standardESv3Family | 8 | 2 4 8 16 20 32 48 64 | V1,V2
+Standard_E{}_v4 | standardEv4Family | 8 | 2 4 8 16 20 32 48 64 | V1,V2
+Standard_E{}s_v4 | standardESv4Family | 8 | 2 4 8 16 20 32 48 64 | V1,V2
+Standard_E{}ds_v4 | standardEDSv4Family | 8 | 2 4 8 16 20 32 48 64 | V1,V2
+Standard_E{}a_v4 | standardEAv4Family | 8 | 2 4 8 16 20 32 48 64 96 | V1,V2
+Standard_E{}as_v4 | standardEASv4Family | 8 | 2 4 8 16 20 32 48 64 96 | V1,V2
+Standard_E{}s_v5 | standardESv5Family | 8 | 2 4 8 16 20 32 48 64 96 | V1,V2
+Standard_E{}ds_v5 | standardEDSv5Family | 8 | 2 4 8 16 20 32 48 64 96 | V1,V2
+Standard_E{}as_v5 | standardEASv5Family | 8 | 2 4 8 16 20 32 48 64 96 | V1,V2
+Standard_E{}ads_v5 | standardEADSv5Family | 8 | 2 4 8 16 20 32 48 64 96 | V1,V2
+Standard_E{}s_v6 | standardESv6Family | 8 | 2 4 8 16 20 32 48 64 96 | V2
+Standard_F{} | standardFFamily | 2 | 1 2 4 8 16 | V1
+Standard_F{}s | standardFSFamily | 2 | 1 2 4 8 16 | V1,V2
+Standard_F{}s_v2 | standardFSv2Family | 2 | 2 4 8 16 32 48 64 72 | V1,V2
+Standard_A{}_v2 | standardAv2Family | 2 | 1 2 4 8 | V1
+Standard_A{}m_v2 | standardAv2Family | 8 | 2 4 8 | V1
+Standard_B{}s_v2 | standardBsv2Family | 4 | 2 4 8 16 32 | V1,V2
+Standard_B{}as_v2 | standardBasv2Family | 4 | 2 4 8 16 32 | V1,V2
+Standard_L{}s_v3 | standardLSv3Family | 8 | 8 16 32 48 64 80 | V1,V2
+Standard_D{}ps_v5 | standardDPSv5Family | 4 | 2 4 8 16 32 48 64 | V2 Arm64
+Standard_D{}pds_v5 | standardDPDSv5Family | 4 | 2 4 8 16 32 48 64 | V2 Arm64
+Standard_D{}pls_v5 | standardDPLSv5Family | 2 | 2 4 8 16 32 48 64 | V2 Arm64
+Standard_B{}ps_v2 | standardBpsv2Family | 4 | 2 4 8 16 | V2 Arm64
+Standard_DC{}as_v5 | standardDCASv5Family | 4 | 2 4 8 16 32 48 64 96 | V2 x64 confidential
+Standard_DC{}ads_v5 | standardDCADSv5Family | 4 | 2 4 8 16 32 48 64 96 | V2 x64 confidential
+Standard_EC{}as_v5 | standardECASv5Family | 8 | 2 4 8 16 20 32 48 64 96 | V2 x64 confidential
+"""
+
+# quota family | Hyper-V generations | name, cores, GB of memory, data disks
+_SINGLE = """
+basicAFamily | V1 | Basic_A0 1 0.75 1, Basic_A1 1 1.75 2, Basic_A2 2 3.5 4, Basic_A3 4 7 8, Basic_A4 8 14 16
+standardA0_A7Family | V1 | Standard_A0 1 0.75 1, Standard_A1 1 1.75 2, Standard_A2 2 3.5 4, Standard_A3 4 7 8, Standard_A4 8 14 16
+standardA0_A7Family | V1 | Standard_A5 2 14 4, Standard_A6 4 28 8, Standard_A7 8 56 16
+standardA8_A11Family | V1 | Standard_A8 8 56 32, Standard_A9 16 112 64, Standard_A10 8 56 32, Standard_A11 16 112 64
+standardDFamily | V1 | Standard_D1 1 3.5 4, Standard_D2 2 7 8, Standard_D3 4 14 16, Standard_D4 8 28 32
+standardDFamily | V1 | Standard_D11 2 14 8, Standard_D12 4 28 16, Standard_D13 8 56 32, Standard_D14 16 112 64
+standardDSFamily | V1 | Standard_DS1 1 3.5 4, Standard_DS2 2 7 8, Standard_DS3 4 14 16, Standard_DS4 8 28 32
+standardDSFamily | V1 | Standard_DS11 2 14 8, Standard_DS12 4 28 16, Standard_DS13 8 56 32, Standard_DS14 16 112 64
+standardDv2Family | V1 | Standard_D1_v2 1 3.5 4, Standard_D2_v2 2 7 8, Standard_D3_v2 4 14 16, Standard_D4_v2 8 28 32
+standardDv2Family | V1 | Standard_D11_v2 2 14 8, Standard_D12_v2 4 28 16, Standard_D13_v2 8 56 32, Standard_D14_v2 16 112 64
+standardDv2Family | V1 | Standard_D5_v2 16 56 64, Standard_D15_v2 20 140 64
+standardDSv2Family | V1,V2 | Standard_DS1_v2 1 3.5 4, Standard_DS2_v2 2 7 8, Standard_DS3_v2 4 14 16, Standard_DS4_v2 8 28 32
+standardDSv2Family | V1,V2 | Standard_DS5_v2 16 56 64, Standard_DS11_v2 2 14 8, Standard_DS12_v2 4 28 16, Standard_DS13_v2 8 56 32
+standardDSv2Family | V1,V2 | Standard_DS14_v2 16 112 64, Standard_DS15_v2 20 140 64
+standardBSFamily | V1,V2 | Standard_B1ls 1 0.5 2, Standard_B1s 1 1 2, Standard_B1ms 1 2 2
+standardBSFamily | V1,V2 | Standard_B2s 2 4 4, Standard_B2ms 2 8 4
+standardBSFamily | V1,V2 | Standard_B4ms 4 16 8, Standard_B8ms 8 32 16, Standard_B12ms 12 48 16
+standardBSFamily | V1,V2 | Standard_B16ms 16 64 32, Standard_B20ms 20 80 32
+"""
+
+
 def _series() -> dict[str, Size]:
     made: dict[str, Size] = {}
-    for pattern, family, memory, counts, more in (
-        ("Standard_D{}s_v3", "standardDSv3Family", 4, (2, 4, 8, 16, 32, 48, 64), ("V1,V2", "x64", False)),
-        ("Standard_D{}s_v4", "standardDSv4Family", 4, (2, 4, 8, 16, 32, 48, 64), ("V1,V2", "x64", False)),
-        ("Standard_D{}s_v5", "standardDSv5Family", 4, (2, 4, 8, 16, 32, 48, 64, 96), ("V1,V2", "x64", False)),
-        ("Standard_D{}ds_v5", "standardDDSv5Family", 4, (2, 4, 8, 16, 32, 48, 64, 96), ("V1,V2", "x64", False)),
-        ("Standard_D{}as_v5", "standardDASv5Family", 4, (2, 4, 8, 16, 32, 48, 64, 96), ("V1,V2", "x64", False)),
-        ("Standard_D{}s_v6", "standardDSv6Family", 4, (2, 4, 8, 16, 32, 48, 64, 96), ("V2", "x64", False)),
-        ("Standard_D{}ads_v5", "standardDADSv5Family", 4, (2, 4, 8, 16, 32, 48, 64, 96), ("V1,V2", "x64", False)),
-        ("Standard_E{}s_v5", "standardESv5Family", 8, (2, 4, 8, 16, 32, 48, 64, 96), ("V1,V2", "x64", False)),
-        ("Standard_F{}s_v2", "standardFSv2Family", 2, (2, 4, 8, 16, 32, 48, 64, 72), ("V1,V2", "x64", False)),
-        ("Standard_D{}ps_v5", "standardDPSv5Family", 4, (2, 4, 8, 16, 32, 48, 64), ("V2", "Arm64", False)),
-        ("Standard_DC{}as_v5", "standardDCASv5Family", 4, (2, 4, 8, 16, 32, 48, 64, 96), ("V2", "x64", True)),
-    ):
-        for cores in counts:
-            made[pattern.format(cores)] = Size(family, cores, cores * memory, min(32, cores * 2), *more)
-    for name, family, cores, memory_gb, disks in (
-        ("Standard_B1s", "standardBSFamily", 1, 1.0, 2),
-        ("Standard_B1ms", "standardBSFamily", 1, 2.0, 2),
-        ("Standard_B2s", "standardBSFamily", 2, 4.0, 4),
-        ("Standard_B2ms", "standardBSFamily", 2, 8.0, 4),
-        ("Standard_B4ms", "standardBSFamily", 4, 16.0, 8),
-        ("Standard_B8ms", "standardBSFamily", 8, 32.0, 16),
-        ("Standard_B2s_v2", "standardBsv2Family", 2, 8.0, 4),
-        ("Standard_B2as_v2", "standardBasv2Family", 2, 8.0, 4),
-        ("Standard_B4as_v2", "standardBasv2Family", 4, 16.0, 8),
-        ("Standard_DS1_v2", "standardDSv2Family", 1, 3.5, 4),
-        ("Standard_DS2_v2", "standardDSv2Family", 2, 7.0, 8),
-        ("Standard_DS3_v2", "standardDSv2Family", 4, 14.0, 16),
-        ("Standard_A1_v2", "standardAv2Family", 1, 2.0, 2),
-        ("Standard_A2_v2", "standardAv2Family", 2, 4.0, 4),
-        ("Standard_A4_v2", "standardAv2Family", 4, 8.0, 8),
-    ):
-        made[name] = Size(family, cores, memory_gb, disks, "V1" if family == "standardAv2Family" else "V1,V2")
+    for row in _SERIES.strip().splitlines():
+        pattern, family, memory, counts, traits = (part.strip() for part in row.split("|"))
+        generations, *more = traits.split()
+        for cores in map(int, counts.split()):
+            architecture = more[0] if more else "x64"
+            size = Size(family, cores, cores * int(memory), min(32, cores * 2), generations, architecture, "confidential" in more)
+            made[pattern.format(cores)] = size
+    for row in _SINGLE.strip().splitlines():
+        family, generations, sizes = (part.strip() for part in row.split("|"))
+        for one in sizes.split(","):
+            name, core_count, memory, disks = one.split()
+            made[name] = Size(family, int(core_count), float(memory), int(disks), generations)
     return made
 
 
@@ -197,8 +248,8 @@ def skus(arm: Sandbox, call: Call, subscription: str) -> Response:
                 {
                     "resourceType": "virtualMachines",
                     "name": name,
-                    "tier": "Standard",
-                    "size": name.removeprefix("Standard_"),
+                    "tier": name.split("_", 1)[0],
+                    "size": name.split("_", 1)[1],
                     "family": size.family,
                     "locations": [region],
                     "locationInfo": [{"location": region, "zones": zones, "zoneDetails": []}],
