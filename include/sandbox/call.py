@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from .regions import short
-from .wire import ArmError, Json, Request, parse
+from .wire import ArmError, Json, Request, parse, unreadable
 
 if TYPE_CHECKING:
     from .store import Resource
@@ -86,14 +86,13 @@ class Call:
         if self._json is None:
             value = parse(self.body)
             if not isinstance(value, dict):
-                raise ArmError(
-                    400,
-                    "InvalidRequestContent",
-                    "The request content was invalid and could not be deserialized: 'a JSON object is expected'.",
-                    gateway=True,
-                )
+                raise unreadable("A JSON object is expected. Path '', line 1, position 1.")
             self._json = value
         return self._json
+
+    def read_as(self, body: Json) -> None:
+        """Have `json` answer with the body as validation.py read it."""
+        self._json = body
 
     def expands(self, what: str) -> bool:
         """Whether `$expand` names `what`."""

@@ -30,6 +30,9 @@ class ResourceType:
     listed: ClassVar[bool] = True  # in the group's and the subscription's `resources`
     levels: ClassVar[frozenset[str]] = frozenset({"group"})  # where it is: "group", "subscription"
     unbound: ClassVar[frozenset[str]] = frozenset()  # actions that need no resource to be there, lower case
+    bodies: ClassVar[dict[str, str]] = {}  # "PUT", "PATCH" or an action in lower case: the model of its body, such as "compute.Disk"
+    optional: ClassVar[frozenset[str]] = frozenset()  # paths that the model requires and the provider does not
+    parameter: ClassVar[str] = ""  # how the provider calls the body in errors: "galleryImage" of "galleryImage.properties.osType"
 
     def __init__(self) -> None:
         self.actions: dict[str, Action] = {}  # POST, lower case

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from . import authorization, locks, registration
+from . import authorization, locks, registration, validation
 from .pages import list_of
 from .registry import TYPES, ExtensionType, ResourceType, find_route
 from .wire import ArmError, Response
@@ -234,6 +234,7 @@ def _on_resource(arm: Sandbox, call: Call, kind: ResourceType) -> Response:
     if method == "PUT":
         if len(call.id.split("/")) > 9 and call.parent is None:
             raise kind.missing_parent(call, call.id.rsplit("/", 2)[0])
+        validation.check(call, kind)
         return kind.put(arm, call, resource)
     if method == "DELETE":
         if resource is None:
@@ -244,6 +245,7 @@ def _on_resource(arm: Sandbox, call: Call, kind: ResourceType) -> Response:
     if method == "PATCH":
         if resource is None:
             raise not_found(arm, call, kind) if not is_group else group_not_found(call)
+        validation.check(call, kind)
         return kind.patch(arm, call, resource)
     raise kind.unsupported(call)
 
@@ -267,6 +269,8 @@ def _below(arm: Sandbox, call: Call, kind: ResourceType) -> Response:
     if call.resource is None and call.action.lower() not in kind.unbound:
         raise not_found(arm, call, kind) if not is_group else group_not_found(call)
     locks.check(arm, call)
+    if call.method == "POST":
+        validation.check(call, kind)
     return handler(arm, call, call.resource)
 
 

@@ -27,6 +27,7 @@ from .registry import ResourceType
 from .resources import load_families
 from .store import Resource, Store
 from .throttling import remaining
+from .validation import check_media
 from .wire import FIXED_HEADERS, JSON_TYPE, ArmError, Request, Response, compact, pretty, stamp
 
 PAGE = 1000  # resources per list page
@@ -195,6 +196,7 @@ class Sandbox:
             if self.directory.tenant_of(segments[1]) is None:
                 raise ArmError(404, "SubscriptionNotFound", f"The subscription '{segments[1]}' could not be found.", gateway=True)
             tokens.check_tenant(self, call)
+        check_media(call)
         act = routing.find(self, call)
         return self._with_faults(call, act)
 

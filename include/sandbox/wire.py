@@ -7,6 +7,7 @@ JSON indented by two spaces with CRLF line ends (recorded traffic: every answer 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -109,18 +110,32 @@ def pretty(value: Any) -> bytes:
 
 
 def parse(body: bytes) -> Any:
-    """A request body's JSON; raises ArmError 400 InvalidRequestContent on malformed JSON."""
+    """A request body's JSON, {} for an empty one; raises ArmError 400 InvalidRequestContent on malformed JSON."""
+    body = body.removeprefix(b"\xef\xbb\xbf")
     if not body.strip():
         return {}
     try:
         return _decode(body)
-    except msgspec.DecodeError as problem:
-        raise ArmError(
-            400,
-            "InvalidRequestContent",
-            f"The request content was invalid and could not be deserialized: '{problem}'.",
-            gateway=True,
-        ) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        raise unreadable(_complaint(body, problem)) from None
+
+
+def unreadable(complaint: str) -> ArmError:
+    """The front door's error for a body that is no JSON, or not what it reads of every resource."""
+    message = f"The request content was invalid and could not be deserialized: '{complaint}'."
+    return ArmError(400, "InvalidRequestContent", message, gateway=True)
+
+
+def _complaint(body: bytes, problem: Exception) -> str:
+    """What .NET's JSON reader says, with the place."""
+    found = re.search(r"(?:byte|position) (\d+)", str(problem))
+    offset = int(found.group(1)) if found else len(body)
+    if offset >= len(body):
+        return f"Unexpected end when reading JSON. Path '', line 1, position {len(body)}."
+    line = body.count(b"\n", 0, offset) + 1
+    position = offset - body.rfind(b"\n", 0, offset)
+    shown = body[offset : offset + 1].decode("latin-1")
+    return f"Unexpected character encountered while parsing value: {shown}. Path '', line {line}, position {position}."
 
 
 def stamp(seconds: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from ..content import DEFINITION
 from ..registry import field, one_of, register, required
@@ -31,6 +31,8 @@ FEATURES = ("SecurityType", "IsAcceleratedNetworkSupported", "IsHibernateSupport
 
 class Definitions(GalleryType):
     name = DEFINITION
+    bodies: ClassVar[dict[str, str]] = {"PUT": "compute.GalleryImage", "PATCH": "compute.GalleryImageUpdate"}
+    parameter = "galleryImage"
     children = "versions"
     title = "Gallery Image"
 

@@ -115,6 +115,7 @@ def fill(arm: Sandbox, resource: Resource) -> None:
 
 class ManagedDisks(ResourceType):
     name: ClassVar[str] = DISK
+    bodies: ClassVar[dict[str, str]] = {"PUT": "compute.Disk", "PATCH": "compute.DiskUpdate", "begingetaccess": "compute.GrantAccessData"}
     family = "DiskOperations"
 
     def __init__(self) -> None:
@@ -241,6 +242,11 @@ class ManagedDisks(ResourceType):
 
 class Snapshots(ManagedDisks):
     name = SNAPSHOT
+    bodies: ClassVar[dict[str, str]] = {
+        "PUT": "compute.Snapshot",
+        "PATCH": "compute.SnapshotUpdate",
+        "begingetaccess": "compute.GrantAccessData",
+    }
 
 
 @event("disks.created")

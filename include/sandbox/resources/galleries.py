@@ -124,6 +124,8 @@ def _deleted(arm: Sandbox, operation: Json, resource: Resource | None, **_: Any)
 
 class Galleries(GalleryType):
     name = GALLERY
+    bodies: ClassVar[dict[str, str]] = {"PUT": "compute.Gallery", "PATCH": "compute.GalleryUpdate", "share": "compute.SharingUpdate"}
+    parameter = "gallery"
     children = "images"
     title = "Gallery"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import operations
 from ..events import event
@@ -45,6 +45,7 @@ def location_of(call: Call, body: Json, existing: Resource | None) -> str:
 
 class ResourceGroups(ResourceType):
     name = "Microsoft.Resources/resourceGroups"
+    bodies: ClassVar[dict[str, str]] = {"PUT": "resources.ResourceGroup", "PATCH": "resources.ResourceGroupPatchable"}
     listed = False
 
     def __init__(self) -> None:

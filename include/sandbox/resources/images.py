@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import operations
 from ..content import DISK, IMAGE, MACHINE, SNAPSHOT, Origin, keep, of_disk, of_machine
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 class ManagedImages(ResourceType):
     name = IMAGE
+    bodies: ClassVar[dict[str, str]] = {"PUT": "compute.Image", "PATCH": "compute.ImageUpdate"}
 
     def put(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:
         body = call.json()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from ..registry import field, register, required
 from ..store import Resource
@@ -20,6 +20,7 @@ RESERVED = 180.0  # seconds for which an interface stays reserved after its mach
 
 class NetworkInterfaces(NetworkType):
     name = INTERFACE
+    bodies: ClassVar[dict[str, str]] = {"PUT": "network.NetworkInterface", "PATCH": "network.TagsObject"}
     retry_after = None
 
     def put(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:

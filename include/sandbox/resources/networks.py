@@ -92,6 +92,7 @@ def subnets_of(arm: Sandbox, network: Resource) -> list[Resource]:
 
 class VirtualNetworks(NetworkType):
     name = "Microsoft.Network/virtualNetworks"
+    bodies: ClassVar[dict[str, str]] = {"PUT": "network.VirtualNetwork", "PATCH": "network.TagsObject"}
 
     def put(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:
         body = call.json()
@@ -180,6 +181,7 @@ def subnet_body(arm: Sandbox, id: str, subnet: Json) -> Json:
 
 class Subnets(NetworkType):
     name = SUBNET
+    bodies: ClassVar[dict[str, str]] = {"PUT": "network.Subnet"}
     regional = False
     nests = False
 
@@ -230,6 +232,7 @@ class Subnets(NetworkType):
 
 class NetworkSecurityGroups(NetworkType):
     name = "Microsoft.Network/networkSecurityGroups"
+    bodies: ClassVar[dict[str, str]] = {"PUT": "network.NetworkSecurityGroup", "PATCH": "network.TagsObject"}
 
     def put(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:
         body = call.json()
@@ -271,6 +274,7 @@ def security_rule(arm: Sandbox, id: str, rule: Json) -> Json:
 
 class PublicAddresses(NetworkType):
     name = "Microsoft.Network/publicIPAddresses"
+    bodies: ClassVar[dict[str, str]] = {"PUT": "network.PublicIPAddress", "PATCH": "network.TagsObject"}
     retry_after = 1
 
     def put(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:

@@ -9,7 +9,7 @@ failed.
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import guest, operations
 from ..content import DISK, disk_content
@@ -52,6 +52,7 @@ def agent_ready(arm: Sandbox, machine: Resource) -> float | None:
 
 class RunCommands(ResourceType):
     name = COMMAND
+    bodies: ClassVar[dict[str, str]] = {"PUT": "compute.VirtualMachineRunCommand", "PATCH": "compute.VirtualMachineRunCommandUpdate"}
     listed = False
 
     def put(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:

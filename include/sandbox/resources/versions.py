@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from .. import operations
 from ..content import VERSION, keep
@@ -34,6 +34,9 @@ def changed(path: str) -> ArmError:
 
 class Versions(GalleryType):
     name = VERSION
+    bodies: ClassVar[dict[str, str]] = {"PUT": "compute.GalleryImageVersion", "PATCH": "compute.GalleryImageVersionUpdate"}
+    parameter = "galleryImageVersion"
+    optional = frozenset({"properties.storageProfile"})  # a PUT without one brings a deleted version back
     nests = False
     title = "Gallery Image Version"
     retry_after = 60

@@ -29,6 +29,14 @@ CACHING = ("None", "ReadOnly", "ReadWrite")
 
 class VirtualMachines(ResourceType):
     name = MACHINE
+    bodies: ClassVar[dict[str, str]] = {
+        "PUT": "compute.VirtualMachine",
+        "PATCH": "compute.VirtualMachineUpdate",
+        "runcommand": "compute.RunCommandInput",
+        "capture": "compute.VirtualMachineCaptureParameters",
+        "reimage": "compute.VirtualMachineReimageParameters",
+        "attachdetachdatadisks": "compute.AttachDetachDataDisksRequest",
+    }
     nests: ClassVar[bool] = True
 
     def __init__(self) -> None:
