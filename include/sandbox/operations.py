@@ -34,6 +34,9 @@ POLLS: dict[str, tuple[int, ...]] = {
     "arm": (15,),
 }
 
+# The api-versions, by family, since which Azure-AsyncNotification is sent; disks and galleries never send it (recorded).
+NOTIFIES_SINCE = {"operations": "2019-03-01", "network": "2018-08-01"}
+
 _CERTIFICATE = base64.urlsafe_b64encode(b"".join(hashlib.sha512(b"certificate %d" % n).digest() for n in range(36))).decode()
 
 
@@ -183,7 +186,7 @@ def headers(arm: Sandbox, call: Call, operation: Json, *, location: bool, retry_
         made["azure-asyncoperation"] = _url(arm, call, operation)
         if location:
             made["location"] = _url(arm, call, operation, monitor=True)
-        if operation["family"] in ("operations", "network"):
+        if call.api_version >= NOTIFIES_SINCE.get(operation["family"], "9"):
             made["azure-asyncnotification"] = "Enabled"
     if retry_after is not None:
         made["retry-after"] = arm.retry_after(retry_after)

@@ -7,6 +7,7 @@ requests that were left out.
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ def read(path: Path) -> Recording:
                 one["path"],
                 one["query"],
                 one["rtype"],
-                one["req"],
+                _unwrapped(one["req"]),
                 one["status"],
                 {name.lower(): value for name, value in one["headers"].items()},
                 one["res"],
@@ -100,6 +101,15 @@ def read(path: Path) -> Recording:
         not writes or any(one.request is not None for one in writes),
         any(one.headers.get("retry-after", "0") != "0" for one in exchanges),
     )
+
+
+def _unwrapped(body: Any) -> Any:
+    """A request's body. One recorder kept JSON as Python shows bytes, more than once."""
+    while isinstance(body, str) and body[:2] in ("b'", 'b"'):
+        body = ast.literal_eval(body).decode()
+        if body.startswith("{"):
+            return json.loads(body)
+    return body
 
 
 def read_all(folder: Path, only: str = "") -> Iterator[Recording]:
