@@ -121,19 +121,30 @@ def denied(call: Call, action: str, scope: str) -> ArmError:
     )
 
 
-def linked_denied(call: Call, action: str, scope: str, linked: str, linked_scope: str) -> ArmError:
-    """403 for a write that uses something else (an image, a subnet) which the caller may not use."""
-    return ArmError(
+def check_linked(arm: Sandbox, call: Call, linked: str, linked_scope: str) -> None:
+    """Raises ArmError 403 LinkedAuthorizationFailed where a write uses something (an image, a subnet) on which the caller may not do
+    `linked`. In another tenant the caller is the principal of its auxiliary token."""
+    subscription = linked_scope.split("/")[2] if linked_scope.count("/") > 1 else ""
+    tenant = arm.directory.tenant_of(subscription)
+    principal = call.principal if tenant == call.tenant else call.auxiliary.get(tenant or "")
+    action, scope = action_of(call), call.id
+    if tenant is None:
+        why = f"on scope '{scope}'; however, the linked subscription '{subscription}' was not found."
+    elif principal is None:
+        why = (
+            f"on scope '{scope}', however the current tenant '{call.tenant}' is not authorized to access linked subscription "
+            f"'{subscription}'."
+        )
+    elif not allowed(arm, principal, linked, linked_scope):
+        why = (
+            f"on scope '{scope}'; however, it does not have permission to perform action(s) '{linked}' on the linked scope(s) "
+            f"'{linked_scope}' (respectively) or the linked scope(s) are invalid."
+        )
+    else:
+        return
+    raise ArmError(
         403,
         "LinkedAuthorizationFailed",
-        f"The client '{call.client or call.principal}' with object id '{call.principal}' has permission to perform action '{action}' on "
-        f"scope '{scope}'; however, it does not have permission to perform action(s) '{linked}' on the linked scope(s) '{linked_scope}' "
-        "(respectively) or the linked scope(s) are invalid.",
+        f"The client '{call.client or call.principal}' with object id '{call.principal}' has permission to perform action '{action}' {why}",
         gateway=True,
     )
-
-
-def check_linked(arm: Sandbox, call: Call, linked: str, linked_scope: str) -> None:
-    """Raises ArmError 403 LinkedAuthorizationFailed where the caller may not do `linked` on `linked_scope`."""
-    if not allowed(arm, call.principal, linked, linked_scope):
-        raise linked_denied(call, action_of(call), call.id, linked, linked_scope)

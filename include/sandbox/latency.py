@@ -44,6 +44,7 @@ LATENCIES: dict[str, Latency] = {
     "galleries.create": 0.5,
     "galleries.update": 0.3,
     "galleries.delete": (0.4, 0.3, 0.2, 0.7),
+    "galleries.share": (0.3, 1.2, 0.1, 45),
     "galleries/images.create": 0.2,
     "galleries/images.update": 0.2,
     "galleries/images.delete": (0.4, 0.3, 0.2, 0.7),

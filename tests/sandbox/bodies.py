@@ -99,9 +99,19 @@ async def generalize(clients: AzureClients, vm: str = "vm", *, deprovision: bool
     await clients.compute.virtual_machines.generalize("rg", vm)
 
 
-async def make_definition(clients: AzureClients, name: str = "ubuntu", *, security: str | None = "Standard", **properties: Any) -> Any:
-    """A gallery with one definition for Linux, generalized, V2."""
-    await (await clients.compute.galleries.begin_create_or_update("rg", "gallery", {"location": LOCATION})).result()
+async def make_definition(
+    clients: AzureClients,
+    name: str = "ubuntu",
+    *,
+    security: str | None = "Standard",
+    sharing: dict[str, Any] | None = None,
+    **properties: Any,
+) -> Any:
+    """A gallery with one definition for Linux, generalized, V2; `sharing` is the gallery's sharingProfile."""
+    gallery: dict[str, Any] = {"location": LOCATION}
+    if sharing is not None:
+        gallery["properties"] = {"sharingProfile": sharing}
+    await (await clients.compute.galleries.begin_create_or_update("rg", "gallery", gallery)).result()
     body: dict[str, Any] = {
         "osType": "Linux",
         "osState": "Generalized",

@@ -25,6 +25,7 @@ FAMILIES = (
     "galleries",
     "definitions",
     "soft_delete",
+    "shared_images",
     "versions",
 )
 

@@ -9,6 +9,8 @@ from ..content import DEFINITION
 from ..registry import field, one_of, register, required
 from ..store import Resource
 from ..wire import ArmError, Json, Response
+from . import sharing
+from .changes import changed
 from .galleries import GalleryType, invalid
 from .groups import location_of
 
@@ -27,6 +29,15 @@ SECURITY_TYPES = (
     "TrustedLaunchAndConfidentialVmSupported",
 )
 FEATURES = ("SecurityType", "IsAcceleratedNetworkSupported", "IsHibernateSupported", "DiskControllerType", "DiskControllerTypes")
+
+
+def security_type(properties: Json) -> str:
+    """A definition's SecurityType feature, lower case; `standard` where it has none."""
+    for feature in properties.get("features", []):
+        if feature["name"] == "SecurityType":
+            value = str(feature["value"]).lower()
+            return "standard" if value == "none" else value
+    return "standard"
 
 
 class Definitions(GalleryType):
@@ -49,19 +60,21 @@ class Definitions(GalleryType):
         if resource is not None:
             self.check_idle(arm, resource)
         properties = self.properties(arm, call, body)
+        assert call.parent is not None
+        sharing.check_definition(call.parent, location, security_type(properties))
         if resource is not None:
             old = resource.properties
             for name in ("osType", "osState", "hyperVGeneration", "architecture"):
                 if properties.get(name) != old.get(name):
-                    raise changed(name)
+                    raise changed("galleryImage", name)
             for name in ("publisher", "offer", "sku"):
                 if properties["identifier"][name] != old["identifier"][name]:
-                    raise changed(f"identifier.{name}")
+                    raise changed("galleryImage", f"identifier.{name}")
             if field(body, "properties.features", list) is None:
                 if "features" in old:
                     properties["features"] = old["features"]
             elif properties.get("features", []) != old.get("features", []) and not field(body, "properties.allowUpdateImage", bool, False):
-                raise changed("features")
+                raise changed("galleryImage", "features")
         return self.write(arm, call, resource, body, location, properties)
 
     def properties(self, arm: Sandbox, call: Call, body: Json) -> Json:
@@ -147,18 +160,13 @@ class Definitions(GalleryType):
         for name in ("osType", "osState", "hyperVGeneration"):
             given = field(body, f"properties.{name}")
             if given is not None and given != resource.properties[name]:
-                raise changed(name)
+                raise changed("galleryImage", name)
         self.retag(resource, body)
         for name in ("description", "endOfLifeDate", "recommended", "disallowed", "eula", "releaseNoteUri", "privacyStatementUri"):
             if field(body, "properties", dict, {}).get(name) is not None:
                 resource.properties[name] = body["properties"][name]
         resource.properties["provisioningState"] = "Updating"
         return self.begin(arm, call, resource, "update")
-
-
-def changed(name: str) -> ArmError:
-    target = f"galleryImage.properties.{name}"
-    return ArmError(409, "PropertyChangeNotAllowed", f"Changing property '{target}' is not allowed.", target=target)
 
 
 register(Definitions())

@@ -6,7 +6,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import operations
-from ..content import DISK, SNAPSHOT, disk_content
+from ..content import DISK, SNAPSHOT, disk_content, of_stored
 from ..events import event
 from ..registry import ResourceType, field, one_of, register, required
 from ..store import Resource
@@ -175,9 +175,9 @@ class ManagedDisks(ResourceType):
         if option == "FromImage":
             from .references import resolve_gallery, resolve_platform_id
 
-            reference = field(body, "properties.creationData.galleryImageReference.id")
+            reference = field(body, "properties.creationData.galleryImageReference", dict)
             if reference is not None:
-                origin, _, _ = resolve_gallery(arm, reference, location)
+                origin = of_stored(resolve_gallery(arm, call, reference, location), "version")
                 lun = field(body, "properties.creationData.galleryImageReference.lun", int)
                 if lun is not None:
                     one = next((one for one in origin.data if one["lun"] == lun), None)

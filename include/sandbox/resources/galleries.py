@@ -11,7 +11,7 @@ from ..events import event
 from ..registry import ResourceType, field, register
 from ..store import Resource
 from ..wire import ArmError, Json, Response
-from . import soft_delete
+from . import sharing, soft_delete
 from .groups import location_of
 
 if TYPE_CHECKING:
@@ -129,6 +129,20 @@ class Galleries(GalleryType):
     children = "images"
     title = "Gallery"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.actions["share"] = self.share
+
+    def dynamic(self, call: Call) -> bool:
+        return True
+
+    def view(self, arm: Sandbox, call: Call, resource: Resource) -> Json:
+        return sharing.view(arm, call, resource)
+
+    def share(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
+        self.check_idle(arm, resource)
+        return sharing.share(arm, call, resource)
+
     def put(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:
         body = call.json()
         location = location_of(call, body, resource)
@@ -145,8 +159,8 @@ class Galleries(GalleryType):
         if (description := field(body, "properties.description")) is not None:
             properties["description"] = description
         properties["identifier"] = {"uniqueName": f"{call.subscription}-{call.name.upper()}"}
-        if (value := field(body, "properties.sharingProfile", dict)) is not None:
-            properties["sharingProfile"] = value
+        if (own := sharing.profile(arm, call, body, resource)) is not None:
+            properties["sharingProfile"] = own
         if (policy := soft_delete.policy(body, None)) is not None:
             properties["softDeletePolicy"] = policy
         return self.write(arm, call, resource, body, location, properties)
@@ -158,9 +172,10 @@ class Galleries(GalleryType):
         policy = soft_delete.policy(body, resource.properties.get("softDeletePolicy"))
         if policy is not None:
             resource.properties["softDeletePolicy"] = policy
-        for name, kind in (("description", str), ("sharingProfile", dict)):
-            if (value := field(body, f"properties.{name}", kind)) is not None:
-                resource.properties[name] = value
+        if (own := sharing.profile(arm, call, body, resource)) is not None:
+            resource.properties["sharingProfile"] = own
+        if (description := field(body, "properties.description")) is not None:
+            resource.properties["description"] = description
         return self.begin(arm, call, resource, "update")
 
 

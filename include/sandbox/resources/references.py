@@ -4,64 +4,66 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..authorization import check_linked
 from ..content import DEFINITION, IMAGE, VERSION, Origin, of_platform, of_stored
 from ..regions import short
+from ..registry import required
 from ..wire import ArmError, Json
-from . import marketplace, soft_delete
+from . import marketplace, sharing, soft_delete
 
 if TYPE_CHECKING:
+    from ..call import Call
     from ..sandbox import Sandbox
     from ..store import Resource
 
 
-def resolve(arm: Sandbox, reference: Json, location: str) -> tuple[Origin, str | None, Json]:
+def resolve(arm: Sandbox, call: Call, reference: Json, location: str) -> tuple[Origin, str | None, Json]:
     """An `imageReference` in a region: its origin, the exact version where Azure names one, and the reference to echo.
 
-    Raises ArmError 404 PlatformImageNotFound, GalleryImageNotFound, NotFound, or 400 InvalidParameter.
+    Raises ArmError 404 PlatformImageNotFound, GalleryImageNotFound, NotFound, 403 LinkedAuthorizationFailed, or 400 InvalidParameter.
     """
-    if reference.get("communityGalleryImageId") or reference.get("sharedGalleryImageId"):
-        given = reference.get("communityGalleryImageId") or reference.get("sharedGalleryImageId")
-        raise ArmError(
-            404, "GalleryImageNotFound", f'"The gallery image {given} is not available in {location} region."', target="imageReference"
-        )
-    id = reference.get("id")
-    if not id:
-        key, exact = marketplace.resolve(arm, reference)
-        echoed = {name: reference[name] for name in ("publisher", "offer", "sku", "version")}
-        return of_platform(arm, key, exact, location), exact, {**echoed, "exactVersion": exact}
-    if not isinstance(id, str):
-        raise ArmError(400, "InvalidParameter", "The value of parameter imageReference.id is invalid.", target="imageReference.id")
-    lowered = id.lower()
-    if "/images/" in lowered and "/galleries/" not in lowered:
-        image = arm.resource(id, IMAGE)
-        if image is None or image.location != location:
-            raise ArmError(404, "NotFound", f"The Image '{id}' cannot be found in '{location}' region.")
-        return of_stored(image, "image"), None, {"id": id}
-    if "/galleries/" in lowered:
-        origin, exact, _ = resolve_gallery(arm, id, location)
-        return origin, exact, {"id": id, "exactVersion": exact}
-    raise ArmError(400, "InvalidParameter", f"Resource id '{id}' is not a valid image id.", target="imageReference.id")
+    for name in ("id", "sharedGalleryImageId", "communityGalleryImageId"):
+        id = reference.get(name)
+        if id is None:
+            continue
+        if not isinstance(id, str):
+            raise ArmError(
+                400, "InvalidParameter", f"The value of parameter imageReference.{name} is invalid.", target=f"imageReference.{name}"
+            )
+        if name == "id" and "/images/" in id.lower() and "/galleries/" not in id.lower():
+            image = arm.resource(id, IMAGE)
+            if image is None or image.location != location:
+                raise ArmError(404, "NotFound", f"The Image '{id}' cannot be found in '{location}' region.")
+            check_linked(arm, call, "Microsoft.Compute/images/read", id)
+            return of_stored(image, "image"), None, {"id": id}
+        if name != "id" or "/galleries/" in id.lower():
+            version = resolve_gallery(arm, call, {name: id}, location)
+            return of_stored(version, "version"), version.name, {name: id, "exactVersion": version.name}
+        raise ArmError(400, "InvalidParameter", f"Resource id '{id}' is not a valid image id.", target="imageReference.id")
+    key, exact = marketplace.resolve(arm, reference)
+    echoed = {name: reference[name] for name in ("publisher", "offer", "sku", "version")}
+    return of_platform(arm, key, exact, location), exact, {**echoed, "exactVersion": exact}
 
 
-def resolve_gallery(arm: Sandbox, id: str, location: str) -> tuple[Origin, str, Resource]:
-    """A gallery version's or definition's id in a region: origin, version name, version. Raises ArmError 404 GalleryImageNotFound."""
+def resolve_gallery(arm: Sandbox, call: Call, reference: Json, location: str) -> Resource:
+    """The version to which `id`, `sharedGalleryImageId` or `communityGalleryImageId` leads in a region: named, or a definition's latest.
+    Raises ArmError 404 GalleryImageNotFound, or 403 LinkedAuthorizationFailed."""
+    shared = reference.get("sharedGalleryImageId") or reference.get("communityGalleryImageId")
+    named = str(shared or required(reference, "id"))
+    id = sharing.arm_id(arm, call, named) if shared else named
+    if id is None:
+        raise unavailable(named, location)
     parts = id.split("/")
-    resource = arm.resource(id)
-    named = id
+    if not shared:
+        check_linked(arm, call, f"Microsoft.Compute/galleries/images/{'versions/' if len(parts) == 13 else ''}read", id)
     if len(parts) == 13 and parts[12].lower() == "latest":
-        resource = arm.resource("/".join(parts[:11]), DEFINITION)
-    if resource is not None and resource.type == DEFINITION:
-        latest = latest_version(arm, resource, location)
-        if latest is None:
-            raise unavailable(named, location)
-        return of_stored(latest, "version"), latest.name, latest
-    if resource is None:
-        resource = soft_delete.consumable(arm, id)
-    if resource is None or resource.type != VERSION or (resource.state in ("Deleting", "Creating") and "origin" not in resource.private):
+        id = "/".join(parts[:11])
+    found = arm.resource(id) or soft_delete.consumable(arm, id)
+    if found is not None and found.type == DEFINITION:
+        found = latest_version(arm, found, location)
+    if found is None or found.type != VERSION or not usable(arm, found, location):
         raise unavailable(named, location)
-    if not usable(arm, resource, location):
-        raise unavailable(named, location)
-    return of_stored(resource, "version"), resource.name, resource
+    return found
 
 
 def usable(arm: Sandbox, version: Resource, location: str) -> bool:

@@ -12,6 +12,7 @@ from ..content import DISK, IMAGE, MACHINE, SNAPSHOT, VERSION, Origin, of_disk, 
 from ..registry import field, invalid, required
 from ..store import Resource
 from ..wire import ArmError, Json
+from .definitions import security_type
 from .images import arm_not_found
 
 if TYPE_CHECKING:
@@ -102,15 +103,6 @@ def _add_data_disks(arm: Sandbox, body: Json, origin: Origin) -> None:
         origin.caching = caching
 
 
-def security_type(definition: Resource) -> str:
-    """The definition's SecurityType feature, lower case; `standard` where it has none."""
-    for feature in definition.properties.get("features", []):
-        if feature["name"] == "SecurityType":
-            value = str(feature["value"]).lower()
-            return "standard" if value == "none" else value
-    return "standard"
-
-
 def check_fit(origin: Origin, definition: Resource) -> None:
     """Raise ArmError where the source does not fit the definition: OS type and state, generation, architecture, security type."""
     wanted = definition.properties
@@ -144,7 +136,7 @@ def check_fit(origin: Origin, definition: Resource) -> None:
             f"The resource with id '{origin.id}' has a different architecture ['{content['architecture']}'] than the parent gallery "
             f"image architecture ['{wanted.get('architecture', 'x64')}'].",
         )
-    kind, own = security_type(definition), content["security"]
+    kind, own = security_type(wanted), content["security"]
     with_state = origin.kind in ("machine", "disk", "snapshot")  # these may carry a VM guest state
     fits = {
         "standard": own == "Standard",

@@ -8,7 +8,7 @@ from .. import authorization
 from ..operations import status
 from ..regions import REGIONS, WITHOUT_ZONES
 from ..registry import route
-from ..wire import JSON_TYPE, ArmError, Json, Response, compact
+from ..wire import JSON_TYPE, Json, Response, compact
 from .geography import PLACES
 
 if TYPE_CHECKING:
@@ -145,16 +145,19 @@ def group_operation(arm: Sandbox, call: Call, subscription: str, id: str) -> Res
     return status(arm, call, "arm", id)
 
 
-@route("GET", "subscriptions/{}/providers/Microsoft.Compute/locations/{}/{}/{}")
-def compute_operation(arm: Sandbox, call: Call, subscription: str, location: str, family: str, id: str) -> Response:
-    if family.lower() not in ("operations", "diskoperations", "capsoperations"):
-        raise ArmError(
-            404,
-            "InvalidResourceType",
-            f"The resource type 'locations/{family}' could not be found in the namespace 'Microsoft.Compute'.",
-            gateway=True,
-        )
-    return status(arm, call, family, id)
+@route("GET", "subscriptions/{}/providers/Microsoft.Compute/locations/{}/operations/{}")
+def compute_operation(arm: Sandbox, call: Call, subscription: str, location: str, id: str) -> Response:
+    return status(arm, call, "operations", id)
+
+
+@route("GET", "subscriptions/{}/providers/Microsoft.Compute/locations/{}/DiskOperations/{}")
+def disk_operation(arm: Sandbox, call: Call, subscription: str, location: str, id: str) -> Response:
+    return status(arm, call, "DiskOperations", id)
+
+
+@route("GET", "subscriptions/{}/providers/Microsoft.Compute/locations/{}/capsOperations/{}")
+def gallery_operation(arm: Sandbox, call: Call, subscription: str, location: str, id: str) -> Response:
+    return status(arm, call, "capsOperations", id)
 
 
 @route("GET", "subscriptions/{}/providers/Microsoft.Network/locations/{}/operations/{}")

@@ -11,7 +11,9 @@ from ..regions import display, is_known, short
 from ..registry import field, one_of, register, required
 from ..store import Resource
 from ..wire import ArmError, Json, Response, moment, stamp
-from . import replication, soft_delete, sources
+from . import replication, sharing, soft_delete, sources
+from .changes import changed
+from .definitions import security_type
 from .galleries import GalleryType
 from .groups import location_of
 
@@ -26,10 +28,6 @@ _PREFIX = "galleryImageVersion.properties."
 
 def invalid(message: str, target: str | None = None) -> ArmError:
     return ArmError(400, "InvalidParameter", message, target=f"{_PREFIX}{target}" if target else None)
-
-
-def changed(path: str) -> ArmError:
-    return ArmError(409, "PropertyChangeNotAllowed", f"Changing property '{_PREFIX}{path}' is not allowed.", target=_PREFIX + path)
 
 
 class Versions(GalleryType):
@@ -73,10 +71,12 @@ class Versions(GalleryType):
             )
         mode = one_of(body, "properties.publishingProfile.replicationMode", ("Full", "Shallow"))
         regions = target_regions(body, location, mode)
+        gallery = arm.store.resources[definition.key.rsplit("/", 2)[0]]
+        sharing.check_version(gallery, location, regions)
         origin = sources.find(arm, body, location)
         sources.check_fit(origin, definition)
         # Which machines a version makes is what its definition says, whatever its source said of itself.
-        origin.supports_trusted_launch = "trustedlaunch" in sources.security_type(definition)
+        origin.supports_trusted_launch = "trustedlaunch" in security_type(definition.properties)
         if origin.content["size_gb"] > (32_768 if mode == "Shallow" else 2_048):
             raise invalid(
                 f"The GalleryImageVersion source resource size {origin.content['size_gb']} exceeds the max size 2048 supported.",
@@ -123,11 +123,11 @@ class Versions(GalleryType):
         self.check_idle(arm, resource)
         for path, id in sources.named(body).items():
             if resource.private["sources"].get(path, "") != id.lower():
-                raise changed(path)
+                raise changed("galleryImageVersion", path)
         profile = resource.properties["publishingProfile"]
         mode = one_of(body, "properties.publishingProfile.replicationMode", ("Full", "Shallow"))
         if mode is not None and mode != profile.get("replicationMode", "Full"):
-            raise changed("publishingProfile.replicationMode")
+            raise changed("galleryImageVersion", "publishingProfile.replicationMode")
         safe = safety(body, resource.properties["safetyProfile"])
         regions = profile["targetRegions"]
         given_regions = field(body, "properties.publishingProfile.targetRegions", list)
@@ -188,9 +188,9 @@ class Versions(GalleryType):
                     )
                 continue
             if kept[name]["storageAccountType"] != region["storageAccountType"]:
-                raise changed("publishingProfile.targetRegions.storageAccountType")
+                raise changed("galleryImageVersion", "publishingProfile.targetRegions.storageAccountType")
             if kept[name].get("encryption") != region.get("encryption"):
-                raise changed("publishingProfile.targetRegions.encryption")
+                raise changed("galleryImageVersion", "publishingProfile.targetRegions.encryption")
 
     def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         return self.update(arm, call, resource, call.json(), whole=False)

@@ -80,7 +80,7 @@ class VirtualMachines(ResourceType):
             given = field(body, "properties.storageProfile.imageReference", dict)
             if given is None:
                 raise invalid("Required parameter 'imageReference' is missing (null).", "imageReference")
-            origin, _, reference = resolve(arm, given, location)
+            origin, _, reference = resolve(arm, call, given, location)
         security = security_profile(body, origin, size_name, size)
         profile = os_profile(body, origin, call.name)
         machine = Resource(call.id, self.name, {"name": call.name, "id": call.id, "type": self.name, "location": location})
