@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+
+from .relaxed import strict
 
 Json = dict[str, Any]
 
@@ -117,6 +120,8 @@ def parse(body: bytes) -> Any:
     try:
         return _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return _decode(strict(body.decode()))
         raise unreadable(_complaint(body, problem)) from None
 
 
