@@ -1,5 +1,7 @@
 """Bytes: disks read through a SAS, and a small blob service (path style, `/devstorage/container/blob`) to export them to.
 
+A client that came by Azure's public names is served at them: `md-….z12.blob.storage.azure.net`, `devstorage.blob.core.windows.net`.
+
 A disk's body is made up: a fixed dynamic-VHD-like image of 1 MiB that follows from the disk's id, whatever the disk's nominal size. A
 blob may be read with its own
 SAS, written with the account's (`account_sas`), or with a bearer token. Shapes: the Blob service REST reference.
@@ -26,6 +28,27 @@ if TYPE_CHECKING:
 ACCOUNT = "devstorage"
 SIZE = 1024 * 1024
 _STEM = "md-"
+_DISKS = ".blob.storage.azure.net"
+_ACCOUNTS = ".blob.core.windows.net"
+
+
+def is_blob_host(host: str) -> bool:
+    """Whether a host name is one of Azure's storage."""
+    return host.endswith((_DISKS, _ACCOUNTS))
+
+
+def disk_url(base: str, name: str, query: str) -> str:
+    """Where a disk's bytes are read: at a host of its own for a client of Azure's public names, else below `base`."""
+    account, container = f"{_STEM}{name[:12]}", f"{name[12:24]}/abcd"
+    if base.endswith("://management.azure.com"):
+        return f"https://{account}.z{int(name[:2], 16) % 51}{_DISKS}/{container}?{query}"
+    return f"{base}/{account}/{container}?{query}"
+
+
+def _segments(base: str, path: list[str]) -> list[str]:
+    """A blob's path with its account first, wherever the account was named."""
+    host = base.partition("://")[2]
+    return [host.partition(".")[0], *path] if is_blob_host(host) else path
 
 
 def disk_bytes(id: str) -> bytes:
@@ -49,13 +72,15 @@ def account_sas(arm: Sandbox) -> str:
 
 def answer(arm: Sandbox, call: Call) -> Response | None:
     """Answer a blob request; None where the path is not a blob's."""
-    if not call.segments:
-        return None
-    first = call.segments[0].lower()
-    if not (first.startswith(_STEM) or first == ACCOUNT):
+    segments = _segments(call.base, call.segments)
+    first = segments[0].lower() if segments else ""
+    ours = first.startswith(_STEM) or first == ACCOUNT
+    if not (ours or is_blob_host(call.base)):
         return None
     try:
-        response = _disk(arm, call) if first.startswith(_STEM) else _account(arm, call)
+        if not ours:
+            raise ArmError(404, "ResourceNotFound", "The specified resource does not exist.")
+        response = _disk(arm, call) if first.startswith(_STEM) else _account(arm, call, segments[1:])
     except ArmError as error:
         text = f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{error.code}</Code><Message>{escape(error.message)}</Message></Error>'
         body = b"" if call.method == "HEAD" else b"\xef\xbb\xbf" + text.encode()
@@ -144,9 +169,8 @@ def _authorize(arm: Sandbox, call: Call) -> None:
         raise _denied("Make sure the value of Authorization header is formed correctly including the signature.") from None
 
 
-def _account(arm: Sandbox, call: Call) -> Response:
+def _account(arm: Sandbox, call: Call, parts: list[str]) -> Response:
     _authorize(arm, call)
-    parts = call.segments[1:]
     if len(parts) == 1 and call.query.get("restype") == "container":
         return Response({"PUT": 201, "DELETE": 202}.get(call.method, 200))
     if len(parts) < 2:
@@ -227,7 +251,7 @@ def _source(arm: Sandbox, call: Call, url: str) -> bytes:
     """The bytes behind x-ms-copy-source: a disk's SAS or a blob of ours. Raises ArmError 403 or 404 as the copy would."""
     parts = urlsplit(url)
     query = {key: values[0] for key, values in parse_qs(parts.query).items()}
-    segments = [segment for segment in parts.path.split("/") if segment]
+    segments = _segments(f"{parts.scheme}://{parts.netloc}", [segment for segment in parts.path.split("/") if segment])
     if segments and segments[0].lower().startswith(_STEM):
         try:
             return disk_bytes(_grant(arm, query, parts.path)["resource"].id)
@@ -247,7 +271,7 @@ def _copied(arm: Sandbox, name: str, id: str) -> None:
     if copy.get("id") != id:
         return
     parts = urlsplit(copy["source"])
-    segments = [segment for segment in parts.path.split("/") if segment]
+    segments = _segments(f"{parts.scheme}://{parts.netloc}", [segment for segment in parts.path.split("/") if segment])
     try:
         if segments[0].lower().startswith(_STEM):
             query = {key: values[0] for key, values in parse_qs(parts.query).items()}

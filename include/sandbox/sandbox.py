@@ -15,8 +15,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from . import control, latency, routing, tokens, vintages
-from .blobs import answer as answer_blob
+from . import blobs, control, latency, routing, tokens, vintages
 from .call import Call
 from .clock import Clock
 from .directory import Directory, Principal
@@ -162,9 +161,9 @@ class Sandbox:
         first = call.segments[0].lower() if call.segments else ""
         if first == "_sandbox":
             return control.answer(self, call) if self.control else Response(404)
-        if first in ("subscriptions", "providers", "tenants", "metadata"):
+        if first in ("subscriptions", "providers", "tenants", "metadata") and not blobs.is_blob_host(call.base):
             return None
-        return answer_blob(self, call) or tokens.answer(self, call)
+        return blobs.answer(self, call) or tokens.answer(self, call)
 
     def _finish(self, call: Call, response: Response) -> Response:
         found = response.headers

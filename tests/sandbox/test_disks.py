@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from azure.storage.blob import BlobClient
 from include.sandbox.blobs import SIZE, account_sas
 from include.sandbox.directory import Directory
 from include.sandbox.sandbox import Sandbox
+from include.sandbox.wire import Request
 from tests.sandbox.bodies import LOCATION
 from tests.sandbox_transport import BASE, StaticCredential, SyncSandboxTransport, make_sync_sandbox
 
@@ -147,3 +149,13 @@ def test_a_blob_is_not_written_with_a_foreign_sas(sandbox: Sandbox) -> None:
         blob(sandbox, f"{BASE}/devstorage/logs/1.txt?{account_sas(Sandbox(directory=Directory(client_secret='other')))}").upload_blob(
             b"hello"
         )
+
+
+def test_storage_is_served_at_azures_own_hosts(sandbox: Sandbox, compute: Any) -> None:
+    snapshot(compute)
+    assert re.match(r"https://md-\w{12}\.z\d+\.blob\.storage\.azure\.net/\w+/abcd\?", grant(compute))
+    sas = account_sas(sandbox)
+    blob(sandbox, f"https://devstorage.blob.core.windows.net/vhds/image.vhd?{sas}").upload_blob(b"hello")
+    assert blob(sandbox, f"{BASE}/devstorage/vhds/image.vhd?{sas}").download_blob().readall() == b"hello"
+    unknown = sandbox.handle(Request("GET", "https://azcliprod.blob.core.windows.net/cli/vm/aliases.json"))
+    assert (unknown.status, unknown.headers["x-ms-error-code"]) == (404, "ResourceNotFound")

@@ -6,6 +6,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import operations
+from ..blobs import disk_url
 from ..content import DISK, SNAPSHOT, disk_content, of_stored
 from ..events import event
 from ..registry import ResourceType, field, one_of, register, required
@@ -298,7 +299,8 @@ def _access_begun(arm: Sandbox, operation: Json, resource: Resource | None, poli
     if resource is None:
         raise ArmError(404, "NotFound", "The disk was deleted.")
     name = resource.properties["uniqueId"].replace("-", "")
-    url = f"{base}/md-{name[:12]}/{name[12:24]}/abcd?sv=2018-03-28&sr=b&si={policy}&sig={arm.guid('signature', policy).replace('-', '')}"
+    signature = arm.guid("signature", policy).replace("-", "")
+    url = disk_url(base, name, f"sv=2018-03-28&sr=b&si={policy}&sig={signature}")
     resource.private["access"] = {
         "policy": policy,
         "until": until,
