@@ -1,0 +1,76 @@
+"""Where the judges live: an environment of its own for each, below `.judges/`, made from a pinned list when it is first needed.
+
+`JUDGES` names another folder for them, to keep them from one checkout to the next.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from include.demo.settings import PROJECT
+
+JUDGES = Path(os.environ.get("JUDGES", PROJECT / ".judges"))
+PINS = Path(__file__).parent / "pins"
+WITHIN = 600  # seconds for one installation
+
+
+def python_environment(name: str) -> Path:
+    """The folder of the Python environment that `pins/<name>.txt` describes, installed."""
+    pins = PINS / f"{name}.txt"
+    folder = JUDGES / name
+    if not _is_current(folder, pins):
+        shutil.rmtree(folder, ignore_errors=True)
+        _install([sys.executable, "-m", "venv", "--without-pip", str(folder)], name)
+        python = str(folder / "bin" / "python")
+        try:
+            _run([sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python, "-r", str(pins)])
+        except (OSError, subprocess.SubprocessError):  # where pip knows a registry that uv cannot reach
+            _install([sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "-r", str(pins)], name)
+        _mark(folder, pins)
+    return folder
+
+
+def node_packages(name: str) -> Path:
+    """The folder whose `node_modules` hold what `pins/<name>/package-lock.json` describes, installed. Skips where there is no npm."""
+    if shutil.which("npm") is None or shutil.which("node") is None:
+        pytest.skip("Node.js and npm are not installed (on Debian: apt-get install nodejs npm)")
+    pins = PINS / name
+    folder = JUDGES / name
+    lock = pins / "package-lock.json"
+    if not _is_current(folder, lock):
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(pins, folder)
+        _install(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder)], name)
+        _mark(folder, lock)
+    return folder
+
+
+def _is_current(folder: Path, pins: Path) -> bool:
+    stamp = folder / ".installed"
+    return stamp.exists() and stamp.read_text() == hashlib.sha256(pins.read_bytes()).hexdigest()
+
+
+def _mark(folder: Path, pins: Path) -> None:
+    (folder / ".installed").write_text(hashlib.sha256(pins.read_bytes()).hexdigest())
+
+
+def _run(command: list[str]) -> None:
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=WITHIN)
+
+
+def _install(command: list[str], name: str) -> None:
+    """Skips where a package registry cannot be reached, except in CI, where a judge that is missing is a failure."""
+    try:
+        _run(command)
+    except (OSError, subprocess.SubprocessError) as error:
+        said = getattr(error, "stderr", None) or error
+        if os.environ.get("CI"):
+            pytest.fail(f"{name} was not installed: {said}", pytrace=False)
+        pytest.skip(f"{name} was not installed (is a package registry reachable?): {said}")
