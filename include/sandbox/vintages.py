@@ -42,6 +42,7 @@ _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
         ("properties.completionPercent", "2021-12-01"),
         ("properties.incrementalSnapshotFamilyId", "2021-12-01"),
     ),
+    "microsoft.resources/resourcegroups": (("type", "2018-05-01"),),
     "microsoft.compute/images": (("properties.hyperVGeneration", "2019-03-01"),),
 }
 

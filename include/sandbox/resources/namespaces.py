@@ -126,6 +126,9 @@ _APPLICATIONS: dict[str, tuple[tuple[str, str], ...]] = {
 
 def applications(space: str) -> Json:
     """`authorizations` of a provider document, where it has any."""
+    if space == "Microsoft.ClassicInfrastructureMigrate":  # the one that has a single one, and says so in the singular
+        application, role = ("5e5abe2b-83cd-4786-826a-a05653ebb103", "766c4d9b-ef83-4f73-8352-1450a506a69b")
+        return {"authorization": {"applicationId": application, "roleDefinitionId": role}}
     found = _APPLICATIONS.get(space)
     if found is None:
         return {}

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from ..sandbox import Sandbox
 
 CAPABILITIES = "CrossResourceGroupResourceMove, CrossSubscriptionResourceMove, SupportsTags, SupportsLocation"
-ZONED = frozenset({"virtualmachines", "disks", "snapshots", "publicipaddresses"})
+ZONED = frozenset({"virtualmachines", "disks", "publicipaddresses"})
+EDGED = frozenset({"virtualmachines", "disks", "snapshots", "images", "virtualnetworks", "publicipaddresses", "networkinterfaces"})
+PROFILED = frozenset({"microsoft.compute", "microsoft.network", "microsoft.storage", "microsoft.recoveryservices", "microsoft.keyvault"})
 
 
 def _json(value: object) -> Response:
@@ -40,13 +42,14 @@ def document(arm: Sandbox, subscription: str, namespace: str) -> Json:
         raise ArmError(404, "InvalidResourceNamespace", f"The resource namespace '{namespace}' is invalid.", gateway=True)
     displays = list(REGIONS.values())
     kinds = [
-        _type(kind.short, displays if kind.regional else [], known_versions(kind.name), nested="/" in kind.short)
+        _type(space, kind.short, displays if kind.regional else [], known_versions(kind.name), nested="/" in kind.short)
         for kind in TYPES.values()
         if kind.name.startswith(space + "/")
     ]
     shown = {one["resourceType"].lower() for one in kinds}
-    kinds += [_type(name, [], known_versions(f"{space}/{name}"), nested=True) for name in EXTRA.get(space, ()) if name.lower() not in shown]
-    kinds += [_type(name, displays, list(versions), nested="/" in name) for name, versions in OTHERS.get(space, {}).items()]
+    extra = (name for name in EXTRA.get(space, ()) if name.lower() not in shown)
+    kinds += [_type(space, name, [], known_versions(f"{space}/{name}"), nested=True) for name in extra]
+    kinds += [_type(space, name, displays, list(versions), nested="/" in name) for name, versions in OTHERS.get(space, {}).items()]
     body: Json = {"id": f"/subscriptions/{subscription}/providers/{space}", "namespace": space}
     body.update(applications(space))
     body["resourceTypes"] = kinds
@@ -55,16 +58,18 @@ def document(arm: Sandbox, subscription: str, namespace: str) -> Json:
     return body
 
 
-def _type(name: str, locations: list[str], versions: list[str], *, nested: bool) -> Json:
+def _type(space: str, name: str, locations: list[str], versions: list[str], *, nested: bool) -> Json:
     kind: Json = {"resourceType": name, "locations": locations}
+    if name.lower() in EDGED:
+        kind["locationMappings"] = [{"location": "West US", "type": "EdgeZone", "extendedLocations": ["losangeles"]}]
     if name.lower() in ZONED:
         kind["zoneMappings"] = [{"location": shown, "zones": ["1", "2", "3"]} for key, shown in REGIONS.items() if key not in WITHOUT_ZONES]
     kind["apiVersions"] = versions
     stable = next((version for version in versions if not version.endswith("-preview")), None)
-    if stable is not None and locations:
+    if stable is not None and locations and (space not in OTHERS or space == "Microsoft.Storage"):
         kind["defaultApiVersion"] = stable
     old = [version for version in versions if version <= "2017-12-01" and not version.endswith("-preview")]
-    if old:
+    if old and space.lower() in PROFILED and not (space == "Microsoft.Compute" and name == "locations"):
         kind["apiProfiles"] = [{"profileVersion": "2018-03-01-hybrid", "apiVersion": old[0]}]
     kind["capabilities"] = "None" if nested or not locations else CAPABILITIES
     return kind
