@@ -1,6 +1,7 @@
 """``python -m include.factory``: look at recipes without Airflow.
 
-``check [folder]``   print every problem as a compiler does, ``file:line: field: message. cure``; the exit code is 1 if there is one
+``check [folder]``   print every problem of recipes and backups as a compiler does, ``file:line: field: message. cure``; the exit code is 1
+                     if there is one
 ``schema``           write the JSON Schema of a recipe (docs/recipe.schema.json) and the tables of docs/recipe.md
 """
 
@@ -10,6 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from include.factory.backup import load_backups
 from include.factory.catalogue import load_catalogue
 from include.factory.folder import catalogue_folder
 from include.factory.reference import with_tables
@@ -36,10 +38,13 @@ def main(arguments: list[str] | None = None) -> int:
     except NotADirectoryError as error:
         print(error, file=sys.stderr)
         return 2
-    for problem in catalogue.problems:
+    backups = load_backups(chosen.folder, catalogue)
+    problems = [*catalogue.problems, *backups.problems]
+    for problem in problems:
         print(problem)
-    print(f"{len(catalogue.recipes)} good recipes, {len(catalogue.problems)} problems", file=sys.stderr)
-    return 1 if catalogue.problems else 0
+    also = f", {len(backups.backups)} good backups" if backups.backups else ""
+    print(f"{len(catalogue.recipes)} good recipes{also}, {len(problems)} problems", file=sys.stderr)
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

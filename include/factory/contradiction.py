@@ -24,6 +24,7 @@ def contradictions(recipe: Recipe) -> Iterator[Contradiction]:
     yield from _regions(recipe)
     yield from _scripts(recipe)
     yield from _publishing(recipe)
+    yield from _disaster_recovery(recipe)
     yield from _tags(recipe)
 
 
@@ -110,6 +111,58 @@ def _publishing(recipe: Recipe) -> Iterator[Contradiction]:
         bounds = getattr(recipe.publish.recommended, name)
         if bounds is not None and bounds.min is not None and bounds.max is not None and bounds.min > bounds.max:
             yield Contradiction(("publish", "recommended", name), f"min {bounds.min} is over max {bounds.max}", "Exchange them.")
+
+
+def _disaster_recovery(recipe: Recipe) -> Iterator[Contradiction]:
+    second, publish = recipe.disaster_recovery, recipe.publish
+    if second is None:
+        return
+    at = "disaster_recovery"
+    if second.subscription is None and second.connection is None:
+        same = (second.resource_group.lower(), second.gallery.lower()) == (publish.resource_group.lower(), publish.gallery.lower())
+        if same:
+            yield Contradiction((at, "gallery"), "it is the gallery that the recipe publishes to", "Name another gallery.")
+    home = recipe.build.region
+    if second.location in (home, publish.location):
+        yield Contradiction((at, "location"), f"{second.location} is lost with the first gallery", "Choose another region.")
+    for index, first in repeated([region.name for region in second.regions]):
+        yield Contradiction((at, "regions", index), f"{second.regions[index].name} is also regions[{first}]", "Name each region once.")
+    regions = {region.name: region for region in second.target_regions}
+    if not recipe.encrypted:
+        if encrypted := sorted(name for name, region in regions.items() if region.encryption_set):
+            yield Contradiction(
+                (at, "regions"),
+                f"{', '.join(encrypted)} has a disk encryption set, and the image is not encrypted",
+                "Copies are as the image is: encrypt it in replicate.regions, or leave the set out.",
+            )
+        if second.location not in {region.name for region in recipe.target_regions}:
+            others = " or ".join(region.name for region in recipe.target_regions[1:])
+            yield Contradiction(
+                (at, "location"),
+                f"the image is not replicated to {second.location}, and a copy is made where the image is",
+                f"Add {second.location} to replicate.regions{f', or choose {others}' if others else ''}.",
+            )
+        return
+    # Azure copies no encrypted version: it is published to the second gallery from the build machine, where that is.
+    if missing := [name for name in dict.fromkeys((*regions, home)) if name not in regions or not regions[name].encryption_set]:
+        yield Contradiction(
+            (at, "regions"),
+            f"the image is encrypted, and {', '.join(missing)} has no disk encryption set here",
+            f"Name one for each region of the second gallery, {home} too: its versions are published in {home} at build time.",
+        )
+    for index, region in enumerate(second.regions):
+        if region.encryption_set and second.subscription and region.encryption_set.split("/")[2].lower() != second.subscription.lower():
+            yield Contradiction(
+                (at, "regions", index),
+                "the disk encryption set is in another subscription than the gallery",
+                "Azure takes only sets of the gallery's own subscription.",
+            )
+    if second.connection is not None:
+        yield Contradiction(
+            (at, "connection"),
+            "an encrypted image cannot be published with another connection: the build machine is of the first",
+            "Leave the connection out, and give the first one's identity a role on the second gallery.",
+        )
 
 
 def _tags(recipe: Recipe) -> Iterator[Contradiction]:

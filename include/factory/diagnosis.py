@@ -1,4 +1,4 @@
-"""All problems of one recipe's data, in words, with lines.
+"""All problems of one file's data, in words, with lines: of a recipe, or of any other model of the catalogue.
 
 Pydantic reports every bad field at once but then no contradictions, since there is no recipe to look at. So the bad fields are taken
 out and the rest is looked at again.
@@ -6,48 +6,63 @@ out and the rest is looked at again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from yaml.nodes import Node
 
 from include.factory.contradiction import contradictions
-from include.factory.problem import Location, Problem, dotted
+from include.factory.problem import Contradiction, Location, Problem, dotted
 from include.factory.recipe import Recipe
 from include.factory.yaml_file import locate
 
 FILLED_IN = ("scripts", "parent_image")
 
 
+M = TypeVar("M", bound=BaseModel)
+
+
 def diagnose(file: str, data: Any, node: Node) -> tuple[list[Problem], Recipe | None]:
-    """The problems of `data`, and the recipe as far as it can be read without them (None when too little is left)."""
+    """The problems of a recipe's `data`, and the recipe as far as it can be read without them (None when too little is left)."""
+    return diagnose_as(Recipe, file, data, node, contradictions, FILLED_IN)
+
+
+def diagnose_as(
+    model: type[M],
+    file: str,
+    data: Any,
+    node: Node,
+    contradictions: Callable[[M], Iterable[Contradiction]] = lambda _: (),
+    filled_in: tuple[str, ...] = (),
+) -> tuple[list[Problem], M | None]:
+    """The same of any model; ``filled_in`` are fields that no file may have, ``contradictions`` what fields seen together say."""
     if not isinstance(data, dict):
-        return [Problem(file, 1, "", "a recipe is a mapping of fields", "Start with `name: …`; see docs/recipe.md.")], None
+        return [Problem(file, 1, "", "the file is not a mapping of fields", "Start with `name: …`; see the docs.")], None
     problems: dict[tuple[int, str], Problem] = {}
     rest = deepcopy(data)
     removed: set[Location] = set()
-    for field in FILLED_IN:
+    for field in filled_in:
         if field in rest:
             removed.add((field,))
             del rest[field]
             line, _ = locate(node, (field,))
             problems[line, field] = Problem(
-                file, line, field, "the field is unknown", _nearest(field, [name for name in Recipe.model_fields if name not in FILLED_IN])
+                file, line, field, "the field is unknown", _nearest(field, [name for name in model.model_fields if name not in filled_in])
             )
     for _ in range(8):
         try:
-            recipe = Recipe.model_validate(rest, context={"contradictory": True})
-            for one in contradictions(recipe):
+            found_value = model.model_validate(rest, context={"contradictory": True})
+            for one in contradictions(found_value):
                 written = _as_written(one.location, removed)
                 line, _ = locate(node, written)
                 problems.setdefault((line, dotted(written)), Problem(file, line, dotted(written), one.message, one.cure))
-            return list(problems.values()), recipe
+            return list(problems.values()), found_value
         except ValidationError as error:
             bad: set[Location] = set()
-            for shifted, message, cure, missing in _faults(error):
+            for shifted, message, cure, missing in _faults(error, model):
                 location = _as_written(shifted, removed)
                 line, found = locate(node, location[:-1] if missing else location)
                 shown = (*found, location[-1]) if missing else found
@@ -95,17 +110,17 @@ def _items_gone(place: Location, removed: set[Location]) -> list[int]:
     return sorted(item for *above, item in removed if tuple(above) == place and isinstance(item, int))
 
 
-def _faults(error: ValidationError) -> Iterator[tuple[Location, str, str, bool]]:
+def _faults(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[Location, str, str, bool]]:
     """(location, message, cure, whether the field is missing) of everything in the error."""
     for fault in error.errors(include_url=False):
         context: dict[str, Any] = fault.get("ctx", {})
         location: Location = tuple(part for part in fault["loc"] if not str(part).startswith("~"))
-        fields = _fields_at(fault["loc"][:-1])
+        fields = _fields_at(model, fault["loc"][:-1])
         kind, written = fault["type"], fault.get("input")
         if kind == "refused":
             yield location, context["message"], context["cure"], False
         elif kind == "missing":
-            yield location, "the field is missing", _about(fault["loc"]), True
+            yield location, "the field is missing", _about(model, fault["loc"]), True
         elif kind == "extra_forbidden":
             yield location, "the field is unknown", _nearest(str(location[-1]), fields), False
         else:
@@ -154,22 +169,22 @@ def _nearest(field: str, known: list[str]) -> str:
     return f"Did you mean {nearest[0]}?" if nearest else f"Fields here: {', '.join(known)}." if known else "Remove it."
 
 
-def _fields_at(location: Location) -> list[str]:
-    model = _model_at(location)
-    return [name for name in model.model_fields if name not in FILLED_IN] if model else []
+def _fields_at(model: type[BaseModel], location: Location) -> list[str]:
+    there = _model_at(model, location)
+    return [name for name in there.model_fields if name not in FILLED_IN] if there else []
 
 
-def _model_at(location: Location) -> type[BaseModel] | None:
-    """The model whose fields stand at `location`."""
-    types: list[Any] = [Recipe]
+def _model_at(model: type[BaseModel], location: Location) -> type[BaseModel] | None:
+    """The model whose fields stand at `location` of `model`."""
+    types: list[Any] = [model]
     for part in location:
         if isinstance(part, int):
             continue
         if str(part).startswith("~"):
-            types = [model for model in types if f"~{model.__name__}" == part]
+            types = [one for one in types if f"~{one.__name__}" == part]
         else:
-            annotations = [model.model_fields[part].annotation for model in types if part in model.model_fields]
-            types = [model for annotation in annotations for model in _models(annotation)]
+            annotations = [one.model_fields[part].annotation for one in types if part in one.model_fields]
+            types = [one for annotation in annotations for one in _models(annotation)]
     return types[0] if types else None
 
 
@@ -180,8 +195,8 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _models(inner)
 
 
-def _about(location: Location) -> str:
-    model = _model_at(location[:-1])
-    field = model.model_fields.get(str(location[-1])) if model else None
+def _about(model: type[BaseModel], location: Location) -> str:
+    there = _model_at(model, location[:-1])
+    field = there.model_fields.get(str(location[-1])) if there else None
     text = (field.description or "").split(". ")[0].rstrip(".") if field else ""
     return f"Add it: {text[:1].lower()}{text[1:]}." if text else "Add it."

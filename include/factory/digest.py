@@ -20,7 +20,18 @@ IMAGE_FIELDS: dict[str, Any] = {
     "publish": {"features"},
     "scripts": True,
 }
-OTHER_FIELDS = {"name", "description", "owner", "schedule", "replicate", "approval", "retention", "tags", "parent_image"}
+OTHER_FIELDS = {
+    "name",
+    "description",
+    "owner",
+    "schedule",
+    "replicate",
+    "approval",
+    "retention",
+    "disaster_recovery",
+    "tags",
+    "parent_image",
+}
 
 
 def digest(recipe: Recipe) -> str:

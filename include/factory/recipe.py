@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from include.factory.base import Base, GalleryBase, RecipeBase
 from include.factory.capture_route import Route, capture_route, machine_security
+from include.factory.disaster_recovery import DisasterRecovery
 from include.factory.machine import BuildMachine
 from include.factory.publish import Approval, ApprovalOrNot, Publish, Replicate, ReplicateOrList, Retention, TargetRegion
 from include.factory.schedule import Schedule
@@ -75,6 +76,8 @@ class Recipe(Value):
     """Whether a human approves before the version becomes `latest`; `true`, or `approvers` and `timeout`."""
     retention: Retention = Retention()
     """Which versions are kept."""
+    disaster_recovery: DisasterRecovery | None = None
+    """Second gallery, in another region or subscription, that is kept in step."""
     tags: dict[Annotated[str, Field(min_length=1, max_length=512)], Annotated[str, Field(max_length=256)]] = Field(
         default_factory=dict, max_length=30
     )
@@ -148,6 +151,11 @@ class Recipe(Value):
             )
             for region in (home, *written.values())
         )
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether its versions are encrypted with the customer's keys."""
+        return any(region.encryption_set for region in self.replicate.regions)
 
     def base_argument(self) -> dict[str, Any]:
         """The base as the steps take it: its ``kind`` (marketplace, gallery, managed_image, snapshot) and fields, such as

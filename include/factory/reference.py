@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from include.factory.base import GalleryBase, ManagedImageBase, MarketplaceBase, RecipeBase, SnapshotBase
 from include.factory.diagnosis import FILLED_IN
+from include.factory.disaster_recovery import DisasterRecovery
 from include.factory.machine import BuildMachine, DataDisk, OsDisk
 from include.factory.publish import Approval, Publish, Range, Recommended, Replicate, Retention, Safety, TargetRegion
 from include.factory.recipe import OperatingSystem, Recipe
@@ -23,7 +24,7 @@ MODELS: dict[str, type[BaseModel]] = {
     for model in (
         *(Recipe, Schedule, OperatingSystem, MarketplaceBase, RecipeBase, GalleryBase, ManagedImageBase, SnapshotBase),
         *(BuildMachine, OsDisk, DataDisk, Step, BootTest, Publish, Safety, Recommended, Range),
-        *(Replicate, TargetRegion, Approval, Retention),
+        *(Replicate, TargetRegion, Approval, Retention, DisasterRecovery),
     )
 }
 _TABLE = re.compile(r"<!-- (\w+) -->\n.*?<!-- end -->", re.DOTALL)

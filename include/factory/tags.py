@@ -16,6 +16,8 @@ DIGEST = "image-factory-digest"
 BASE = "image-factory-base"
 EXPIRES = "image-factory-expires"
 REASON = "image-factory-reason"
+CAPTURE = "image-factory-capture"
+"""On versions captured of a machine that the factory did not build: the name that its captures share."""
 
 # What a run makes and nobody removed may be swept after this: more than the slowest build with the longest replication.
 LIFETIME = timedelta(hours=48)

@@ -58,8 +58,18 @@ class Azure:
         self._scopes = credential_scopes or [_SCOPES.get(self.endpoint, f"{self.endpoint}/.default")]
         self._options = client_options
         self._known: dict[str, tuple[float, asyncio.Future[Any]]] = {}
+        self._others: dict[str, Azure] = {}
         # Every request with its headers at INFO would bury what the steps say in the log of a task.
         logging.getLogger("azure").setLevel(logging.WARNING)
+
+    def in_subscription(self, subscription_id: str | None) -> Azure:
+        """The clients of the same identity in another subscription of its tenant; None is this one. They are closed with these."""
+        if subscription_id is None or subscription_id.lower() == self.subscription_id.lower():
+            return self
+        key = subscription_id.lower()
+        if key not in self._others:
+            self._others[key] = Azure(self._credential, subscription_id, self.endpoint, credential_scopes=self._scopes, **self._options)
+        return self._others[key]
 
     @cached_property
     def compute(self) -> ComputeManagementClient:
@@ -170,10 +180,11 @@ class Azure:
 
     async def close(self) -> None:
         """Close the clients that were made, and the credential."""
-        for name in ("compute", "resources"):
-            client = self.__dict__.pop(name, None)
-            if client is not None:
-                await client.close()
+        for each in (self, *self._others.values()):
+            for name in ("compute", "resources"):
+                client = each.__dict__.pop(name, None)
+                if client is not None:
+                    await client.close()
         close = getattr(self._credential, "close", None)
         if close is not None:
             await close()

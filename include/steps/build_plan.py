@@ -43,7 +43,7 @@ async def read(azure: Azure, *, recipe: Recipe) -> Facts:
             "base": base,
             "newest": _newest(versions),
             "versions": {version["name"]: (version.get("tags") or {}).get(RUN_TAG) for version in versions},
-            "definition": _definition(definition) if definition else None,
+            "definition": definition_facts(definition) if definition else None,
         }
     )
 
@@ -63,7 +63,8 @@ def _newest(versions: list[Resource]) -> dict[str, Any] | None:
     return {"version": newest["name"], "digest": tags.get(DIGEST_TAG), "base": tags.get(BASE_TAG), "run": tags.get(RUN_TAG)}
 
 
-def _definition(definition: Resource) -> dict[str, Any]:
+def definition_facts(definition: Resource) -> dict[str, Any]:
+    """The fields of :class:`include.factory.facts.DefinitionFacts`."""
     properties = definition["properties"]
     return {
         "location": definition["location"],

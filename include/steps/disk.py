@@ -65,6 +65,46 @@ async def export_vhd(azure: Azure, *, resource_group: str, snapshot: str, destin
 
 
 @step
+async def export_vhds(
+    azure: Azure, *, resource_group: str, snapshots: dict[str, str], destination: str, sas_token: str = "", duration: int = 14400
+) -> dict[str, Any]:
+    """Copy all disks of a capture, side by side; the access to each is taken back by itself.
+
+    :param snapshots: file name -> snapshot.
+    :param destination: ``https://…`` of a blob container, or a local folder.
+    :param sas_token: of the container, with the rights to create, write and read.
+    :param duration: seconds for each.
+    :return: ``{"files": {destination: bytes}}``.
+    :raises StepError: as :func:`export_vhd`.
+    """
+    query = f"?{sas_token.lstrip('?')}" if sas_token and "://" in destination else ""
+    exports = await asyncio.gather(
+        *(
+            export_vhd(
+                azure,
+                resource_group=resource_group,
+                snapshot=snapshot,
+                destination=f"{destination.rstrip('/')}/{file}{query}",
+                duration=duration,
+            )
+            for file, snapshot in snapshots.items()
+        ),
+        return_exceptions=True,
+    )
+    for outcome in exports:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return {"files": {each["destination"]: each["bytes"] for each in exports if isinstance(each, dict)}}
+
+
+@step
+async def revoke_all(azure: Azure, *, resource_group: str, snapshots: dict[str, str]) -> dict[str, bool]:
+    """Take back all access to the snapshots of a capture; ``{"revoked": whether there was one}``."""
+    revoked = [await revoke_access(azure, resource_group=resource_group, snapshot=snapshot) for snapshot in snapshots.values()]
+    return {"revoked": any(each["revoked"] for each in revoked)}
+
+
+@step
 async def revoke_access(azure: Azure, *, resource_group: str, snapshot: str) -> dict[str, bool]:
     """Take back all access that was granted to a snapshot; ``{"revoked": bool}``, false when there is no such snapshot."""
     if await look(azure.compute.snapshots.get(resource_group, snapshot)) is None:
@@ -85,7 +125,7 @@ def _blob_client(azure: Azure, url: str) -> Any:
 
 async def _copy_blob(azure: Azure, source: str, destination: str) -> int:
     """Have the storage service copy; it goes on by itself, and a second start while it copies is the same copy."""
-    from azure.core.exceptions import ResourceNotFoundError
+    from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
     async with _blob_client(azure, destination) as blob:
         try:
@@ -93,7 +133,12 @@ async def _copy_blob(azure: Azure, source: str, destination: str) -> int:
         except ResourceNotFoundError:
             state = None
         if state is None or state.status != "pending":
-            await blob.start_copy_from_url(source)
+            try:
+                await blob.start_copy_from_url(source)
+            except HttpResponseError as error:
+                if getattr(error, "error_code", None) == "CannotVerifyCopySource":
+                    raise _taken_back() from error
+                raise
         told = -1
         for pause in pauses():
             properties = await blob.get_blob_properties()
@@ -111,6 +156,13 @@ async def _copy_blob(azure: Azure, source: str, destination: str) -> int:
     raise AssertionError("unreachable")
 
 
+def _taken_back() -> StepError:
+    """A revocation that an earlier try began ended only now, and took this try's access with it."""
+    return StepError(
+        "adopt", "AccessTakenBack", "The access that was just granted is not there any more", "Nothing: it is asked for again."
+    )
+
+
 def _tell(progress: str | None, told: int) -> int:
     """Log the copy's progress (``bytes/bytes``) in steps of ten per cent."""
     done, _, total = (progress or "").partition("/")
@@ -124,10 +176,15 @@ def _tell(progress: str | None, told: int) -> int:
 
 async def _download(azure: Azure, source: str, path: Path) -> int:
     """Stream into ``<path>.part``, which becomes ``path`` when it is whole: what stands there is never half a disk."""
+    from azure.core.exceptions import ClientAuthenticationError
+
     await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     async with _blob_client(azure, source) as blob:
-        stream = await blob.download_blob()
+        try:
+            stream = await blob.download_blob()
+        except ClientAuthenticationError as error:
+            raise _taken_back() from error
         with await asyncio.to_thread(part.open, "wb") as file:
             async for chunk in stream.chunks():
                 await asyncio.to_thread(file.write, chunk)

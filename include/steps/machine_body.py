@@ -30,11 +30,13 @@ async def virtual_machine_body(
     tags: dict[str, str],
     zone: str | None,
     plan: dict[str, str] | None,
+    public_key: str | None,
 ) -> dict[str, Any]:
     """One machine with one network interface of its own, no public address, and nothing that outlives it.
 
-    The account is made up here and forgotten: an RSA key whose private half is thrown away, or a random password. A machine from a
-    specialized image takes no ``osProfile`` at all (troubleshooting-shared-images: "Parameter 'osProfile' is not allowed").
+    The account is made up here and forgotten: an RSA key whose private half is thrown away, or a random password; unless ``public_key``
+    is somebody's who is to sign in (Linux). A machine from a specialized image takes no ``osProfile`` at all
+    (troubleshooting-shared-images: "Parameter 'osProfile' is not allowed").
     """
     properties: dict[str, Any] = {
         "hardwareProfile": {"vmSize": size},
@@ -43,7 +45,7 @@ async def virtual_machine_body(
         "diagnosticsProfile": {"bootDiagnostics": {"enabled": True}},
     }
     if not specialized:
-        properties["osProfile"] = await _os_profile(os_type, computer_name)
+        properties["osProfile"] = await _os_profile(os_type, computer_name, public_key)
     if security_type in ("TrustedLaunch", "ConfidentialVM"):
         properties["securityProfile"] = {"securityType": security_type, "uefiSettings": {"secureBootEnabled": True, "vTpmEnabled": True}}
     if spot:
@@ -63,14 +65,15 @@ def _interface(nic: str, subnet_id: str) -> dict[str, Any]:
     return {"name": nic, "properties": {"primary": True, "deleteOption": "Delete", "ipConfigurations": [configuration]}}
 
 
-async def _os_profile(os_type: str, computer_name: str) -> dict[str, Any]:
+async def _os_profile(os_type: str, computer_name: str, public_key: str | None) -> dict[str, Any]:
     profile: dict[str, Any] = {"computerName": computer_name, "adminUsername": ADMIN, "allowExtensionOperations": True}
     if os_type == "Windows":
         profile["adminPassword"] = _password()
         # Windows Update must not restart a machine in the middle of a build.
         profile["windowsConfiguration"] = {"provisionVMAgent": True, "enableAutomaticUpdates": False}
         return profile
-    key = {"path": f"/home/{ADMIN}/.ssh/authorized_keys", "keyData": await asyncio.to_thread(_public_key)}
+    key_data = public_key or await asyncio.to_thread(_public_key)
+    key = {"path": f"/home/{ADMIN}/.ssh/authorized_keys", "keyData": key_data}
     linux = {"disablePasswordAuthentication": True, "provisionVMAgent": True, "ssh": {"publicKeys": [key]}}
     return {**profile, "linuxConfiguration": linux}
 

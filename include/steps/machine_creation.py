@@ -58,6 +58,7 @@ class Creation:
     tags: dict[str, str]
     zone: str | None
     plan: dict[str, str] | None
+    public_key: str | None
     attempt: int
     tried: list[str] = field(default_factory=list)
     rebuilt: bool = False
@@ -127,6 +128,7 @@ class Creation:
             },
             zone=self.zone,
             plan=self.plan,
+            public_key=self.public_key,
         )
         log.info("Making machine %s (%s) in %s.", self.name, size, self.location)
         machines = self.azure.compute.virtual_machines

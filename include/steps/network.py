@@ -16,11 +16,13 @@ SUBNET = "build"
 
 @step
 async def ensure(
-    azure: Azure, *, resource_group: str, name: str, location: str, address_prefix: str, tags: dict[str, str]
+    azure: Azure, *, resource_group: str, name: str, location: str, address_prefix: str, tags: dict[str, str], outbound: bool = True
 ) -> dict[str, Any]:
     """Create a virtual network with one subnet ``build`` over the whole ``address_prefix`` (CIDR). Machines reach out of it, and nothing
     reaches in.
 
+    :param outbound: false for copies of machines that live: the subnet is private, and what starts in it reaches nothing either
+        (default-outbound-access). The machine's agent works all the same, as it speaks to the host only.
     :return: ``{"subnet_id": ARM id}``.
     :raises StepError: ``NameTaken``.
     """
@@ -34,7 +36,7 @@ async def ensure(
     if found is Found.FOREIGN:
         raise taken(network)
     if found is not Found.DONE:
-        subnet = {"name": SUBNET, "properties": {"addressPrefix": address_prefix, "defaultOutboundAccess": True}}
+        subnet = {"name": SUBNET, "properties": {"addressPrefix": address_prefix, "defaultOutboundAccess": outbound}}
         properties = {"addressSpace": {"addressPrefixes": [address_prefix]}, "subnets": [subnet]}
         body = {"location": location, "tags": tags, "properties": properties}
         await azure.finish(resources.begin_create_or_update_by_id, network_id, body, api_version=API_VERSION, kind="virtualNetworks PUT")

@@ -39,6 +39,7 @@ async def create(
     computer_name: str | None = None,
     zone: str | None = None,
     plan: dict[str, str] | None = None,
+    public_key: str | None = None,
     attempt: int = 1,
 ) -> dict[str, Any]:
     """Make a machine of the first of ``sizes`` that Azure has; it has no public address, and its disks and interface go with it.
@@ -54,6 +55,7 @@ async def create(
     :param os_disk: ``{"size_gb": int|None, "storage_account_type"}``.
     :param data_disks: ``{"lun","size_gb","storage_account_type","caching","from_image": bool}`` each.
     :param plan: marketplace purchase plan ``{"name","product","publisher"}``, where the image has one.
+    :param public_key: SSH public key for the account of a Linux machine; by default nobody can sign in.
     :param attempt: number of the try; a machine of an earlier one that is stopped, generalized or broken is made anew.
     :return: ``{"id", "size", "vm_id"}``.
     :raises StepError: ``NameTaken``; no size is to be had; the guest does not come up (kind ``redo``).
@@ -78,6 +80,7 @@ async def create(
         tags=tags,
         zone=zone,
         plan=plan,
+        public_key=public_key,
         attempt=attempt,
     ).run()
 

@@ -17,3 +17,15 @@ class ExportVhdOperator(StepOperator):
     required = ("resource_group", "snapshot", "destination")
     optional = ("duration",)
     cancel = "disk.revoke_access"
+
+
+class ExportVhdsOperator(StepOperator):
+    """Copy all disks of a capture to VHDs in a blob container or a folder; access to each is always revoked. XCom: ``{"files"}``.
+
+    Fields and result: :func:`include.steps.disk.export_vhds`.
+    """
+
+    step = "disk.export_vhds"
+    required = ("resource_group", "snapshots", "destination")
+    optional = ("sas_token", "duration")
+    cancel = "disk.revoke_all"

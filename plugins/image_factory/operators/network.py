@@ -13,3 +13,4 @@ class CreateNetworkOperator(StepOperator):
 
     step = "network.ensure"
     required = ("resource_group", "name", "location", "address_prefix", "tags")
+    optional = ("outbound",)

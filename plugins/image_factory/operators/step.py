@@ -71,17 +71,18 @@ class StepOperator(BaseOperator):
     def execute(self, context: Any) -> Any:
         """Run the step here, with clients of its own."""
         from image_factory.hooks.azure import AzureImageFactoryHook
-        from image_factory.triggers.step import facts_of_run, load_step
+        from image_factory.triggers.step import facts_of_run, load_step, planned_arguments
         from include.steps.errors import StepError, StepSkipped
 
         task_instance = context["ti"]
         settings = AzureSettings.of(AzureImageFactoryHook.get_connection(self.azure_conn_id))
-        arguments = self.arguments
-        if self.planned_by is not None:
-            arguments = {**task_instance.xcom_pull(task_ids=self.planned_by)["steps"][self.task_id], **arguments}
         step = load_step(self.step)
 
         async def run() -> Any:
+            arguments = self.arguments
+            if self.planned_by is not None:
+                plan = task_instance.xcom_pull(task_ids=self.planned_by)
+                arguments = {**planned_arguments(plan, self.task_id, self.planned_by), **arguments}
             async with settings.connect() as azure:
                 return await step(azure, **arguments, **facts_of_run(step, task_instance))
 

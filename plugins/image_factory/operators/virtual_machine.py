@@ -25,7 +25,7 @@ class CreateVirtualMachineOperator(StepOperator):
         "os_disk",
         "tags",
     )
-    optional = ("data_disks", "identities", "spot", "computer_name", "zone", "plan")
+    optional = ("data_disks", "identities", "spot", "computer_name", "zone", "plan", "public_key")
 
 
 class StartVirtualMachineOperator(StepOperator):

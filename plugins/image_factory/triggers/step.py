@@ -39,6 +39,28 @@ def facts_of_run(step: Step, task_instance: Any) -> dict[str, Any]:
     return facts
 
 
+def planned_arguments(plan: dict[str, Any] | None, task_id: str, planned_by: str) -> dict[str, Any]:
+    """A task's entry of the plan.
+
+    :raises StepSkipped: the entry is None: this run needs nothing of the task.
+    :raises StepError: ``NotPlanned``: there is no such entry.
+    """
+    from include.steps.errors import StepError, StepSkipped
+
+    steps = (plan or {}).get("steps", {})
+    if task_id not in steps:
+        raise StepError(
+            kind="permanent",
+            code="NotPlanned",
+            message=f"The plan of this run has no step {task_id!r}: the recipe changed after the run was planned.",
+            cure=f"Clear the run from the task {planned_by!r}.",
+        )
+    entry: dict[str, Any] | None = steps[task_id]
+    if entry is None:
+        raise StepSkipped("What this run was asked for needs nothing here.")
+    return entry
+
+
 class StepTrigger(BaseTrigger):
     """Run ``step`` with ``arguments``, or with its own entry of the plan that the task ``planned_by`` made.
 
@@ -120,23 +142,14 @@ class StepTrigger(BaseTrigger):
         accepted = inspect.signature(step).parameters
         chosen = {key: value for key, value in arguments.items() if key in accepted} if name == self.cancel else arguments
         # The UI shows no rendered fields for a task that never saw a worker: the log is the place to read them.
-        log.info("%s %s", name, chosen)
+        log.info("%s %s", name, {key: "***" if key.endswith("_token") and value else value for key, value in chosen.items()})
         return await step(azure, **chosen, **facts_of_run(step, self.task_instance))
 
     async def _arguments(self) -> dict[str, Any]:
-        from include.steps.errors import StepError
 
         if self.planned_by is None:
             return self.arguments
         task_instance: Any = self.task_instance
         # map_indexes=-1: without it the triggerer's supervisor is asked for a sequence, which it cannot decode, and the trigger hangs.
         plan = await task_instance.axcom_pull(task_ids=self.planned_by, map_indexes=-1)
-        entry = (plan or {}).get("steps", {}).get(task_instance.task_id)
-        if entry is None:
-            raise StepError(
-                kind="permanent",
-                code="NotPlanned",
-                message=f"The plan of this run has no step {task_instance.task_id!r}: the recipe changed after the run was planned.",
-                cure=f"Clear the run from the task {self.planned_by!r}.",
-            )
-        return {**entry, **self.arguments}
+        return {**planned_arguments(plan, task_instance.task_id, self.planned_by), **self.arguments}

@@ -1,0 +1,139 @@
+"""# Restore machines
+
+**`restore_vm`**, by hand: makes a machine of a version: of a recipe's image or a backup by its name, of any definition or version by its
+id, or of a recipe's second gallery (`disaster_recovery`) when the first one's region is lost. A specialized version comes back with the
+accounts and host name of the captured machine; it gets a network of its own that reaches nothing, unless you name a subnet.
+
+**`game_day`**, monthly and by hand: restores the newest version in another region than its home, in a network of its own, checks it,
+measures how long that took (recovery time) and how old the image was (recovery point), holds it against the objective, and deletes what
+it made. Each month it is the turn of the next recipe with a second gallery, or backup.
+
+Both plan first; a dry run prints the plan and stops. Every task is safe to clear and run again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import DAG, CronTriggerTimetable, Param, ParamsDict, TriggerRule
+
+from image_factory.operators.network import CreateNetworkOperator
+from image_factory.operators.resource_group import CreateResourceGroupOperator, DeleteResourceGroupOperator
+from image_factory.operators.restore import MeetObjectiveOperator, PlanGameDayOperator, PlanRestoreOperator, ReportRestoreOperator
+from image_factory.operators.run_command import RunCommandOperator
+from image_factory.operators.virtual_machine import CreateVirtualMachineOperator
+from include.factory.region import NAMES
+
+PLAN = "plan"
+
+RUN = {
+    "dag_id": "{{ dag_run.dag_id }}",
+    "run_id": "{{ dag_run.run_id }}",
+    "at": "{{ (dag_run.logical_date or dag_run.run_after).isoformat() }}",
+    "started": "{{ (dag_run.start_date or dag_run.run_after).isoformat() }}",
+}
+
+# After a task that this restoration did not need (it is skipped), but not in a dry run.
+NEXT = {"planned_by": PLAN, "trigger_rule": TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS}
+
+IMAGE = {
+    "disaster_recovery": Param(
+        False, type="boolean", title="From the second gallery", description="Of the recipe, when the first one's region is lost."
+    ),
+    "version": Param(
+        "latest",
+        type="string",
+        pattern=r"^(latest|newest|\d+\.\d+\.\d+)$",
+        title="Version",
+        description="A number; latest, as Azure takes it; or newest, also one that is excluded from latest.",
+    ),
+    "region": Param(
+        None,
+        type=["null", "string"],
+        examples=sorted(NAMES),
+        title="Region",
+        description="The version must be there. By default its home; of a game day another, where there is one.",
+    ),
+    "sizes": Param([], type="array", items={"type": "string"}, title="Sizes", description="In order of preference."),
+    "check": Param("", type="string", format="multiline", title="Check", description="Script that must pass on the machine."),
+    "owner": Param("operator", type="string", minLength=1, title="Owner", description="Who answers for it; becomes a tag."),
+    "reason": Param("", type="string", title="Reason", description="Is kept in the tags of the machine.", maxLength=200),
+    "dry_run": Param(False, type="boolean", title="Dry run", description="Print the plan (version, machine, each write) and stop."),
+}
+
+
+def restoring(plan: Any, group: Any) -> Any:
+    """plan -> group -> network -> machine -> check; the last."""
+    network = CreateNetworkOperator(task_id="create_network", planned_by=PLAN)
+    machine = CreateVirtualMachineOperator(task_id="create_virtual_machine", **NEXT)
+    check = RunCommandOperator(task_id="check", **NEXT)
+    plan >> group >> network
+    [plan, network] >> machine
+    [plan, machine] >> check
+    return check
+
+
+with DAG(
+    dag_id="restore_vm",
+    dag_display_name="restore a machine",
+    description="Make a machine of a version",
+    doc_md=__doc__,
+    schedule=None,
+    max_active_runs=16,
+    tags=["restore", "recovery", "by hand"],
+) as restore_vm:
+    asked = PlanRestoreOperator(task_id=PLAN, run=RUN, form="{{ params | tojson }}")
+    shared = CreateResourceGroupOperator(task_id="create_resource_group", planned_by=PLAN).as_setup()
+    report = ReportRestoreOperator(task_id="report", planned_by=PLAN).as_teardown(setups=shared)
+    restoring(asked, shared) >> report
+restore_vm.params = ParamsDict(
+    {
+        "image": Param(
+            None,
+            type="string",
+            minLength=1,
+            title="Image",
+            description="A recipe or a backup by its name, resource-group/gallery/definition, or the ARM id of a definition or version.",
+        ),
+        "resource_group": Param(None, type="string", title="Resource group", description="Of the machine; made when missing."),
+        "name": Param(None, type="string", title="Name", description="Of the machine."),
+        "subnet": Param(
+            None, type=["null", "string"], title="Subnet", description="ARM id. By default a network of its own, which reaches nothing."
+        ),
+        "public_key": Param(
+            "", type="string", title="SSH public key", description="For the account `factory` of a generalized Linux image."
+        ),
+        **IMAGE,
+    }
+)
+
+with DAG(
+    dag_id="game_day",
+    dag_display_name="game day",
+    description="Try whether a disaster could be recovered from, and how long it takes",
+    doc_md=__doc__,
+    schedule=CronTriggerTimetable("0 9 1 * *", timezone="UTC"),
+    catchup=False,
+    max_active_runs=4,
+    tags=["restore", "recovery"],
+) as game_day:
+    asked = PlanGameDayOperator(task_id=PLAN, run=RUN, form="{{ params | tojson }}")
+    box = CreateResourceGroupOperator(task_id="create_resource_group", planned_by=PLAN).as_setup()
+    met = MeetObjectiveOperator(task_id="meet_objective", planned_by=PLAN)
+    report = ReportRestoreOperator(task_id="report", planned_by=PLAN).as_teardown(setups=box)
+    delete = DeleteResourceGroupOperator(task_id="delete_resource_group", planned_by=PLAN).as_teardown(setups=box)
+    restoring(asked, box) >> met >> report >> delete
+game_day.params = ParamsDict(
+    {
+        "image": Param(
+            None,
+            type=["null", "string"],
+            title="Image",
+            description="As in restore_vm. Left empty: the recipe with a second gallery, or the backup, whose turn it is this month.",
+        ),
+        "objective_minutes": Param(
+            60, type="integer", minimum=1, maximum=10080, title="Objective", description="Recovery time in minutes."
+        ),
+        **IMAGE,
+    }
+)
