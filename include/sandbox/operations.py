@@ -305,13 +305,14 @@ def _group_result(arm: Sandbox, call: Call, operation: Json) -> Response:
 def _network_result(arm: Sandbox, call: Call, operation: Json) -> Response:
     done = operation["status"] != "InProgress"
     if "operationresults" in call.path.lower():
-        if not done:
-            found = headers(arm, call, operation, location=True, retry_after=10)
-            found.pop("azure-asyncoperation")
-            return Response(202, found)
         if operation["error"] is not None:
             return Response(400, {"content-type": JSON_TYPE}, pretty({"error": operation["error"]}))
-        return Response(204)
+        found = headers(arm, call, operation, location=True, retry_after=None if done else 10)
+        if operation["kind"] == "network.effective":  # an action's: its result is all there is
+            found.pop("azure-asyncoperation")
+            if done:
+                return Response(200, {**found, "content-type": JSON_TYPE}, pretty(operation["output"]))
+        return Response(204 if done else 202, found)
     body: Json = {"status": operation["status"]}
     if operation["error"] is not None:
         body["error"] = {**operation["error"], "details": operation["error"].get("details", [])}

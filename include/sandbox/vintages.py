@@ -10,6 +10,22 @@ from typing import Any
 
 from .wire import Json
 
+_SUBNET = (
+    ("type", "2018-01-01"),
+    ("properties.delegations", "2018-04-01"),
+    ("properties.privateEndpointNetworkPolicies", "2019-04-01"),
+    ("properties.privateLinkServiceNetworkPolicies", "2019-04-01"),
+    ("properties.defaultOutboundAccess", "2023-11-01"),
+    ("properties.ipamPoolPrefixAllocations", "2024-01-01"),
+)
+_RULE = (
+    ("type", "2018-01-01"),
+    ("properties.sourcePortRanges", "2017-06-01"),
+    ("properties.destinationPortRanges", "2017-06-01"),
+    ("properties.sourceAddressPrefixes", "2017-06-01"),
+    ("properties.destinationAddressPrefixes", "2017-06-01"),
+)
+
 # type, lower case -> (path, the first api-version that shows it)
 _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
     "microsoft.compute/virtualmachines": (
@@ -44,6 +60,39 @@ _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "microsoft.resources/resourcegroups": (("type", "2018-05-01"),),
     "microsoft.compute/images": (("properties.hyperVGeneration", "2019-03-01"),),
+    "microsoft.network/virtualnetworks": (
+        ("properties.enableDdosProtection", "2017-09-01"),
+        ("properties.flowTimeoutInMinutes", "2021-02-01"),
+        ("properties.encryption", "2021-05-01"),
+        ("properties.privateEndpointVNetPolicies", "2024-05-01"),
+        ("properties.addressSpace.ipamPoolPrefixAllocations", "2024-01-01"),
+        *((f"properties.subnets.{path}", since) for path, since in _SUBNET),
+    ),
+    "microsoft.network/virtualnetworks/subnets": _SUBNET,
+    "microsoft.network/networkinterfaces": (
+        ("kind", "2021-02-01"),
+        ("properties.nicType", "2020-05-01"),
+        ("properties.vnetEncryptionSupported", "2021-05-01"),
+        ("properties.allowPort25Out", "2021-08-01"),
+        ("properties.auxiliaryMode", "2021-05-01"),
+        ("properties.auxiliarySku", "2022-11-01"),
+        ("properties.disableTcpStateTracking", "2022-05-01"),
+        ("properties.hostedWorkloads", "2018-08-01"),
+        ("properties.tapConfigurations", "2018-08-01"),
+        ("properties.ipConfigurations.type", "2018-01-01"),
+    ),
+    "microsoft.network/publicipaddresses": (
+        ("zones", "2017-06-01"),
+        ("sku", "2017-08-01"),
+        ("sku.tier", "2018-04-01"),
+        ("properties.ipTags", "2017-11-01"),
+        ("properties.ddosSettings", "2022-09-01"),
+    ),
+    "microsoft.network/networksecuritygroups": tuple(
+        (f"properties.{rules}.{path}", since) for rules in ("securityRules", "defaultSecurityRules") for path, since in _RULE
+    ),
+    "microsoft.network/networksecuritygroups/securityrules": _RULE,
+    "microsoft.network/networksecuritygroups/defaultsecurityrules": _RULE,
 }
 
 
@@ -53,6 +102,8 @@ _PASSING: dict[str, tuple[tuple[str, str, Any, str, str], ...]] = {
         ("properties.osProfile.linuxConfiguration", "enableVMAgentPlatformUpdates", False, "2022-03-01", "2024-03-01"),
         ("properties.osProfile.windowsConfiguration", "enableVMAgentPlatformUpdates", False, "2022-03-01", "2024-03-01"),
     ),
+    "microsoft.network/virtualnetworks": (("properties", "enableVmProtection", False, "2017-09-01", "2020-11-01"),),
+    "microsoft.network/networkinterfaces": (("properties", "enableAcceleratedNetworking", False, "2016-09-01", "2022-01-01"),),
 }
 _NEWEST = {type: max(since for _, since in fields) for type, fields in _FIELDS.items()}
 

@@ -1,0 +1,162 @@
+"""Public IP addresses.
+
+They are handed out of ranges that are nobody's: those for documentation (RFC 5737) first, then the one for benchmarks (RFC 2544).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..events import event
+from ..registry import field, one_of, register, route
+from ..store import Resource
+from ..wire import JSON_TYPE, ArmError, Json, Response, pretty
+from .network import NetworkType, refused, unsupported
+
+if TYPE_CHECKING:
+    from ..call import Call
+    from ..sandbox import Sandbox
+
+ADDRESS = "Microsoft.Network/publicIPAddresses"
+RANGES = ("203.0.113.0/24", "198.51.100.0/24", "192.0.2.0/24", "198.18.0.0/15")
+VERSION_6 = "2001:db8::/64"
+UNSUPPORTED = ("publicIPPrefix", "natGateway", "linkedPublicIPAddress", "servicePublicIPAddress")
+
+
+class PublicAddresses(NetworkType):
+    name = ADDRESS
+    retry_after = 1
+    bodies: ClassVar[dict[str, str]] = {"PUT": "network.PublicIPAddress", "PATCH": "network.TagsObject"}
+
+    def put(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:
+        body = call.json()
+        made = self.header(arm, call, body, resource)
+        if field(body, "zones", list):
+            made["zones"] = body["zones"]
+        given = field(body, "properties", dict, {})
+        for name in UNSUPPORTED:
+            if given.get(name):
+                raise unsupported(f"properties.{name}", call.id)
+        sku = self._sku(call, body, resource)
+        method = one_of(given, "publicIPAllocationMethod", ("Static", "Dynamic"), "Dynamic")
+        if sku["name"] == "Standard" and method == "Dynamic":
+            raise refused(
+                "PublicIPAddressStandardSkuMustBeStatic",
+                f"Standard sku public IP addresses must have static allocation method. Public IP address {call.id} is dynamic.",
+            )
+        properties: Json = {
+            "publicIPAddressVersion": one_of(given, "publicIPAddressVersion", ("IPv4", "IPv6"), "IPv4"),
+            "publicIPAllocationMethod": method,
+            "idleTimeoutInMinutes": self._timeout(call, given),
+        }
+        if (settings := field(given, "dnsSettings", dict)) is not None:
+            properties["dnsSettings"] = self._name(arm, call, settings, made["location"])
+        properties["ipTags"] = field(given, "ipTags", list, [])
+        if sku["name"] == "Standard":
+            properties["ddosSettings"] = field(given, "ddosSettings", dict) or {"protectionMode": "VirtualNetworkInherited"}
+        if field(given, "deleteOption"):
+            properties["deleteOption"] = one_of(given, "deleteOption", ("Delete", "Detach"))
+        if resource is not None:
+            for name in ("ipConfiguration", "ipAddress"):
+                if name in resource.properties:
+                    properties[name] = resource.properties[name]
+        made["properties"] = properties
+        made["sku"] = sku
+        return self.write(arm, call, resource, made, then="publicIPAddresses.written" if method == "Static" else None)
+
+    @staticmethod
+    def _sku(call: Call, body: Json, resource: Resource | None) -> Json:
+        name = one_of(body, "sku.name", ("Basic", "Standard", "StandardV2"), "Basic" if resource is None else resource.body["sku"]["name"])
+        tier = one_of(body, "sku.tier", ("Regional", "Global"), "Regional" if resource is None else resource.body["sku"]["tier"])
+        if tier == "Global" and name == "Basic":
+            raise refused(
+                "GlobalPublicIPAddressNotSupportedForBasicPublicIpAddress",
+                f"Global publicIP addresses are only supported for standard SKU public IP addresses. Public IP address {call.id} is not "
+                "standard SKU.",
+            )
+        if resource is not None and name != resource.body["sku"]["name"] and (name, resource.body["sku"]["name"]) != ("Standard", "Basic"):
+            raise refused("SkuUpdateNotAllowed", f"The SKU of public IP address {call.id} cannot be changed to {name}.")
+        return {"name": name, "tier": tier}
+
+    @staticmethod
+    def _timeout(call: Call, given: Json) -> int:
+        minutes = int(field(given, "idleTimeoutInMinutes", int, 4))
+        if not 4 <= minutes <= 30:
+            raise refused(
+                "IdleTimeoutInMinutesOutOfRange",
+                f"IdleTimeoutInMinutes value {minutes} of public IP address {call.id} is out of range. It must be between 4 and 30.",
+            )
+        return minutes
+
+    @staticmethod
+    def _name(arm: Sandbox, call: Call, settings: Json, location: str) -> Json:
+        label = field(settings, "domainNameLabel")
+        if not label:
+            return {key: value for key, value in settings.items() if key != "fqdn"}
+        fqdn = f"{label.lower()}.{location}.cloudapp.azure.com"
+        taken = holder_of(arm, fqdn)
+        if taken is not None and taken.key != call.id.lower():
+            raise refused("DnsRecordInUse", f"DNS record {fqdn} is already used by another public IP.")
+        return {**settings, "domainNameLabel": label, "fqdn": fqdn}
+
+    def in_use(self, arm: Sandbox, resource: Resource) -> ArmError | None:
+        user = resource.properties.get("ipConfiguration")
+        if not user:
+            return None
+        return refused(
+            "PublicIPAddressCannotBeDeleted",
+            f"Public IP address {resource.id} can not be deleted since it is still allocated to resource {user['id']}. In order to delete "
+            "the public IP, disassociate/detach the Public IP address from the resource.  To learn how to do this, see "
+            "aka.ms/deletepublicip.",
+        )
+
+
+@event("publicIPAddresses.written")
+def _written(arm: Sandbox, operation: Json, resource: Resource | None, **_: Any) -> None:
+    if resource is not None:
+        allocate(arm, resource)
+
+
+def allocate(arm: Sandbox, resource: Resource) -> None:
+    """Give the resource an address, if it has none."""
+    properties = resource.properties
+    if "ipAddress" in properties:
+        return
+    used = {str(one.properties.get("ipAddress", "")) for one in arm.store.resources.values() if one.type == ADDRESS}
+    number = int(arm.guid("address", resource.key)[:8], 16)
+    for prefix in (VERSION_6,) if properties.get("publicIPAddressVersion") == "IPv6" else RANGES:
+        block = ipaddress.ip_network(prefix)
+        size = min(block.num_addresses - 2, 1 << 16)
+        for step in range(size):
+            address = str(block[1 + (number + step) % size])
+            if address not in used:
+                properties["ipAddress"] = address
+                arm.store.touch(resource)
+                return
+    raise refused("PublicIPCountLimitReached", "Cannot create more public IP addresses for this subscription in this region.")
+
+
+def free(arm: Sandbox, resource: Resource) -> None:
+    """Nobody uses the address any more: a dynamic one goes back."""
+    resource.properties.pop("ipConfiguration", None)
+    if resource.properties.get("publicIPAllocationMethod") == "Dynamic":
+        resource.properties.pop("ipAddress", None)
+    arm.store.touch(resource)
+
+
+def holder_of(arm: Sandbox, fqdn: str) -> Resource | None:
+    """The public address with that DNS name."""
+    for one in arm.store.resources.values():
+        if one.type == ADDRESS and (one.properties.get("dnsSettings") or {}).get("fqdn") == fqdn:
+            return one
+    return None
+
+
+@route("GET", "subscriptions/{}/providers/Microsoft.Network/locations/{}/CheckDnsNameAvailability")
+def check_name(arm: Sandbox, call: Call, subscription: str, location: str) -> Response:
+    fqdn = f"{call.query.get('domainnamelabel', '').lower()}.{location.lower()}.cloudapp.azure.com"
+    return Response(200, {"content-type": JSON_TYPE}, pretty({"available": holder_of(arm, fqdn) is None}))
+
+
+register(PublicAddresses())
