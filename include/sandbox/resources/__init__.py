@@ -30,6 +30,7 @@ FAMILIES = (
     "definitions",
     "soft_delete",
     "shared_images",
+    "scale_sets",
     "versions",
 )
 

@@ -151,10 +151,17 @@ def used_cores(arm: Sandbox, subscription: str, location: str) -> dict[str, int]
     for machine in arm.store.of_type(subscription, "Microsoft.Compute/virtualMachines").values():
         if machine.location != location or machine.private.get("power") == "deallocated":
             continue
-        _, size = find_size(machine.properties["hardwareProfile"]["vmSize"])
-        counts["cores"] += size.cores
-        counts[size.family] = counts.get(size.family, 0) + size.cores
+        _count(counts, machine.properties["hardwareProfile"]["vmSize"])
+    for instance in arm.store.of_type(subscription, "Microsoft.Compute/virtualMachineScaleSets/virtualMachines").values():
+        if instance.location == location:
+            _count(counts, instance.body["sku"]["name"])
     return counts
+
+
+def _count(counts: dict[str, int], name: str) -> None:
+    _, size = find_size(name)
+    counts["cores"] += size.cores
+    counts[size.family] = counts.get(size.family, 0) + size.cores
 
 
 def limit(arm: Sandbox, location: str, name: str) -> int:
@@ -163,19 +170,19 @@ def limit(arm: Sandbox, location: str, name: str) -> int:
     return int(quota.get(f"{location}/{name}", REGIONAL_CORES if name == "cores" else FAMILY_CORES))
 
 
-def check_quota(arm: Sandbox, subscription: str, location: str, size: Size) -> None:
-    """Raises ArmError 409 OperationNotAllowed as Azure does where a machine does not fit."""
-    used = used_cores(arm, subscription, location)
+def check_quota(arm: Sandbox, subscription: str, location: str, size: Size, machines: int = 1) -> None:
+    """Raises ArmError 409 OperationNotAllowed as Azure does where so many machines do not fit."""
+    used, needed = used_cores(arm, subscription, location), size.cores * machines
     for name, title in (("cores", "Total Regional Cores"), (size.family, f"{size.family} Cores")):
         most, current = limit(arm, location, name), used.get(name, 0)
-        if current + size.cores > most:
+        if current + needed > most:
             raise ArmError(
                 409,
                 "OperationNotAllowed",
                 f"Operation could not be completed as it results in exceeding approved {title} quota. Additional details - Deployment "
                 f"Model: Resource Manager, "
-                f"Location: {location}, Current Limit: {most}, Current Usage: {current}, Additional Required: {size.cores}, "
-                f"(Minimum) New Limit Required: {current + size.cores}. Submit a request for Quota increase at https://aka.ms/ProdportalCRP/?#create/Microsoft.Support.",
+                f"Location: {location}, Current Limit: {most}, Current Usage: {current}, Additional Required: {needed}, "
+                f"(Minimum) New Limit Required: {current + needed}. Submit a request for Quota increase at https://aka.ms/ProdportalCRP/?#create/Microsoft.Support.",
             )
 
 

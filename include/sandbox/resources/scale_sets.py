@@ -1,0 +1,343 @@
+"""Virtual machine scale sets, as users of images: a model, and instances that were made from what its image reference meant at the time.
+
+Uniform sets with the upgrade modes Manual and Automatic; instances have no guest, no disks and no addresses of their own. What else a scale
+set can do is refused. Shapes: the compute OpenAPI document 2025-04-01 and its examples.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .. import operations
+from ..content import Origin
+from ..events import event
+from ..registry import ResourceType, field, invalid, one_of, register, required
+from ..store import Resource
+from ..wire import JSON_TYPE, ArmError, Json, Response, pretty, stamp
+from .changes import changed
+from .groups import location_of
+from .machine_fit import security_profile
+from .machine_profile import os_profile
+from .network import reference_missing
+from .references import resolve
+from .sizes import check_quota, find_size
+
+if TYPE_CHECKING:
+    from ..call import Call
+    from ..sandbox import Sandbox
+
+SCALE_SET = "Microsoft.Compute/virtualMachineScaleSets"
+INSTANCE = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines"
+MOST = 1000  # instances of a set
+_IMAGE = "properties.virtualMachineProfile.storageProfile.imageReference"
+_KEPT = ("overprovision", "doNotRunExtensionsOnOverprovisionedVMs", "platformFaultDomainCount", "zoneBalance", "scaleInPolicy")
+
+
+class ScaleSets(ResourceType):
+    name = SCALE_SET
+    bodies: ClassVar[dict[str, str]] = {
+        "PUT": "compute.VirtualMachineScaleSet",
+        "PATCH": "compute.VirtualMachineScaleSetUpdate",
+        "manualupgrade": "compute.VirtualMachineScaleSetVMInstanceRequiredIDs",
+        "delete": "compute.VirtualMachineScaleSetVMInstanceRequiredIDs",
+    }
+    nests: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.views["instanceview"] = lambda arm, call, found: Response(200, {"content-type": JSON_TYPE}, pretty(_instance_view(arm, found)))
+        self.actions["manualupgrade"] = self.upgrade
+        self.actions["delete"] = self.delete_instances
+
+    # create and update
+
+    def put(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:
+        body = call.json()
+        location = location_of(call, body, resource)
+        if resource is not None:
+            return self.update(arm, call, resource, body, whole=True)
+        mode = one_of(body, "properties.orchestrationMode", ("Uniform", "Flexible")) or "Uniform"
+        if mode == "Flexible":
+            raise _unsupported("orchestrationMode", mode)
+        properties: Json = {"singlePlacementGroup": True, "orchestrationMode": mode, "upgradePolicy": _upgrade_policy(body)}
+        for name in _KEPT:
+            if (value := field(body, "properties", dict, {}).get(name)) is not None:
+                properties[name] = value
+        name, size = find_size(required(body, "sku.name", target="sku.name"))
+        origin, _, reference = resolve(arm, call, required(body, _IMAGE, dict, target="imageReference"), location)
+        properties["virtualMachineProfile"] = _profile(arm, call, body, origin, name, size)
+        properties |= {
+            "provisioningState": "Creating",
+            "uniqueId": arm.guid("scale set", call.id, arm.count("scale set")),
+            "timeCreated": stamp(arm.now),
+        }
+        made: Json = {"name": call.name, "id": call.id, "type": self.name, "location": location}
+        for key in ("tags", "zones"):
+            if body.get(key) is not None:
+                made[key] = body[key]
+        made["sku"] = {"name": name, "tier": "Standard", "capacity": 0}
+        made["properties"] = properties
+        resource = Resource(call.id, self.name, made, {"state": origin.state, "next": 0, "image": reference})
+        capacity = field(body, "sku.capacity", int, 0)
+        _check_capacity(arm, resource, capacity, name)
+        arm.store.add(resource)
+        _scale(arm, resource, capacity)
+        operation = operations.start(arm, call, resource, "virtualMachineScaleSets.create", then="scaleSets.written")
+        return operations.written(arm, call, operation, resource.body, created=True, retry_after=10)
+
+    def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
+        return self.update(arm, call, resource, call.json(), whole=False)
+
+    def update(self, arm: Sandbox, call: Call, resource: Resource, body: Json, *, whole: bool) -> Response:
+        """New capacity, image, size, tags or upgrade policy. The image is looked up again for every instance that is added."""
+        if operations.running(arm, resource) is not None:
+            raise operations.conflict(resource)
+        own = resource.properties
+        if one_of(body, "properties.orchestrationMode", ("Uniform", "Flexible")) not in (None, own["orchestrationMode"]):
+            raise changed("vmss", "orchestrationMode")
+        storage = own["virtualMachineProfile"]["storageProfile"]
+        given = field(body, _IMAGE, dict)
+        asked = {key: value for key, value in (given or storage["imageReference"]).items() if key != "exactVersion"}
+        name, size = find_size(field(body, "sku.name", str, resource.body["sku"]["name"]))
+        capacity = field(body, "sku.capacity", int, resource.body["sku"]["capacity"])
+        _check_capacity(arm, resource, capacity, name)
+        policy = _upgrade_policy(body) if field(body, "properties.upgradePolicy", dict) is not None else own["upgradePolicy"]
+        new_image = asked != storage["imageReference"]
+        if new_image or capacity > resource.body["sku"]["capacity"]:
+            origin, _, reference = resolve(arm, call, asked, resource.location)
+            if origin.state != resource.private["state"]:
+                raise invalid(
+                    f"A scale set whose image is {resource.private['state']} cannot be changed to an image that is {origin.state}.",
+                    "imageReference",
+                )
+            security_profile({"properties": own["virtualMachineProfile"]}, origin, name, size)
+            resource.private["image"] = reference
+        own["upgradePolicy"] = policy
+        storage["imageReference"] = asked
+        resource.body["sku"]["name"] = name
+        if "tags" in body or whole:
+            resource.body["tags"] = field(body, "tags", dict, {})
+        for instance in instances(arm, resource) if new_image else ():
+            instance.properties["latestModelApplied"] = False
+            arm.store.touch(instance)
+        own["provisioningState"] = "Updating"
+        _scale(arm, resource, capacity)
+        operation = operations.start(arm, call, resource, "virtualMachineScaleSets.update", then="scaleSets.written")
+        return operations.written(arm, call, operation, resource.body, created=False, retry_after=10)
+
+    # the rest
+
+    def upgrade(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
+        """POST …/manualupgrade: the instances take over the model's image."""
+        chosen = _chosen(arm, call, resource)
+        operation = operations.start(
+            arm,
+            call,
+            resource,
+            "virtualMachineScaleSets.update",
+            then="scaleSets.upgraded",
+            arguments={"ids": [one.key for one in chosen]},
+        )
+        return operations.accepted(arm, call, operation, retry_after=10)
+
+    def delete_instances(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
+        """POST …/delete: these instances go, and the capacity with them."""
+        for one in _chosen(arm, call, resource):
+            arm.store.drop(one)
+        resource.body["sku"]["capacity"] = len(instances(arm, resource))
+        operation = operations.start(arm, call, resource, "virtualMachineScaleSets.update")
+        return operations.accepted(arm, call, operation, retry_after=10)
+
+    def delete(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
+        current = operations.running(arm, resource)
+        if current is not None and current["kind"].endswith(".delete"):
+            return operations.accepted(arm, call, current, retry_after=10)
+        operations.preempt(arm, resource)
+        resource.properties["provisioningState"] = "Deleting"
+        operation = operations.start(arm, call, resource, "virtualMachineScaleSets.delete", then="scaleSets.deleted")
+        return operations.accepted(arm, call, operation, retry_after=10)
+
+
+class Instances(ResourceType):
+    name = INSTANCE
+    listed = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.views["instanceview"] = lambda arm, call, one: Response(
+            200, {"content-type": JSON_TYPE}, pretty({"vmAgent": {}, "statuses": [_status(one)]})
+        )
+
+    def delete(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
+        assert call.parent is not None
+        arm.store.drop(resource)
+        call.parent.body["sku"]["capacity"] = len(instances(arm, call.parent))
+        arm.store.touch(call.parent)
+        operation = operations.start(arm, call, None, "virtualMachineScaleSets.update", location=call.parent.location, exclusive=False)
+        return operations.accepted(arm, call, operation, retry_after=10)
+
+
+def instances(arm: Sandbox, resource: Resource) -> list[Resource]:
+    """A set's instances, oldest first."""
+    found = arm.store.collection(f"{resource.key}/virtualmachines").values()
+    return sorted(found, key=lambda one: int(one.body["instanceId"]))
+
+
+def _check_capacity(arm: Sandbox, resource: Resource, capacity: int, size_name: str) -> None:
+    if not 0 <= capacity <= MOST:
+        raise invalid(f"The value {capacity} of parameter 'sku.capacity' must lie between 0 and {MOST}.", "sku.capacity")
+    more = capacity - resource.body["sku"]["capacity"]
+    if more > 0:
+        check_quota(arm, resource.subscription, resource.location, find_size(size_name)[1], more)
+
+
+def _scale(arm: Sandbox, resource: Resource, capacity: int) -> None:
+    """Add or remove instances: the newest go first."""
+    present = instances(arm, resource)
+    for instance in present[capacity:]:
+        arm.store.drop(instance)
+    for _ in range(capacity - len(present)):
+        arm.store.add(_instance(arm, resource, resource.private["next"], resource.body["sku"]["name"]))
+        resource.private["next"] += 1
+    resource.body["sku"]["capacity"] = capacity
+
+
+def _chosen(arm: Sandbox, call: Call, resource: Resource) -> list[Resource]:
+    ids = required(call.json(), "instanceIds", list)
+    return [one for one in instances(arm, resource) if "*" in ids or one.body["instanceId"] in ids]
+
+
+def _unsupported(name: str, value: str) -> ArmError:
+    return ArmError(400, "BadRequest", f"The value '{value}' of '{name}' is not supported by the sandbox.", target=name)
+
+
+def _upgrade_policy(body: Json) -> Json:
+    mode = one_of(body, "properties.upgradePolicy.mode", ("Manual", "Automatic", "Rolling"))
+    if mode is None:
+        raise invalid("Required parameter 'upgradePolicy.mode' is missing (null).", "upgradePolicy.mode")
+    if mode == "Rolling":
+        raise _unsupported("upgradePolicy.mode", mode)
+    return {**field(body, "properties.upgradePolicy", dict, {}), "mode": mode}
+
+
+def _profile(arm: Sandbox, call: Call, body: Json, origin: Origin, size_name: str, size: Any) -> Json:
+    """The virtualMachineProfile to show. Raises ArmError where it does not fit the image, or names a subnet that is not there."""
+    given = required(body, "properties.virtualMachineProfile", dict)
+    made: Json = {}
+    wanted = field(given, "osProfile", dict)
+    named = {**wanted, "computerName": wanted.get("computerNamePrefix") or call.name} if wanted is not None else None
+    system = os_profile({"properties": {"osProfile": named}}, origin, call.name)
+    if system is not None:
+        made["osProfile"] = {"computerNamePrefix": system.pop("computerName"), **system}
+    disk = field(given, "storageProfile.osDisk", dict, {})
+    made["storageProfile"] = {
+        "osDisk": {
+            "osType": origin.content["os"],
+            "createOption": "FromImage",
+            "caching": disk.get("caching", origin.caching),
+            "managedDisk": {"storageAccountType": field(disk, "managedDisk.storageAccountType", str, "Premium_LRS")},
+            "diskSizeGB": disk.get("diskSizeGB", origin.content["size_gb"]),
+        },
+        "imageReference": dict(field(given, "storageProfile.imageReference", dict, {})),
+    }
+    if data := field(given, "storageProfile.dataDisks", list):
+        made["storageProfile"]["dataDisks"] = data
+    network = required(given, "networkProfile", dict, target="networkProfile")
+    for interface in required(network, "networkInterfaceConfigurations", list, target="networkInterfaceConfigurations"):
+        for address in field(interface, "properties.ipConfigurations", list, []):
+            subnet = field(address, "properties.subnet.id")
+            if arm.resource(subnet) is None:
+                raise reference_missing(str(subnet), call.id)
+    made["networkProfile"] = network
+    if (security := security_profile({"properties": given}, origin, size_name, size)) is not None:
+        made["securityProfile"] = security
+    for name in ("priority", "evictionPolicy", "licenseType", "diagnosticsProfile"):
+        if given.get(name) is not None:
+            made[name] = given[name]
+    return made
+
+
+def _instance(arm: Sandbox, resource: Resource, number: int, size: str) -> Resource:
+    profile = resource.properties["virtualMachineProfile"]
+    id = f"{resource.id}/virtualMachines/{number}"
+    properties: Json = {
+        "latestModelApplied": True,
+        "vmId": arm.guid("vm", id, arm.count("vm")),
+        "hardwareProfile": {},
+        "storageProfile": {
+            "imageReference": dict(resource.private["image"]),
+            "osDisk": {**deepcopy(profile["storageProfile"]["osDisk"]), "name": f"{resource.name}_{number}_OsDisk_1"},
+        },
+    }
+    if "osProfile" in profile:
+        system = {key: value for key, value in profile["osProfile"].items() if key != "computerNamePrefix"}
+        properties["osProfile"] = {"computerName": f"{profile['osProfile']['computerNamePrefix']}{number:06}", **system}
+    properties["networkProfileConfiguration"] = profile["networkProfile"]
+    properties |= {"provisioningState": "Creating", "timeCreated": stamp(arm.now)}
+    body = {
+        "name": f"{resource.name}_{number}",
+        "id": id,
+        "type": INSTANCE,
+        "location": resource.location,
+        "instanceId": str(number),
+        "sku": {"name": size, "tier": "Standard"},
+        "properties": properties,
+    }
+    return Resource(id, INSTANCE, body)
+
+
+def _status(instance: Resource) -> Json:
+    return {
+        "code": f"ProvisioningState/{instance.state.lower()}",
+        "level": "Info",
+        "displayStatus": f"Provisioning {instance.state.lower()}",
+    }
+
+
+def _instance_view(arm: Sandbox, resource: Resource) -> Json:
+    counts: dict[str, int] = {}
+    for one in instances(arm, resource):
+        code = f"ProvisioningState/{one.state.lower()}"
+        counts[code] = counts.get(code, 0) + 1
+    summary = [{"code": code, "count": count} for code, count in counts.items()]
+    return {"virtualMachine": {"statusesSummary": summary}, "statuses": [_status(resource)]}
+
+
+@event("scaleSets.written")
+def _written(arm: Sandbox, operation: Json, resource: Resource | None, **_: Any) -> None:
+    """The new instances are there; with the upgrade mode Automatic the old ones have the model's image too."""
+    if resource is None:
+        return
+    automatic = resource.properties["upgradePolicy"]["mode"] == "Automatic"
+    for one in instances(arm, resource):
+        if automatic and not one.properties["latestModelApplied"]:
+            _apply(resource, one)
+        one.properties["provisioningState"] = "Succeeded"
+        arm.store.touch(one)
+
+
+@event("scaleSets.upgraded")
+def _upgraded(arm: Sandbox, operation: Json, resource: Resource | None, ids: list[str], **_: Any) -> None:
+    if resource is None:
+        return
+    for one in instances(arm, resource):
+        if one.key in ids:
+            _apply(resource, one)
+            arm.store.touch(one)
+
+
+def _apply(resource: Resource, instance: Resource) -> None:
+    instance.properties["storageProfile"]["imageReference"] = dict(resource.private["image"])
+    instance.properties["latestModelApplied"] = True
+
+
+@event("scaleSets.deleted")
+def _deleted(arm: Sandbox, operation: Json, resource: Resource | None, **_: Any) -> None:
+    if resource is not None:
+        SCALE_SETS.remove(arm, resource)
+
+
+SCALE_SETS = ScaleSets()
+register(SCALE_SETS)
+register(Instances())

@@ -1,0 +1,170 @@
+"""Scale sets as users of images: which version each instance was made from, and what happens when it is gone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+
+from tests.sandbox.bodies import (
+    LOCATION,
+    UBUNTU,
+    generalize,
+    group,
+    make_definition,
+    make_group,
+    make_machine,
+    make_network,
+    publish,
+    version,
+)
+from tests.sandbox_transport import AzureClients
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
+
+KEY = {"path": "/home/builder/.ssh/authorized_keys", "keyData": "ssh-rsa AAAA builder@example.com"}
+
+
+def scale_set(
+    clients: AzureClients, image: dict[str, Any], capacity: int = 2, *, mode: str = "Manual", **properties: Any
+) -> dict[str, Any]:
+    subnet = f"{group(clients)}/providers/Microsoft.Network/virtualNetworks/vnet/subnets/build"
+    address = {"name": "ip", "properties": {"subnet": {"id": subnet}}}
+    system = {"computerNamePrefix": "web", "adminUsername": "builder", "linuxConfiguration": {"ssh": {"publicKeys": [KEY]}}}
+    profile = {
+        "osProfile": system,
+        "storageProfile": {"imageReference": image, "osDisk": {"createOption": "FromImage"}},
+        "networkProfile": {
+            "networkInterfaceConfigurations": [{"name": "nic", "properties": {"primary": True, "ipConfigurations": [address]}}]
+        },
+    }
+    return {
+        "location": LOCATION,
+        "sku": {"name": "Standard_D2s_v5", "capacity": capacity},
+        "properties": {"upgradePolicy": {"mode": mode}, "virtualMachineProfile": profile, **properties},
+    }
+
+
+async def put(clients: AzureClients, body: dict[str, Any]) -> Any:
+    return await (await clients.compute.virtual_machine_scale_sets.begin_create_or_update("rg", "web", body)).result()
+
+
+async def patch(clients: AzureClients, **body: Any) -> Any:
+    return await (await clients.compute.virtual_machine_scale_sets.begin_update("rg", "web", body)).result()
+
+
+async def used(clients: AzureClients) -> dict[str, str]:
+    """Instance id -> exact version of its image."""
+    found = clients.compute.virtual_machine_scale_set_vms.list("rg", "web")
+    return {one.instance_id: one.storage_profile.image_reference.exact_version async for one in found}
+
+
+async def published(clients: AzureClients, *names: str) -> str:
+    """Versions of a generalized machine's image; returns the definition's id."""
+    source = {"source": {"virtualMachineId": (await make_machine(clients)).id}}
+    await generalize(clients)
+    definition = await make_definition(clients)
+    for name in names:
+        await publish(clients, name, version(source))
+    return str(definition.id)
+
+
+async def test_a_scale_set_is_made_read_listed_changed_and_deleted(azure_clients: AzureClients) -> None:
+    await make_group(azure_clients)
+    await make_network(azure_clients)
+    sets = azure_clients.compute.virtual_machine_scale_sets
+    made = await put(azure_clients, scale_set(azure_clients, UBUNTU))
+    assert (made.provisioning_state, made.sku.capacity, made.orchestration_mode) == ("Succeeded", 2, "Uniform")
+    assert made.virtual_machine_profile.os_profile.computer_name_prefix == "web"
+    assert [one.name async for one in sets.list("rg")] == [one.name async for one in sets.list_all()] == ["web"]
+    changed = await patch(azure_clients, tags={"a": "b"}, sku={"name": "Standard_D2s_v5", "capacity": 3})
+    assert (changed.tags, changed.sku.capacity) == ({"a": "b"}, 3)
+    one = await azure_clients.compute.virtual_machine_scale_set_vms.get("rg", "web", "2")
+    assert (one.name, one.os_profile.computer_name, one.latest_model_applied) == ("web_2", "web000002", True)
+    view = await sets.get_instance_view("rg", "web")
+    assert [(status.code, status.count) for status in view.virtual_machine.statuses_summary] == [("ProvisioningState/succeeded", 3)]
+    await (await azure_clients.compute.virtual_machine_scale_set_vms.begin_delete("rg", "web", "0")).result()
+    await (await sets.begin_delete_instances("rg", "web", {"instanceIds": ["1"]})).result()
+    assert list(await used(azure_clients)) == ["2"]
+    assert (await sets.get("rg", "web")).sku.capacity == 1
+    await (await sets.begin_delete("rg", "web")).result()
+    assert [one async for one in sets.list("rg")] == []
+    with pytest.raises(ResourceNotFoundError):
+        await azure_clients.compute.virtual_machine_scale_set_vms.get("rg", "web", "2")
+
+
+async def test_new_instances_take_what_latest_means_then(azure_clients: AzureClients) -> None:
+    definition = await published(azure_clients, "1.0.0")
+    await put(azure_clients, scale_set(azure_clients, {"id": definition}))
+    await publish(azure_clients, "1.1.0", version(await source(azure_clients)))
+    assert await used(azure_clients) == {"0": "1.0.0", "1": "1.0.0"}
+    await patch(azure_clients, sku={"capacity": 3})
+    assert await used(azure_clients) == {"0": "1.0.0", "1": "1.0.0", "2": "1.1.0"}
+
+
+async def source(clients: AzureClients) -> dict[str, Any]:
+    return {"source": {"virtualMachineId": f"{group(clients)}/providers/Microsoft.Compute/virtualMachines/vm"}}
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("Manual", ["1.0.0", "1.0.0"]), ("Automatic", ["1.1.0", "1.1.0"])])
+async def test_another_image_reaches_the_instances_as_the_upgrade_mode_says(
+    azure_clients: AzureClients, mode: str, expected: list[str]
+) -> None:
+    definition = await published(azure_clients, "1.0.0", "1.1.0")
+    await put(azure_clients, scale_set(azure_clients, {"id": f"{definition}/versions/1.0.0"}, mode=mode))
+    image = {"storageProfile": {"imageReference": {"id": f"{definition}/versions/1.1.0"}}}
+    await patch(azure_clients, properties={"virtualMachineProfile": image})
+    assert list((await used(azure_clients)).values()) == expected
+    upgrade = azure_clients.compute.virtual_machine_scale_sets.begin_update_instances
+    await (await upgrade("rg", "web", {"instanceIds": ["0"]})).result()
+    assert (await used(azure_clients))["0"] == "1.1.0"
+
+
+async def test_a_scale_set_cannot_grow_when_its_version_is_gone(azure_clients: AzureClients) -> None:
+    definition = await published(azure_clients, "1.0.0")
+    await put(azure_clients, scale_set(azure_clients, {"id": f"{definition}/versions/1.0.0"}))
+    await (await azure_clients.compute.gallery_image_versions.begin_delete("rg", "gallery", "ubuntu", "1.0.0")).result()
+    with pytest.raises(ResourceNotFoundError, match="is not available in westeurope region"):
+        await patch(azure_clients, sku={"capacity": 3})
+    assert len(await used(azure_clients)) == 2
+    assert (await patch(azure_clients, sku={"capacity": 1})).sku.capacity == 1, "it can still shrink"
+
+
+async def test_a_soft_deleted_version_still_serves_a_scale_set(azure_clients: AzureClients) -> None:
+    definition = await published(azure_clients, "1.0.0")
+    policy = {"location": LOCATION, "properties": {"softDeletePolicy": {"isSoftDeleteEnabled": True}}}
+    await (await azure_clients.compute.galleries.begin_create_or_update("rg", "gallery", policy)).result()
+    await put(azure_clients, scale_set(azure_clients, {"id": f"{definition}/versions/1.0.0"}))
+    await (await azure_clients.compute.gallery_image_versions.begin_delete("rg", "gallery", "ubuntu", "1.0.0")).result()
+    assert (await patch(azure_clients, sku={"capacity": 3})).sku.capacity == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"orchestrationMode": "Flexible"}, "'Flexible' of 'orchestrationMode' is not supported"),
+        ({"upgradePolicy": {"mode": "Rolling"}}, "'Rolling' of 'upgradePolicy.mode' is not supported"),
+        ({"upgradePolicy": {}}, "upgradePolicy.mode"),
+    ],
+)
+async def test_what_the_sandbox_does_not_do_is_refused(azure_clients: AzureClients, change: dict[str, Any], expected: str) -> None:
+    await make_group(azure_clients)
+    await make_network(azure_clients)
+    with pytest.raises(HttpResponseError, match=expected):
+        await put(azure_clients, scale_set(azure_clients, UBUNTU, **change))
+    assert [one async for one in azure_clients.compute.virtual_machine_scale_sets.list("rg")] == []
+
+
+async def test_capacity_is_held_to_the_quota(azure_clients: AzureClients) -> None:
+    await make_group(azure_clients)
+    await make_network(azure_clients)
+    azure_clients.sandbox.store.set("quota", {"westeurope/cores": 6})
+    with pytest.raises(ResourceExistsError, match="Additional Required: 8"):
+        await put(azure_clients, scale_set(azure_clients, UBUNTU, 4))
+    await put(azure_clients, scale_set(azure_clients, UBUNTU, 3))
+    with pytest.raises(ResourceExistsError, match="Current Usage: 6"):
+        await patch(azure_clients, sku={"capacity": 4})
+    with pytest.raises(HttpResponseError, match="between 0 and 1000"):
+        await patch(azure_clients, sku={"capacity": 1001})
+    assert (await azure_clients.compute.virtual_machine_scale_sets.get("rg", "web")).sku.capacity == 3
