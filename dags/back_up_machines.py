@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import DAG, CronTriggerTimetable, task
+from airflow.sdk import DAG, CronTriggerTimetable, get_parsing_context, task
 
 from include.factory.backup import due, load_backups
 from include.factory.folder import catalogue_folder
@@ -26,33 +26,41 @@ QUARTER = timedelta(minutes=15)
 MISSED = timedelta(days=1)
 
 
-with DAG(
-    dag_id="back_up_machines",
-    dag_display_name="back up machines",
-    description="Captures of machines by their schedules",
-    doc_md=__doc__,
-    schedule=CronTriggerTimetable("*/15 * * * *", timezone="UTC"),
-    catchup=False,
-    max_active_runs=1,
-    tags=["capture", "recovery"],
-) as back_up_machines:
+def back_up_dag() -> DAG:
+    with DAG(
+        dag_id="back_up_machines",
+        dag_display_name="back up machines",
+        description="Captures of machines by their schedules",
+        doc_md=__doc__,
+        schedule=CronTriggerTimetable("*/15 * * * *", timezone="UTC"),
+        catchup=False,
+        max_active_runs=1,
+        tags=["capture", "recovery"],
+    ) as dag:
 
-    @task
-    def due_backups(dag_run: Any = None, prev_data_interval_end_success: datetime | None = None) -> list[dict[str, Any]]:
-        """The runs of capture_vm that are to be started now. A run's id is of its backup and time: none is started twice."""
-        until = (dag_run.logical_date or dag_run.run_after).astimezone(UTC)
-        since = max(prev_data_interval_end_success or until - QUARTER, until - MISSED)
-        found = due(list(load_backups(catalogue_folder()).backups.values()), since, until)
-        for backup, at in found:
-            log.info("%s: %s, due %s", backup.name, backup.virtual_machine, at.isoformat())
-        return [
-            {"trigger_run_id": f"backup__{backup.name}__{at.astimezone(UTC):%Y-%m-%dT%H:%M}", "conf": backup.form()} for backup, at in found
-        ]
+        @task
+        def due_backups(dag_run: Any = None, prev_data_interval_end_success: datetime | None = None) -> list[dict[str, Any]]:
+            """The runs of capture_vm that are to be started now. A run's id is of its backup and time: none is started twice."""
+            until = (dag_run.logical_date or dag_run.run_after).astimezone(UTC)
+            since = max(prev_data_interval_end_success or until - QUARTER, until - MISSED)
+            found = due(list(load_backups(catalogue_folder()).backups.values()), since, until)
+            for backup, at in found:
+                log.info("%s: %s, due %s", backup.name, backup.virtual_machine, at.isoformat())
+            return [
+                {"trigger_run_id": f"backup__{backup.name}__{at.astimezone(UTC):%Y-%m-%dT%H:%M}", "conf": backup.form()}
+                for backup, at in found
+            ]
 
-    TriggerDagRunOperator.partial(
-        task_id="capture",
-        trigger_dag_id="capture_vm",
-        logical_date=None,  # two machines may be due at the same time
-        skip_when_already_exists=True,
-        map_index_template="{{ task.trigger_run_id }}",
-    ).expand_kwargs(due_backups())
+        TriggerDagRunOperator.partial(
+            task_id="capture",
+            trigger_dag_id="capture_vm",
+            logical_date=None,  # two machines may be due at the same time
+            skip_when_already_exists=True,
+            map_index_template="{{ task.trigger_run_id }}",
+        ).expand_kwargs(due_backups())
+    return dag
+
+
+# A process that will run a task of another DAG has no use for this one.
+if get_parsing_context().dag_id in (None, "back_up_machines"):
+    back_up_machines = back_up_dag()

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import DAG, Param, ParamsDict, TaskGroup, TriggerRule
+from airflow.sdk import DAG, Param, ParamsDict, TaskGroup, TriggerRule, get_parsing_context
 
 from image_factory.operators.destination import CreateDestinationOperator
 from image_factory.operators.disk import ExportVhdsOperator
@@ -201,4 +201,6 @@ def form() -> ParamsDict:
     )
 
 
-capture_vm = capture_dag()
+# A process that will run a task of another DAG has no use for this one.
+if get_parsing_context().dag_id in (None, "capture_vm"):
+    capture_vm = capture_dag()

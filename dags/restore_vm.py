@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import DAG, CronTriggerTimetable, Param, ParamsDict, TriggerRule
+from airflow.sdk import DAG, CronTriggerTimetable, Param, ParamsDict, TriggerRule, get_parsing_context
 
 from image_factory.operators.network import CreateNetworkOperator
 from image_factory.operators.resource_group import CreateResourceGroupOperator, DeleteResourceGroupOperator
@@ -73,67 +73,77 @@ def restoring(plan: Any, group: Any) -> Any:
     return check
 
 
-with DAG(
-    dag_id="restore_vm",
-    dag_display_name="restore a machine",
-    description="Make a machine of a version",
-    doc_md=__doc__,
-    schedule=None,
-    max_active_runs=16,
-    tags=["restore", "recovery", "by hand"],
-) as restore_vm:
-    asked = PlanRestoreOperator(task_id=PLAN, run=RUN, form="{{ params | tojson }}")
-    shared = CreateResourceGroupOperator(task_id="create_resource_group", planned_by=PLAN).as_setup()
-    report = ReportRestoreOperator(task_id="report", planned_by=PLAN).as_teardown(setups=shared)
-    restoring(asked, shared) >> report
-restore_vm.params = ParamsDict(
-    {
-        "image": Param(
-            None,
-            type="string",
-            minLength=1,
-            title="Image",
-            description="A recipe or a backup by its name, resource-group/gallery/definition, or the ARM id of a definition or version.",
-        ),
-        "resource_group": Param(None, type="string", title="Resource group", description="Of the machine; made when missing."),
-        "name": Param(None, type="string", title="Name", description="Of the machine."),
-        "subnet": Param(
-            None, type=["null", "string"], title="Subnet", description="ARM id. By default a network of its own, which reaches nothing."
-        ),
-        "public_key": Param(
-            "", type="string", title="SSH public key", description="For the account `factory` of a generalized Linux image."
-        ),
-        **IMAGE,
-    }
-)
+def restore_dag() -> DAG:
+    with DAG(
+        dag_id="restore_vm",
+        dag_display_name="restore a machine",
+        description="Make a machine of a version",
+        doc_md=__doc__,
+        schedule=None,
+        max_active_runs=16,
+        tags=["restore", "recovery", "by hand"],
+    ) as dag:
+        asked = PlanRestoreOperator(task_id=PLAN, run=RUN, form="{{ params | tojson }}")
+        shared = CreateResourceGroupOperator(task_id="create_resource_group", planned_by=PLAN).as_setup()
+        report = ReportRestoreOperator(task_id="report", planned_by=PLAN).as_teardown(setups=shared)
+        restoring(asked, shared) >> report
+    dag.params = ParamsDict(
+        {
+            "image": Param(
+                None,
+                type="string",
+                minLength=1,
+                title="Image",
+                description="A recipe or a backup by its name, resource-group/gallery/definition, or an ARM id of a definition or version.",
+            ),
+            "resource_group": Param(None, type="string", title="Resource group", description="Of the machine; made when missing."),
+            "name": Param(None, type="string", title="Name", description="Of the machine."),
+            "subnet": Param(
+                None, type=["null", "string"], title="Subnet", description="ARM id. By default a network of its own, which reaches nothing."
+            ),
+            "public_key": Param("", type="string", title="SSH public key", description="For the account `factory` of a generalized Linux."),
+            **IMAGE,
+        }
+    )
+    return dag
 
-with DAG(
-    dag_id="game_day",
-    dag_display_name="game day",
-    description="Try whether a disaster could be recovered from, and how long it takes",
-    doc_md=__doc__,
-    schedule=CronTriggerTimetable("0 9 1 * *", timezone="UTC"),
-    catchup=False,
-    max_active_runs=4,
-    tags=["restore", "recovery"],
-) as game_day:
-    asked = PlanGameDayOperator(task_id=PLAN, run=RUN, form="{{ params | tojson }}")
-    box = CreateResourceGroupOperator(task_id="create_resource_group", planned_by=PLAN).as_setup()
-    met = MeetObjectiveOperator(task_id="meet_objective", planned_by=PLAN)
-    report = ReportRestoreOperator(task_id="report", planned_by=PLAN).as_teardown(setups=box)
-    delete = DeleteResourceGroupOperator(task_id="delete_resource_group", planned_by=PLAN).as_teardown(setups=box)
-    restoring(asked, box) >> met >> report >> delete
-game_day.params = ParamsDict(
-    {
-        "image": Param(
-            None,
-            type=["null", "string"],
-            title="Image",
-            description="As in restore_vm. Left empty: the recipe with a second gallery, or the backup, whose turn it is this month.",
-        ),
-        "objective_minutes": Param(
-            60, type="integer", minimum=1, maximum=10080, title="Objective", description="Recovery time in minutes."
-        ),
-        **IMAGE,
-    }
-)
+
+def game_day_dag() -> DAG:
+    with DAG(
+        dag_id="game_day",
+        dag_display_name="game day",
+        description="Try whether a disaster could be recovered from, and how long it takes",
+        doc_md=__doc__,
+        schedule=CronTriggerTimetable("0 9 1 * *", timezone="UTC"),
+        catchup=False,
+        max_active_runs=4,
+        tags=["restore", "recovery"],
+    ) as dag:
+        asked = PlanGameDayOperator(task_id=PLAN, run=RUN, form="{{ params | tojson }}")
+        box = CreateResourceGroupOperator(task_id="create_resource_group", planned_by=PLAN).as_setup()
+        met = MeetObjectiveOperator(task_id="meet_objective", planned_by=PLAN)
+        report = ReportRestoreOperator(task_id="report", planned_by=PLAN).as_teardown(setups=box)
+        delete = DeleteResourceGroupOperator(task_id="delete_resource_group", planned_by=PLAN).as_teardown(setups=box)
+        restoring(asked, box) >> met >> report >> delete
+    dag.params = ParamsDict(
+        {
+            "image": Param(
+                None,
+                type=["null", "string"],
+                title="Image",
+                description="As in restore_vm. Left empty: the recipe with a second gallery, or the backup, whose turn it is this month.",
+            ),
+            "objective_minutes": Param(
+                60, type="integer", minimum=1, maximum=10080, title="Objective", description="Recovery time in minutes."
+            ),
+            **IMAGE,
+        }
+    )
+    return dag
+
+
+# In a process that will run one task, just its DAG.
+if get_parsing_context().dag_id in (None, "restore_vm"):
+    restore_vm = restore_dag()
+if get_parsing_context().dag_id in (None, "game_day"):
+    game_day = game_day_dag()
