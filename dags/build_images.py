@@ -17,7 +17,6 @@ What the run built goes at the end, on success and on failure. Every task is saf
 from __future__ import annotations
 
 import gc
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import (
@@ -198,10 +197,11 @@ def build_dag(recipe: Recipe, catalogue: Catalogue) -> DAG:
 
 def approval_of(recipe: Recipe) -> Any:
     """A person's word before `latest` moves."""
-    from airflow.providers.standard.operators.hitl import ApprovalOperator
+    # Half a second, which only recipes that ask for approval pay.
+    from image_factory.operators.approval import ApproveVersionOperator
 
     assert recipe.approval is not None
-    return ApprovalOperator(
+    return ApproveVersionOperator(
         task_id="approve",
         subject=f"Promote {recipe.name} {{{{ ti.xcom_pull(task_ids='plan')['version'] }}}}?",
         body=(
@@ -209,10 +209,8 @@ def approval_of(recipe: Recipe) -> Any:
             "Base: `{{ ti.xcom_pull(task_ids='plan')['base']['id'] }}`\n\n"
             "Regions: {{ ti.xcom_pull(task_ids='plan')['regions'] | map(attribute='name') | join(', ') }}"
         ),
-        assigned_users=[{"id": name, "name": name} for name in recipe.approval.approvers] or None,
-        params={"reason": Param("", type="string", title="Reason")},
-        response_timeout=timedelta(seconds=recipe.approval.timeout),
-        defaults=ApprovalOperator.REJECT,
+        approvers=recipe.approval.approvers,
+        timeout=recipe.approval.timeout,
     )
 
 

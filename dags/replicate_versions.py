@@ -26,6 +26,7 @@ from typing import Any
 
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, Param, ParamsDict, get_parsing_context
 
+from image_factory.forms import REASON, definition_fields, dry_run, number
 from image_factory.operators.regions import (
     ChangeRegionsOperator,
     PlanRecipeRegionsOperator,
@@ -47,8 +48,7 @@ RUN = {
     "params": "{{ params | tojson }}",
 }
 
-AT_ONCE = Param(10, type="integer", minimum=1, maximum=50, title="At once", description="Versions in work at the same time.")
-REASON = Param("", type="string", title="Reason", description="Is kept with the run.", maxLength=200)
+AT_ONCE = number("At once", "Versions in work at the same time.", 10, 1, 50)
 
 
 def chain_of(plan: Any) -> None:
@@ -80,7 +80,7 @@ def replicate_dag(recipe: Recipe) -> DAG:
                 False, type="boolean", title="Remove other regions", description="Un-replicate from regions that the recipe does not name."
             ),
             "at_once": AT_ONCE,
-            "dry_run": Param(False, type="boolean", title="Dry run", description="Print the plan and stop."),
+            "dry_run": dry_run(False),
             "reason": REASON,
         }
     )
@@ -89,7 +89,6 @@ def replicate_dag(recipe: Recipe) -> DAG:
 
 def backfill_dag(catalogue: Catalogue) -> DAG:
     """The DAG for any versions and regions, by hand."""
-    recipes = list(catalogue.recipes.values())
     regions = sorted(NAMES)
     with DAG(
         dag_id="backfill_regions",
@@ -103,9 +102,7 @@ def backfill_dag(catalogue: Catalogue) -> DAG:
         chain_of(PlanRegionChangeOperator(task_id=PLAN, form="{{ params | tojson }}"))
     dag.params = ParamsDict(
         {
-            "resource_group": _text("Resource group", "Of the gallery.", {recipe.publish.resource_group for recipe in recipes}),
-            "gallery": _text("Gallery", "Its name.", {recipe.publish.gallery for recipe in recipes}),
-            "definition": _text("Image definition", "Its name.", {recipe.definition for recipe in recipes}),
+            **definition_fields(catalogue),
             "versions": Param(
                 "last:10",
                 type="string",
@@ -135,18 +132,11 @@ def backfill_dag(catalogue: Catalogue) -> DAG:
             ),
             "order": Param("newest first", type="string", enum=["newest first", "oldest first"], title="Order"),
             "at_once": AT_ONCE,
-            "dry_run": Param(
-                True, type="boolean", title="Dry run", description="Print the plan (versions, regions, gigabytes, rough cost) and stop."
-            ),
+            "dry_run": dry_run(True, "Print the plan (versions, regions, calls, gigabytes, rough cost) and stop."),
             "reason": REASON,
         }
     )
     return dag
-
-
-def _text(title: str, description: str, examples: set[str]) -> Param:
-    known = sorted(examples)
-    return Param(known[0] if len(known) == 1 else None, type="string", minLength=1, examples=known, title=title, description=description)
 
 
 def build_dags() -> dict[str, DAG]:

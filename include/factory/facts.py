@@ -67,5 +67,9 @@ class Facts(_Fact):
     """The newest good version: promoted, and included in latest."""
     versions: dict[str, str | None] = Field(default_factory=dict)
     """Each existing version's number with its tag `image-factory-run`."""
+    deleted: tuple[str, ...] = ()
+    """Versions that are deleted softly: their numbers are taken."""
+    retired_up_to: str | None = None
+    """The highest number that was ever retired: numbers up to it may have been used."""
     definition: DefinitionFacts | None = None
     """The definition, or None when there is none yet."""

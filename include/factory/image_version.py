@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from pydantic import Field
 
+from include.factory import version_tags
 from include.factory.value import Value
 from include.factory.version import Number, parse_version
 
@@ -36,8 +38,11 @@ class ImageVersion(Value):
     """``Full`` or ``Shallow``; a shallow version stays in its home region for ever."""
     excluded: bool = False
     """The version's ``excludeFromLatest``."""
-    allow_deletion: bool = False
-    """``safetyProfile.allowDeletionOfReplicatedLocations``."""
+    block_deletion: bool = False
+    """``safetyProfile.blockDeletionBeforeEndOfLife``."""
+    published: datetime | None = None
+    """When it was published."""
+    end_of_life: datetime | None = None
     regions: dict[str, Replica] = Field(default_factory=dict)
     """By region name."""
     size_gb: int = 0
@@ -49,14 +54,29 @@ class ImageVersion(Value):
         return parse_version(self.name)
 
     @property
+    def is_promoted(self) -> bool:
+        """Whether ``latest`` has ever resolved to it."""
+        return version_tags.PROMOTED in self.tags
+
+    @property
+    def is_rolled_back(self) -> bool:
+        return version_tags.ROLLED_BACK in self.tags
+
+    @property
     def encrypted(self) -> bool:
         return any(replica.encrypted for replica in self.regions.values())
 
     def is_latest_candidate(self, region: str) -> bool:
-        """Whether ``latest`` may resolve to it in the region: it is there, good, and excluded by neither flag (where the regional flag
-        says included, it wins: azure-compute-gallery, "Exclude from latest")."""
+        """Whether ``latest`` may resolve to it in the region: it is there and usable as far as its state was read, and excluded by
+        neither flag (where the regional flag says included, it wins: azure-compute-gallery, "Exclude from latest"). An update that
+        runs, or a failure in another region, takes nothing from a region that is Completed."""
         replica = self.regions.get(region)
-        return replica is not None and self.state == "Succeeded" and not replica.excluded
+        return (
+            replica is not None
+            and not replica.excluded
+            and replica.state in ("Completed", "Unknown")
+            and self.state not in ("Creating", "Deleting")
+        )
 
 
 def newest_first(versions: Iterable[ImageVersion]) -> list[ImageVersion]:
@@ -74,3 +94,24 @@ def newest_included(versions: Iterable[ImageVersion]) -> ImageVersion | None:
     whole and is it all the same."""
     there = (one for one in versions if one.state not in ("Creating", "Deleting") and not one.excluded)
     return max(there, key=lambda one: one.number, default=None)
+
+
+def latest_everywhere(versions: Iterable[ImageVersion]) -> dict[str, ImageVersion]:
+    """What ``latest`` resolves to, for each region where it resolves at all."""
+    found: dict[str, ImageVersion] = {}
+    for version in newest_first(versions):
+        for region in version.regions:
+            if version.is_latest_candidate(region):
+                found.setdefault(region, version)
+    return dict(sorted(found.items()))
+
+
+def channel_heads(versions: Iterable[ImageVersion]) -> dict[str, ImageVersion]:
+    """The version that each channel is at: the one to which it was moved last. A roll-back takes the channel's tag from a version, so
+    that the channel is where it was before."""
+    heads: dict[str, tuple[str, Number, ImageVersion]] = {}
+    for version in versions:
+        for channel, since in version_tags.channels_of(version.tags).items():
+            if channel not in heads or (since, version.number) > heads[channel][:2]:
+                heads[channel] = (since, version.number, version)
+    return {channel: version for channel, (_, _, version) in sorted(heads.items())}

@@ -145,6 +145,13 @@ def _version_problems(run: Run, facts: Facts, version: str) -> Iterator[str]:
             else "Start another run, or let the version scheme name seconds"
         )
         yield f"Version {version} exists already, {whose}. {cure}."
+    elif version in facts.deleted:
+        yield f"Version {version} was deleted and can still be restored: its number is never used again. Start another run."
+    elif facts.retired_up_to and version not in facts.versions and parse_version(version) <= parse_version(facts.retired_up_to):
+        yield (
+            f"Version {version} is not above {facts.retired_up_to}, up to which versions were retired: machines may know another image by "
+            f"that number. Start a run of a later time, or choose a higher version."
+        )
     if len(facts.versions) >= VERSIONS_LIMIT and version not in facts.versions:
         yield f"The definition has {len(facts.versions)} versions; Azure keeps {VERSIONS_LIMIT} in a region. Retire old ones."
 

@@ -108,8 +108,12 @@ class Approval(Value):
 class Retention(Value):
     keep: int = Field(default=5, ge=1, le=1000)
     """Newest promoted versions that are always kept."""
-    older_than: Lifetime | None = 90 * DAY
-    """Age from which other versions may be retired; `null` keeps all."""
+    older_than: Annotated[int, Duration(0, 3650 * DAY)] | None = 90 * DAY
+    """Age from which other versions may be retired; with `0d` at once, with `null` only those past their end of life are."""
+    rollback: int = Field(default=1, ge=0, le=100)
+    """Versions to which `latest` could go back in each region, kept beside the one that it resolves to."""
+    wait: Annotated[int, Duration(0, 365 * DAY)] = 7 * DAY
+    """How long a retired version is excluded from `latest` before it is deleted."""
 
 
 ReplicateOrList = Annotated[Replicate, Shorthand(list, lambda regions: {"regions": regions})]

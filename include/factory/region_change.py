@@ -8,24 +8,23 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from include.factory import cost
+from include.factory.definition import AskedOfDefinition
 from include.factory.image_version import ImageVersion, Replica, newest_included
 from include.factory.problem import refusal
 from include.factory.publish import TargetRegion
 from include.factory.region import RegionName
 from include.factory.value import Value
 from include.factory.version_selection import CURE
+from include.factory.write import Write, version_path, writes_text
 
 REGIONS_LIMIT = 100  # replicas of a version: https://learn.microsoft.com/azure/virtual-machines/azure-compute-gallery (limits)
 
 Order = Literal["newest first", "oldest first"]
 
 
-class RegionChange(Value):
+class RegionChange(AskedOfDefinition):
     """What is asked of the versions of one definition."""
 
-    resource_group: str = Field(min_length=1)
-    gallery: str = Field(min_length=1)
-    definition: str = Field(min_length=1)
     versions: str = Field(min_length=1)
     """A selection as ``version_selection`` reads it."""
     add: tuple[TargetRegion, ...] = ()
@@ -68,8 +67,6 @@ class VersionChange(Value):
     """New replica counts of regions that stay."""
     repair: tuple[str, ...] = ()
     """Regions that are there and ``Failed``."""
-    allow_deletion: bool = False
-    """``allowDeletionOfReplicatedLocations`` as it was, and as it is to be in the end: it must be on while a region is removed."""
     excluded: bool = True
     """The exclude flag of the regions that are added. Only the newest included version's are included: an old version that is
     brought to a region must not become ``latest`` there."""
@@ -77,6 +74,24 @@ class VersionChange(Value):
     @property
     def is_empty(self) -> bool:
         return not (self.add or self.remove or self.replica_count or self.repair)
+
+    @property
+    def text(self) -> str:
+        """In a few words: ``+uksouth -eastus2``."""
+        parts: list[str] = [f"+{name}" for name in self.add]
+        parts += [f"-{name}" for name in self.remove]
+        parts += [f"{name}: {count} replicas" for name, count in self.replica_count.items()]
+        parts += [f"repair {name}" for name in self.repair]
+        if self.add:
+            parts.append("(excluded from latest there)" if self.excluded else "(latest there)")
+        return " ".join(parts)
+
+    @property
+    def puts(self) -> int:
+        """Updates that it takes unless a region fails: one for the list; one more after a removal, as
+        ``allowDeletionOfReplicatedLocations`` is on for that alone; or, where there is nothing but a repair, the first of it."""
+        changes_list = bool(self.add or self.remove or self.replica_count)
+        return int(changes_list) + bool(self.remove) + int(bool(self.repair) and not changes_list)
 
 
 class RegionPlan(Value):
@@ -93,6 +108,13 @@ class RegionPlan(Value):
     """Change of the storage bill, US dollars a month at most."""
     once: float
     """Transfer, US dollars at most."""
+
+    def writes(self, asked: RegionChange) -> list[Write]:
+        return [
+            Write(method="PUT", resource=version_path(asked.gallery, asked.definition, change.version), what=what)
+            for change in self.changes
+            for what in [change.text, "deletion of regions forbidden again"][: change.puts]
+        ]
 
 
 def plan_regions(asked: RegionChange, chosen: Sequence[ImageVersion], all_versions: Sequence[ImageVersion]) -> RegionPlan:
@@ -163,7 +185,6 @@ def _change(asked: RegionChange, version: ImageVersion, is_front: bool) -> tuple
         remove=tuple(unwanted),
         replica_count=counts,
         repair=failed,
-        allow_deletion=version.allow_deletion,
         excluded=not (is_front and not version.excluded),
     )
     return change, reasons
@@ -194,9 +215,8 @@ def _lines(asked: RegionChange, plan: RegionPlan) -> Iterator[str]:
     yield f"Regions of {asked.gallery}/{asked.definition} ({asked.resource_group}), versions {asked.versions}"
     yield ""
     if plan.changes:
-        yield f"  {len(plan.changes)} version(s) to change, {asked.at_once} at once, {asked.order}; one PUT each unless a region fails:"
-    for change in plan.changes:
-        yield f"    {change.version:20} {_parts(change)}"
+        yield f"  {len(plan.changes)} version(s) to change, {asked.at_once} at once, {asked.order}"
+        yield writes_text(plan.writes(asked))
     if plan.right:
         yield f"  {len(plan.right)} version(s) are as asked: {_few(plan.right)}"
     for version, reason in plan.left_out.items():
@@ -207,16 +227,6 @@ def _lines(asked: RegionChange, plan: RegionPlan) -> Iterator[str]:
         yield f"  at most {plan.monthly:+.2f} USD a month for storage, and {plan.once:.2f} USD once for transfer (list prices)"
 
 
-def _parts(change: VersionChange) -> str:
-    parts: list[str] = [f"+{name}" for name in change.add]
-    parts += [f"-{name}" for name in change.remove]
-    parts += [f"{name}: {count} replicas" for name, count in change.replica_count.items()]
-    parts += [f"repair {name}" for name in change.repair]
-    if change.add:
-        parts.append("(excluded from latest there)" if change.excluded else "(latest there)")
-    return " ".join(parts)
-
-
 def _few(names: Sequence[str], most: int = 8) -> str:
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
@@ -224,17 +234,16 @@ def _few(names: Sequence[str], most: int = 8) -> str:
 
 def arguments_of(asked: RegionChange, plan: RegionPlan) -> dict[str, dict[str, Any]]:
     """The arguments of the steps ``regions.change`` and ``regions.report`` under those names."""
-    path = {"resource_group": asked.resource_group, "gallery": asked.gallery, "definition": asked.definition}
     return {
         "change_regions": {
-            **path,
+            **asked.path,
             "target_regions": [region.model_dump() for region in asked.add],
             "versions": [change.model_dump(mode="json", exclude_defaults=True) for change in plan.changes],
             "at_once": asked.at_once,
             "timeout": asked.timeout,
         },
         "report_regions": {
-            **path,
+            **asked.path,
             "versions": [change.version for change in plan.changes] + list(plan.right),
             "regions": [region.name for region in asked.add],
         },

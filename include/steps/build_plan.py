@@ -7,7 +7,8 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from include.steps import base_image, preflight
+from include.factory.version_tags import RETIRED_UP_TO
+from include.steps import base_image, preflight, recycle_bin
 from include.steps.azure import Azure
 from include.steps.errors import StepError, StepSkipped
 from include.steps.look import PROMOTED_TAG, RUN_TAG, Found, Resource, look, sort, step
@@ -32,10 +33,11 @@ async def read(azure: Azure, *, recipe: Recipe) -> Facts:
     from include.factory.facts import Facts
 
     path = (recipe.publish.resource_group, recipe.publish.gallery, recipe.definition)
-    base, definition, versions = await asyncio.gather(
+    base, definition, versions, deleted = await asyncio.gather(
         base_image.resolve(azure, base=recipe.base_argument(), location=recipe.build.region),
         look(azure.compute.gallery_images.get(*path)),
         base_image.read_versions(azure, *path),
+        recycle_bin.read(azure, resource_group=path[0], gallery=path[1], definition=path[2]),
     )
     return Facts.model_validate(
         {
@@ -43,6 +45,8 @@ async def read(azure: Azure, *, recipe: Recipe) -> Facts:
             "base": base,
             "newest": _newest(versions),
             "versions": {version["name"]: (version.get("tags") or {}).get(RUN_TAG) for version in versions},
+            "deleted": [one.version for one in deleted],
+            "retired_up_to": ((definition or {}).get("tags") or {}).get(RETIRED_UP_TO),
             "definition": definition_facts(definition) if definition else None,
         }
     )

@@ -24,14 +24,18 @@ async def read(azure: Azure, *, resource_group: str, gallery: str, definition: s
     :raises StepError: ``DefinitionNotFound``.
     """
     if await look(azure.compute.gallery_images.get(resource_group, gallery, definition)) is None:
-        raise StepError(
-            "permanent",
-            "DefinitionNotFound",
-            f"There is no image definition {gallery}/{definition} in the resource group {resource_group}",
-            "Correct resource_group, gallery or definition.",
-        )
+        raise not_found(resource_group, gallery, definition)
     pages = azure.compute.gallery_image_versions.list_by_gallery_image(resource_group, gallery, definition)
     return [of_resource(item.as_dict()) async for item in pages]
+
+
+def not_found(resource_group: str, gallery: str, definition: str) -> StepError:
+    return StepError(
+        "permanent",
+        "DefinitionNotFound",
+        f"There is no image definition {gallery}/{definition} in the resource group {resource_group}",
+        "Correct resource_group, gallery or definition.",
+    )
 
 
 async def with_states(azure: Azure, names: Iterable[str], *, resource_group: str, gallery: str, definition: str) -> list[ImageVersion]:
@@ -62,7 +66,9 @@ def of_resource(resource: Resource) -> ImageVersion:
         state=state_of(resource),
         mode=profile.get("replicationMode") or "Full",
         excluded=excluded,
-        allow_deletion=bool(safety.get("allowDeletionOfReplicatedLocations")),
+        block_deletion=bool(safety.get("blockDeletionBeforeEndOfLife")),
+        published=profile.get("publishedDate"),
+        end_of_life=profile.get("endOfLifeDate"),
         regions={
             name: Replica(
                 replica_count=int(item.get("regionalReplicaCount") or profile.get("replicaCount") or 1),

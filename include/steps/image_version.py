@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from datetime import UTC, datetime
 from typing import Any
 
+from include.factory.version_tags import ROLLED_BACK
 from include.steps.arm_error import of_exception
 from include.steps.azure import Azure, Started
 from include.steps.errors import StepError, StepSkipped
-from include.steps.look import PROMOTED_TAG, RUN_TAG, Found, Resource, gone, sort, step, taken
+from include.steps.look import PROMOTED_TAG, RUN_TAG, Found, Resource, gone, now, rolled_back, sort, step, taken
 from include.steps.replication import replicate, wait_until_replicated
+from include.steps.sources import sources
 from include.steps.target_region import Region, normal, present, states, to_arm
 from include.steps.version import CREATE, Version, update
 
@@ -165,16 +166,9 @@ async def _with_luns(azure: Azure, source: dict[str, Any], target_regions: list[
     return {**source, "luns": [disk["lun"] for disk in resource["properties"]["storageProfile"].get("dataDisks") or ()]}
 
 
-def _sources(resource: Resource) -> set[str]:
-    profile = resource["properties"].get("storageProfile") or {}
-    holders = [profile, profile.get("osDiskImage") or {}, *(profile.get("dataDiskImages") or ())]
-    sources = [holder.get("source") or {} for holder in holders]
-    return {str(source[key]).lower() for source in sources for key in ("id", "virtualMachineId") if source.get(key)}
-
-
 def _same_source(resource: Resource, body: Resource) -> bool:
-    there = _sources(resource)
-    return not there or bool(there & _sources(body))
+    there = sources(resource)
+    return not there or bool(there & sources(body))
 
 
 @step
@@ -185,7 +179,8 @@ async def promote(
 
     :param tags: added to the version's own, with ``image-factory-promoted`` (ISO time, set once).
     :return: ``{"id", "version"}``.
-    :raises StepError: ``NotReplicated``: a target region is not Completed; ``NameTaken``; kind ``redo`` when the version is gone.
+    :raises StepError: ``NotReplicated``: a target region is not Completed; ``RolledBack``: somebody did that while the build was on;
+        ``NameTaken``; kind ``redo`` when the version is gone.
     """
     one = Version(azure, resource_group, gallery, definition, version)
     run = (tags or {}).get(RUN_TAG)
@@ -196,6 +191,8 @@ async def promote(
             raise gone(f"Version {version}", "publish_version")
         if found is Found.FOREIGN:
             raise taken(resource)
+        if ROLLED_BACK in (resource.get("tags") or {}):
+            raise rolled_back(resource)
         if _promoted(resource):
             log.info("latest resolves to version %s in %s.", version, ", ".join(present(resource)))
             return {"id": one.id, "version": version}
@@ -215,9 +212,8 @@ async def promote(
                 f"The update of version {version} succeeded, but its flags read back unchanged",
                 "Nothing: it is put again. If it lasts, find out who else updates this version.",
             )
-        now = datetime.now(UTC).isoformat(timespec="seconds")
         merged = {**(resource.get("tags") or {}), **(tags or {})}
-        started = await one.put(update(resource, excluded=False, tags={**merged, PROMOTED_TAG: merged.get(PROMOTED_TAG) or now}))
+        started = await one.put(update(resource, excluded=False, tags={**merged, PROMOTED_TAG: merged.get(PROMOTED_TAG) or now()}))
 
 
 def _promoted(resource: Resource) -> bool:

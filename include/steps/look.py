@@ -10,9 +10,11 @@ import asyncio
 import functools
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, ParamSpec, TypeVar
 
+from include.factory.version_tags import ROLLED_BACK
 from include.steps.arm_error import of_exception
 from include.steps.errors import StepError, StepSkipped
 
@@ -37,6 +39,11 @@ class Found(StrEnum):
     DONE = "done"
     FAILED = "failed"
     FOREIGN = "someone else's"
+
+
+def now() -> str:
+    """The time as tags have it: ISO, in UTC, to the second; such times sort as they come."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def pauses() -> Iterator[float]:
@@ -126,6 +133,17 @@ def taken(resource: Mapping[str, Any] | None) -> StepError:
 def gone(what: str, stage: str) -> StepError:
     """The error for a resource of an earlier stage that is no longer there."""
     return StepError("redo", "ResourceGone", f"{what} does not exist any more", f"Clear the run from the task {stage}.", stage=stage)
+
+
+def rolled_back(resource: Mapping[str, Any]) -> StepError:
+    """The error for a version that must not become ``latest`` again."""
+    said = (resource.get("tags") or {}).get(ROLLED_BACK, "")
+    return StepError(
+        "permanent",
+        "RolledBack",
+        f"Version {resource['name']} was rolled back ({said})",
+        "latest stays where it is. If the version is good after all, promote it with promote_version and say so there.",
+    )
 
 
 # A conflict, a lost answer or a new group that is not seen everywhere yet: look again after so many seconds, then leave it to Airflow's

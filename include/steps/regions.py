@@ -8,12 +8,14 @@ import logging
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from include.steps import form as form_of
 from include.steps import gallery_versions, preflight
 from include.steps.arm_error import of_exception
 from include.steps.azure import Azure
 from include.steps.errors import StepError, StepSkipped
 from include.steps.look import step
 from include.steps.replication import Replication
+from include.steps.table import table
 from include.steps.target_region import Region
 from include.steps.version import Version
 
@@ -29,23 +31,22 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
     """Plan what is asked of the versions of a definition, before the first write.
 
     :param form: the fields of :class:`include.factory.region_change.RegionChange` (an object, or JSON text of one), where ``add`` may
-        hold region names, which then take ``replica_count`` and ``storage_account_type`` beside it; and ``dry_run``: print and stop.
-    :return: ``{"versions": [names to change], "steps": {"change_regions", "report_regions": arguments}}``.
+        hold region names, which then take ``replica_count`` and ``storage_account_type`` beside it; ``recipe`` may stand for the three
+        names of its definition; and ``dry_run``: print and stop.
+    :return: ``{"versions": [names to change], "writes": [{"method", "resource", "what"}],
+        "steps": {"change_regions", "report_regions": arguments}}``.
     :raises StepSkipped: a dry run, or nothing to do; its result is the same object.
     :raises StepError: ``BadParameter``: every field that is wrong, with the cure; ``DefinitionNotFound``.
     """
     from include.factory.version_selection import select
 
-    fields = dict(json.loads(form) if isinstance(form, str) else form)
-    dry_run = bool(fields.pop("dry_run", False))
-    log.info("Asked for%s: %s", f" because {reason}" if (reason := fields.pop("reason", None)) else "", fields)
-    asked = _asked(fields)
-    path = {"resource_group": asked.resource_group, "gallery": asked.gallery, "definition": asked.definition}
-    versions = await gallery_versions.read(azure, **path)
+    fields, dry_run = form_of.fields_of(form)
+    asked = _asked(await form_of.located(fields))
+    versions = await gallery_versions.read(azure, **asked.path)
     try:
         chosen = select(asked.versions, versions)
     except ValueError as error:
-        raise _bad([f"versions: {error}"]) from error
+        raise form_of.bad([f"versions: {error}"]) from error
     return await _planned(azure, asked, chosen, versions, dry_run)
 
 
@@ -62,15 +63,10 @@ async def plan_recipe(azure: Azure, *, recipe: str, run: dict[str, Any]) -> dict
     :raises StepSkipped: a dry run, or nothing to do.
     :raises StepError: ``RecipeBroken``, ``BadParameter``.
     """
-    from include.factory.catalogue import RecipeError, load_recipe
-    from include.factory.folder import catalogue_folder
     from include.factory.image_version import newest_included
     from include.factory.version import parse_version, version_of
 
-    try:
-        chosen_recipe = await asyncio.to_thread(load_recipe, catalogue_folder(), recipe)
-    except RecipeError as error:
-        raise StepError("permanent", "RecipeBroken", str(error), "Correct the recipe; then clear this task.") from error
+    chosen_recipe = await form_of.recipe_of(recipe)
     params = run.get("params") or {}
     params = json.loads(params) if isinstance(params, str) else params
     publish = chosen_recipe.publish
@@ -99,22 +95,12 @@ async def plan_recipe(azure: Azure, *, recipe: str, run: dict[str, Any]) -> dict
 
 
 def _asked(form: dict[str, Any]) -> RegionChange:
-    from pydantic import ValidationError
-
     from include.factory.region_change import RegionChange
 
     fields = {name: value for name, value in form.items() if value is not None}
     own = {name: fields.pop(name) for name in ("replica_count", "storage_account_type") if name in fields}
     fields["add"] = [{"name": one, **own} if isinstance(one, str) else one for one in fields.get("add") or ()]
-    try:
-        return RegionChange.model_validate(fields)
-    except ValidationError as error:
-        raise _bad([f"{'.'.join(map(str, one['loc']))}: {one['msg']}".removeprefix(": ") for one in error.errors()]) from error
-
-
-def _bad(problems: list[str]) -> StepError:
-    text = f"The run cannot be as asked: {'; '.join(problems)}"
-    return StepError("permanent", "BadParameter", text, "Start a new run with other values.", details=problems)
+    return form_of.checked(RegionChange, fields)
 
 
 async def _planned(
@@ -124,14 +110,17 @@ async def _planned(
     from include.factory.preflight import needs_of_regions
     from include.factory.region_change import arguments_of, plan_regions, region_plan_text
 
-    path = {"resource_group": asked.resource_group, "gallery": asked.gallery, "definition": asked.definition}
-    read = await gallery_versions.with_states(azure, [version.name for version in chosen], **path)
+    read = await gallery_versions.with_states(azure, [version.name for version in chosen], **asked.path)
     made = plan_regions(asked, newest_first(read), versions)
     log.info("%s", region_plan_text(asked, made))
     if made.changes:
         needs = needs_of_regions(asked.add, azure.subscription_id, asked.resource_group)
         preflight.refuse(f"{asked.gallery}/{asked.definition}", await preflight.findings(azure, needs))
-    document = {"versions": [change.version for change in made.changes], "steps": arguments_of(asked, made)}
+    document = {
+        "versions": [change.version for change in made.changes],
+        "writes": [write.model_dump() for write in made.writes(asked)],
+        "steps": arguments_of(asked, made),
+    }
     if dry_run:
         raise StepSkipped("This is a dry run: the plan is in the log, and nothing was written.", document)
     if not made.changes:
@@ -199,7 +188,6 @@ async def _change(version: Version, settings: dict[str, Region], asked: dict[str
         remove=asked.get("remove", ()),
         replica_count=asked.get("replica_count"),
         excluded=asked.get("excluded", True),
-        allow_deletion=asked.get("allow_deletion", False),
     )
     regions: dict[str, str] = (await replication.run())["regions"]
     return regions
@@ -230,19 +218,13 @@ async def report(
     read.sort(key=lambda version: version.number, reverse=True)
     columns = list(dict.fromkeys([*regions, *(name for version in read for name in version.regions)]))
     rows = [[version.name, *(version.regions[name].state if name in version.regions else "-" for name in columns)] for version in read]
-    table = _table(["version", *columns], rows)
+    shown = table(["version", *columns], rows)
     incomplete = {
         version.name: {name: version.regions[name].state if name in version.regions else "Absent" for name in regions}
         for version in read
         if any(name not in version.regions or version.regions[name].state != "Completed" for name in regions)
     }
-    log.info("%s/%s, as it is now:\n%s", gallery, definition, table)
+    log.info("%s/%s, as it is now:\n%s", gallery, definition, shown)
     if incomplete:
         log.warning("Not Completed everywhere: %s", ", ".join(incomplete))
-    return {"table": table, "complete": len(read) - len(incomplete), "incomplete": incomplete}
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
-    lines = [head, ["-" * width for width in widths], *rows]
-    return "\n".join("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines)
+    return {"table": shown, "complete": len(read) - len(incomplete), "incomplete": incomplete}

@@ -48,8 +48,8 @@ class Replication:
 
     :param remove: regions that it is not to have; the home region stays whatever is said here.
     :param replica_count: new counts of regions that are there already.
-    :param excluded: the exclude flag of the regions that are added; None takes the version's own.
-    :param allow_deletion: what ``allowDeletionOfReplicatedLocations`` is in the end; it is on while a region is removed.
+    :param excluded: the exclude flag of the regions that are added; None takes the version's own. A version that is excluded as a whole
+        is excluded in every region that is added.
     """
 
     def __init__(
@@ -61,14 +61,12 @@ class Replication:
         remove: Collection[str] = (),
         replica_count: Mapping[str, int] | None = None,
         excluded: bool | None = None,
-        allow_deletion: bool = False,
     ) -> None:
         self.version = version
         self.wanted = {normal(region["name"]): region for region in target_regions}
         self.unwanted = {normal(name) for name in remove}
         self.replica_count = dict(replica_count or {})
         self.excluded = excluded
-        self.allow_deletion = allow_deletion
         self.deadline = asyncio.get_running_loop().time() + timeout
         self.repairs: Counter[str] = Counter()
         self.puts = 0
@@ -92,7 +90,7 @@ class Replication:
             elif failed:
                 await self.repair(resource, failed, state)
                 pauses = self.version.pauses()
-            elif self.unwanted and _allows_deletion(resource) != self.allow_deletion:
+            elif self.unwanted and _allows_deletion(resource):
                 await self.put(resource)
             elif all(one == "Completed" for one in state.values()):
                 return {"regions": state}
@@ -123,7 +121,11 @@ class Replication:
 
     async def put(self, resource: Resource, *, add: Collection[str] = (), remove: Collection[str] = ()) -> bool:
         """Put the list that is there without ``remove`` and with ``add``; False when another update came first, whose result is to be
-        read."""
+        read.
+
+        ``allowDeletionOfReplicatedLocations`` is on in the one put that removes a region and off in every other, so that Azure refuses a
+        list that was read before another writer added to it.
+        """
         self.puts += 1
         if self.puts > PUTS:
             raise StepError(
@@ -133,13 +135,12 @@ class Replication:
                 "Find who else updates this version (a pipeline, Terraform) and let only one of them do it; then clear this task.",
             )
         own = bool(resource["properties"]["publishingProfile"].get("excludeFromLatest"))
-        excluded = own if self.excluded is None else self.excluded
+        # A version that was rolled back while this was planned must not be latest in a new region, where the regional flag wins.
+        excluded = own or bool(self.excluded)
         kept = [item for name, item in self.recounted(present(resource)).items() if name not in remove]
         new = [to_arm(self.wanted[name], excluded=excluded, luns=luns(resource)) for name in add]
         try:
-            self.started = await self.version.put(
-                update(resource, regions=[*kept, *new], allow_deletion=bool(remove) or self.allow_deletion)
-            )
+            self.started = await self.version.put(update(resource, regions=[*kept, *new], allow_deletion=bool(remove)))
         except Exception as error:
             failure = of_exception(error)
             if failure.kind != "adopt":

@@ -50,5 +50,5 @@ def test_the_form_for_any_version_is_a_dry_run_unless_told_otherwise(dag_bag: Da
 
 def test_a_process_that_runs_one_task_makes_one_dag(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "backfill_regions")
-    bag = DagBag(dag_folder=PROJECT / "dags", bundle_path=PROJECT / "dags", safe_mode=False)
+    bag = DagBag(dag_folder=PROJECT / "dags" / "replicate_versions.py", bundle_path=PROJECT / "dags", safe_mode=False)
     assert list(bag.dags) == ["backfill_regions"]

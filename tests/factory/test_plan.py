@@ -278,6 +278,24 @@ def test_a_version_of_someone_else_is_refused_and_ones_own_is_not(owner: str | N
     assert plan(recipe(), run(version="1.2.3"), facts(versions={"1.2.3": run().id})).version == "1.2.3"
 
 
+def test_the_number_of_a_version_that_can_still_be_restored_is_not_used_again() -> None:
+    with pytest.raises(PlanError, match="can still be restored: its number is never used again"):
+        plan(recipe(), run(version="2026.1101.10000"), facts(deleted=["2026.1101.10000"]))
+
+
+def test_a_number_up_to_which_versions_were_retired_is_not_used_again_and_a_higher_one_is() -> None:
+    retired = facts(retired_up_to="2026.1101.10000")
+    with pytest.raises(PlanError, match=r"is not above 2026\.1101\.10000, up to which versions were retired"):
+        plan(recipe(), run(version="2026.1101.9999"), retired)
+    assert plan(recipe(), run(version="2026.1101.10001"), retired).version == "2026.1101.10001"
+
+
+def test_a_run_whose_own_version_is_there_still_goes_on_with_it_whatever_was_retired() -> None:
+    own = run(version="2026.1101.9999")
+    there = facts(retired_up_to="2026.1101.10000", versions={"2026.1101.9999": plan(recipe(), own, facts()).run})
+    assert plan(recipe(), own, there).version == "2026.1101.9999"
+
+
 def test_a_definition_full_of_versions_is_refused_before_anything_is_made() -> None:
     full = {f"1.0.{number}": None for number in range(10_000)}
 

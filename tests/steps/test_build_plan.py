@@ -46,13 +46,13 @@ async def carry_out(line: Line, plan: dict[str, Any]) -> dict[str, Any]:
     return results
 
 
-async def test_the_facts_of_an_empty_subscription_cost_four_calls() -> None:
+async def test_the_facts_of_an_empty_subscription_cost_five_calls() -> None:
     line = Line()
     facts = await build_plan.read(line.azure, recipe=SHIPPED[BASE])
     assert (facts.definition, facts.newest, facts.versions) == (None, None, {})
     assert facts.base.version == "24.04.202511110"
     assert facts.base.os_type == "Linux"
-    assert len(line.calls) == 4
+    assert len(line.calls) == 5
 
 
 @pytest.mark.parametrize("name", sorted(SHIPPED))

@@ -1,0 +1,85 @@
+"""# Promote a version
+
+Lets `latest` resolve to a version that exists, and moves channels (`dev`, `test`, `prod`) to it. It
+
+1. **plans**: what `latest` and each channel are now, and what they will be, region by region (a dry run ends here);
+2. waits for **approval**, where the recipe of the image asks for one, or the form names approvers;
+3. **promotes** in waves of regions with a pause between them, or all regions at once; before each further wave it looks at the machines
+   made from the version, and stops when one of them failed;
+4. **reports** what `latest` resolves to.
+
+In a region that had its wave the regional exclude flag is off, and it wins over the version's own, which goes off with the last wave.
+A channel is a tag on the version, and is at the version to which it was moved last. Killed and cleared, it goes on with the wave that is
+next. To take a version back, use `roll_back`: a promotion that is on its way stops by itself then.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, Param, ParamsDict
+
+from image_factory.forms import REASON, definition_fields, dry_run, number
+from image_factory.operators.approval import ApproveVersionOperator
+from image_factory.operators.promotion import PlanPromotionOperator, PromoteInWavesOperator, ReportPromotionOperator
+from include.factory.catalogue import load_catalogue
+from include.factory.folder import catalogue_folder
+from include.factory.version_tags import CHANNELS
+
+PLAN, APPROVE = "plan", "approve"
+
+with DAG(
+    dag_id="promote_version",
+    dag_display_name="promote version",
+    description="Let latest resolve to a version, and move channels to it",
+    doc_md=__doc__,
+    schedule=None,
+    max_active_runs=16,
+    tags=["versions", "by hand"],
+) as dag:
+    plan = PlanPromotionOperator(task_id=PLAN, form="{{ params | tojson }}")
+    approve = ApproveVersionOperator(
+        task_id=APPROVE,
+        planned_by=PLAN,
+        subject="Promote version {{ ti.xcom_pull(task_ids='plan')['version'] }}?",
+        body="```\n{{ ti.xcom_pull(task_ids='plan')['text'] }}\n```",
+    )
+    promote = PromoteInWavesOperator(
+        task_id="promote_version", planned_by=PLAN, approval="{{ ti.xcom_pull(task_ids='approve', map_indexes=-1) | tojson }}"
+    )
+    report = ReportPromotionOperator(task_id="report_promotion", planned_by=PLAN).as_teardown(setups=plan.as_setup())
+    plan >> approve >> promote >> report
+
+# Last: every operator made while its DAG has params takes a deep copy of them.
+dag.params = ParamsDict(
+    {
+        **definition_fields(load_catalogue(catalogue_folder())),
+        "version": Param("newest", type="string", pattern=r"^(newest|\d+\.\d+\.\d+)$", title="Version", description="A number, or newest."),
+        "latest": Param(True, type="boolean", title="Let latest resolve to it"),
+        "channels": Param(
+            [],
+            type="array",
+            items={"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"},
+            examples=list(CHANNELS),
+            title="Channels",
+            description="To move to the version.",
+        ),
+        "waves": Param(
+            [],
+            type="array",
+            items={"type": "string"},
+            title="Waves",
+            description="One a line: eastus2, westus2. Regions that are in none come last. Without any: all at once.",
+        ),
+        "pause": number("Pause", "Minutes between waves.", 60, 0, 43200),
+        "check": Param(True, type="boolean", title="Check", description="Stop before a wave when a machine made from the version failed."),
+        "approvers": Param(
+            [],
+            type="array",
+            items={"type": "string"},
+            title="Approvers",
+            description="Airflow users of whom one must approve. Those of a recipe that asks for approval are always asked.",
+        ),
+        "rolled_back_too": Param(False, type="boolean", title="Although rolled back", description="It was taken back, and is good."),
+        "dry_run": dry_run(False),
+        "reason": REASON,
+    }
+)

@@ -1,0 +1,67 @@
+"""# Retire versions
+
+Nightly, for all recipes, by what each says under `retention`; or by hand for one image. It
+
+1. **plans**: reads every version, and every machine, scale set and version made from one, and says of each version what becomes of it
+   and why (a dry run ends here);
+2. **retires**: versions that are due go out of `latest` with the time in their tags; those that have been out for the recipe's `wait`
+   are deleted, softly where the gallery keeps deleted versions;
+3. **reports** what is left.
+
+Never retired: the newest `keep` promoted versions, the last good one, what `latest` resolves to in any region and `rollback` versions
+below it, heads of channels, versions with the tag `image-factory-pinned`, versions in use, versions on which others were built (unless
+the form says so), and what the factory did not make. Everything is judged again before the first call.
+
+The nightly run is **dry** until the Airflow variable `image_factory_retire` is `on`. A version that was deleted softly comes back by
+`restore_version`; its number is never used again.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, CronTriggerTimetable, Param, ParamsDict
+
+from image_factory.forms import REASON, definition_fields, number
+from image_factory.operators.retirement import PlanRetirementOperator, ReportVersionsOperator, RetireVersionsOperator
+from include.factory.catalogue import load_catalogue
+from include.factory.folder import catalogue_folder
+
+PLAN = "plan"
+
+with DAG(
+    dag_id="retire_versions",
+    dag_display_name="retire versions",
+    description="Exclude, then delete, versions that nobody needs any more",
+    doc_md=__doc__,
+    # After the night's builds and after their regions were looked after.
+    schedule=CronTriggerTimetable("0 7 * * *", timezone="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    tags=["versions"],
+) as dag:
+    plan = PlanRetirementOperator(
+        task_id=PLAN,
+        form="{{ params | tojson }}",
+        default_dry_run="{{ 'off' if var.value.get('image_factory_retire', '') == 'on' }}",
+    )
+    retire = RetireVersionsOperator(task_id="retire_versions", planned_by=PLAN)
+    report = ReportVersionsOperator(task_id="report_versions", planned_by=PLAN).as_teardown(setups=plan.as_setup())
+    plan >> retire >> report
+
+# Last: every operator made while its DAG has params takes a deep copy of them.
+dag.params = ParamsDict(
+    {
+        **definition_fields(load_catalogue(catalogue_folder()), without="None, and no definition: all recipes, each by its own rules."),
+        "keep": number("Keep", "Newest promoted versions. Empty: as the recipe says.", None, 1, 1000),
+        "older_than": number("Older than", "Days. Empty: as the recipe says.", None, 0, 3650),
+        "rollback": number("To go back to", "Versions below latest in each region. Empty: as the recipe says.", None, 0, 100),
+        "wait": number("Wait", "Days between exclusion and deletion. Empty: as the recipe says.", None, 0, 365),
+        "parents_too": Param(False, type="boolean", title="Parents, too", description="Versions on which living versions were built."),
+        "dry_run": Param(
+            None,
+            type=["null", "boolean"],
+            title="Dry run",
+            description="Print the plan and stop. Empty: yes, unless the variable image_factory_retire is on.",
+        ),
+        "reason": REASON,
+    }
+)

@@ -1,0 +1,60 @@
+"""# Roll back
+
+For when a version is bad: name the image and press *Trigger*. Without more said, it is the version that `latest` resolves to now. It
+
+1. **plans**: what each region's `latest` is now and will be; where a region would be left without, it is **refused**, and each such
+   region is named with the way out (a dry run ends here, too);
+2. **rolls back**: the versions are excluded globally and in every region, in one update each, and leave their channels, which are then
+   where they were before;
+3. **proves** that `latest` resolves in every region where it did, to which version, and **reports** it.
+
+A build that is on its way is not disturbed, unless it is about to promote one of the bad versions: that one is stopped. Machines that
+run stay as they are. A version that was rolled back is promoted again only by `promote_version`, and by a word.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, Param, ParamsDict
+
+from image_factory.forms import REASON, definition_fields, dry_run
+from image_factory.operators.promotion import PlanRollbackOperator, ReportPromotionOperator, RollBackOperator
+from include.factory.catalogue import load_catalogue
+from include.factory.folder import catalogue_folder
+
+PLAN = "plan"
+
+with DAG(
+    dag_id="roll_back",
+    dag_display_name="roll back",
+    description="Take bad versions out of latest",
+    doc_md=__doc__,
+    schedule=None,
+    max_active_runs=16,
+    tags=["versions", "by hand"],
+) as dag:
+    plan = PlanRollbackOperator(task_id=PLAN, form="{{ params | tojson }}")
+    roll_back = RollBackOperator(task_id="roll_back", planned_by=PLAN)
+    report = ReportPromotionOperator(task_id="report_versions", planned_by=PLAN).as_teardown(setups=plan.as_setup())
+    plan >> roll_back >> report
+
+# Last: every operator made while its DAG has params takes a deep copy of them.
+dag.params = ParamsDict(
+    {
+        **definition_fields(load_catalogue(catalogue_folder())),
+        "versions": Param(
+            "latest",
+            type="string",
+            minLength=1,
+            title="Bad versions",
+            description="latest: what people get now. Or with commas: 2026.1123.13000, a pattern 2026.11*, a range, last:2.",
+        ),
+        "include_excluded": Param(
+            False,
+            type="boolean",
+            title="Include an excluded version",
+            description="Where nothing else is left, let the newest promoted version that was excluded there be latest.",
+        ),
+        "dry_run": dry_run(False),
+        "reason": REASON,
+    }
+)

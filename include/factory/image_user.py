@@ -1,0 +1,22 @@
+"""Who uses a version."""
+
+from __future__ import annotations
+
+from include.factory.value import Value
+
+
+class ImageUser(Value):
+    """A machine, a scale set or one of its instances, or a version made from a version."""
+
+    id: str
+    kind: str
+    """``machine``, ``scale set``, ``instance`` or ``version``."""
+    definition: str
+    """ARM id of the image definition, in lower case."""
+    version: str | None
+    """The version number; None for a scale set that follows ``latest``, which needs no more than that ``latest`` resolves."""
+    state: str = "Succeeded"
+    """provisioningState."""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id.rsplit('/', 1)[1]}" if self.kind != "version" else f"version {'/'.join(self.id.split('/')[-5::2])}"

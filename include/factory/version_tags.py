@@ -1,0 +1,39 @@
+"""The tags on a version that say where it is in its life. What a build writes beside them is in ``tags.py``."""
+
+from __future__ import annotations
+
+OWN = "image-factory-run"
+"""The run that published it; a version without it is not the factory's, and is never retired."""
+BASE = "image-factory-base"
+"""What it was built from: the id of a version, or a marketplace URN."""
+PROMOTED = "image-factory-promoted"
+"""ISO time at which ``latest`` began to resolve to it, in its first regions at least; set once."""
+WAVE = "image-factory-wave"
+"""``2 of 3 at <ISO time>``: how far a promotion in waves has come; gone after the last wave."""
+APPROVED = "image-factory-approved"
+"""Who approved the promotion, when, and why."""
+ROLLED_BACK = "image-factory-rolled-back"
+"""ISO time, and the reason; such a version is promoted again only by a word."""
+RETIRED = "image-factory-retired"
+"""ISO time at which retention excluded it; the wait until it is deleted counts from there."""
+RESTORED = "image-factory-restored"
+"""ISO time at which it came back after it was deleted."""
+PINNED = "image-factory-pinned"
+"""Set by people: whatever its value, the version is kept. ``false`` is as if it were not there."""
+
+RETIRED_UP_TO = "image-factory-retired-up-to"
+"""On the image definition: the highest number that was ever deleted. No new version takes a number up to it."""
+
+CHANNELS = ("dev", "test", "prod")
+"""The channels that forms offer."""
+_CHANNEL = "image-factory-channel-"
+
+
+def channel_tag(channel: str) -> str:
+    """The tag that a version has from the time on at which the channel was moved to it; its value is that ISO time."""
+    return _CHANNEL + channel
+
+
+def channels_of(tags: dict[str, str]) -> dict[str, str]:
+    """The channels that have ever been at the version and were not rolled back, with the ISO time of each."""
+    return {name.removeprefix(_CHANNEL): value for name, value in tags.items() if name.startswith(_CHANNEL)}

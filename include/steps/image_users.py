@@ -1,0 +1,80 @@
+"""Who uses the versions of galleries: machines, scale sets, their instances, and versions made from versions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from include.steps.azure import Azure
+from include.steps.look import Resource, state_of
+
+if TYPE_CHECKING:
+    from include.factory.image_user import ImageUser
+
+# Lists of one scale set or one gallery each at the same time.
+READS_AT_ONCE = 8
+
+
+async def machines(azure: Azure) -> list[ImageUser]:
+    """All machines, scale sets and scale set instances of the subscription that were made from gallery versions."""
+    single = [_user(item.as_dict(), "machine") async for item in azure.compute.virtual_machines.list_all()]
+    sets: list[Resource] = [item.as_dict() async for item in azure.compute.virtual_machine_scale_sets.list_all()]
+    gate = asyncio.Semaphore(READS_AT_ONCE)
+
+    async def instances(one: Resource) -> list[ImageUser | None]:
+        # Those of a flexible scale set are machines of their own, and listed above.
+        if (one.get("properties") or {}).get("orchestrationMode") == "Flexible":
+            return []
+        group, name = one["id"].split("/")[4], one["name"]
+        async with gate:
+            pages = azure.compute.virtual_machine_scale_set_vms.list(group, name)
+            return [_user(item.as_dict(), "instance") async for item in pages]
+
+    nested = await asyncio.gather(*map(instances, sets))
+    found = [*single, *(_user(one, "scale set") for one in sets), *(user for users in nested for user in users)]
+    return [user for user in found if user is not None]
+
+
+def _user(resource: Resource, kind: str) -> ImageUser | None:
+    from include.factory.image_user import ImageUser
+
+    properties: dict[str, Any] = resource.get("properties") or {}
+    # A scale set keeps what its machines are made of one level below.
+    holder = properties.get("virtualMachineProfile") or properties
+    reference = (holder.get("storageProfile") or {}).get("imageReference") or {}
+    image = str(reference.get("id") or "").lower()
+    if "/galleries/" not in image:
+        return None
+    exact = reference.get("exactVersion")
+    definition, _, version = image.partition("/versions/")
+    return ImageUser(
+        id=resource["id"],
+        kind=kind,
+        definition=definition,
+        version=version if version and version != "latest" else exact,
+        state=state_of(resource),
+    )
+
+
+async def galleries(azure: Azure) -> AsyncIterator[Resource]:
+    """Every version of every gallery of the subscription."""
+    gate = asyncio.Semaphore(READS_AT_ONCE)
+    compute = azure.compute
+
+    async def versions(group: str, gallery: str, definition: str) -> list[Resource]:
+        async with gate:
+            pages = compute.gallery_image_versions.list_by_gallery_image(group, gallery, definition)
+            return [item.as_dict() async for item in pages]
+
+    async def of_gallery(gallery: Resource) -> list[Resource]:
+        group, name = gallery["id"].split("/")[4], gallery["name"]
+        async with gate:
+            definitions = [str(item.name) async for item in compute.gallery_images.list_by_gallery(group, name)]
+        nested = await asyncio.gather(*(versions(group, name, definition) for definition in definitions))
+        return [version for listed in nested for version in listed]
+
+    all_galleries = [item.as_dict() async for item in compute.galleries.list()]
+    for listed in await asyncio.gather(*map(of_gallery, all_galleries)):
+        for version in listed:
+            yield version

@@ -1,0 +1,245 @@
+"""Promoting a version that exists: planned, done wave by wave, and told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from include.factory import version_tags
+from include.steps import form as form_of
+from include.steps import gallery_versions, image_users
+from include.steps.azure import Azure
+from include.steps.errors import StepError, StepSkipped
+from include.steps.look import Resource, now, rolled_back, step
+from include.steps.merge import merge
+from include.steps.table import table
+from include.steps.target_region import normal, states
+from include.steps.version import Version, update
+
+if TYPE_CHECKING:
+    from include.factory.image_version import ImageVersion
+
+log = logging.getLogger(__name__)
+
+
+@step
+async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
+    """Plan a promotion before the first write.
+
+    :param form: the fields of :class:`include.factory.promotion.Promotion` (an object, or JSON text of one); ``recipe`` may stand for the
+        three names of its definition; ``dry_run``: print and stop. The approvers of a recipe that asks for approval are always asked.
+    :return: ``{"version", "text", "writes", "approval": {"approvers", "timeout"}|None, "steps"}``.
+    :raises StepSkipped: a dry run, or nothing to do; its result is the same object.
+    :raises StepError: ``BadParameter``; ``DefinitionNotFound``; ``CannotBePromoted``: everything that is in the way.
+    """
+    from include.factory.image_version import newest_first
+    from include.factory.promotion import Promotion, plan_promotion, promotion_arguments, promotion_text
+
+    fields, dry_run = form_of.fields_of(form)
+    asked = form_of.checked(Promotion, await form_of.located(fields))
+    versions = await gallery_versions.read(azure, **asked.path)
+    chosen = newest_first(versions)[:1] if asked.version == "newest" else [one for one in versions if one.name == asked.version]
+    read = await gallery_versions.with_states(azure, [one.name for one in chosen], **asked.path)
+    made = plan_promotion(asked, next(iter(read), None), versions)
+    text = promotion_text(asked, made)
+    log.info("%s", text)
+    if made.problems:
+        cure = "Correct what is named; then start a new run."
+        raise StepError("permanent", "CannotBePromoted", " ".join(made.problems), cure, details=list(made.problems))
+    document = {
+        "version": made.version,
+        "text": text,
+        "writes": [write.model_dump() for write in made.writes(asked)],
+        "approval": await _approval(asked.path, asked.approvers),
+        "steps": promotion_arguments(asked, made, now()),
+    }
+    if dry_run:
+        raise StepSkipped("This is a dry run: the plan is in the log, and nothing was written.", document)
+    if made.is_empty:
+        raise StepSkipped(f"Version {made.version} is where it is to be already: nothing to do.", document)
+    return document
+
+
+async def _approval(path: dict[str, str], approvers: Sequence[str]) -> dict[str, Any] | None:
+    """Whose word is needed: that of the recipe of the definition, wherever the form came from; else that of the form's approvers."""
+    from include.factory.catalogue import load_catalogue
+    from include.factory.folder import catalogue_folder
+
+    catalogue = await asyncio.to_thread(load_catalogue, catalogue_folder())
+    for recipe in catalogue.recipes.values():
+        here = {"resource_group": recipe.publish.resource_group, "gallery": recipe.publish.gallery, "definition": recipe.definition}
+        if recipe.approval and {key: value.lower() for key, value in here.items()} == {key: value.lower() for key, value in path.items()}:
+            return {"approvers": list(recipe.approval.approvers or approvers), "timeout": recipe.approval.timeout}
+    return {"approvers": list(approvers), "timeout": 86400} if approvers else None
+
+
+@step
+async def promote(
+    azure: Azure,
+    *,
+    resource_group: str,
+    gallery: str,
+    definition: str,
+    version: str,
+    waves: list[list[str]],
+    channels: list[str],
+    since: str,
+    pause: float = 3600,
+    check: bool = True,
+    rolled_back_too: bool = False,
+    approval: dict[str, Any] | str | None = None,
+) -> dict[str, Any]:
+    """Let ``latest`` resolve to the version wave by wave, and move channels to it with the last wave.
+
+    In a region that had its wave the regional exclude flag is off; the version's own goes off with the last. How far it has come is kept
+    in the version's tags, so that a second run goes on there, and waits no longer than is left of the pause.
+
+    :param waves: region names by wave; ``[]`` leaves ``latest`` alone.
+    :param since: ISO time of the plan. A channel is at the version when its tag says so; what was rolled back later is not promoted.
+    :param pause: seconds between waves.
+    :param check: before each further wave, stop when a machine, scale set or instance made from the version is ``Failed``.
+    :param approval: what the approval's task returned (an object, or JSON text of one); goes into the tags.
+    :return: ``{"id", "version", "waves": how many, "channels"}``.
+    :raises StepError: ``RolledBack``; ``PromotionStopped``: names the machines; ``ResourceGone``; ``NotReplicated``.
+    """
+    one = Version(azure, resource_group, gallery, definition, version)
+    tags = _approved(approval)
+    began = False
+    for number in range(1, max(len(waves), 1) + 1):
+        if number > 1:
+            await _pause(one, number - 1, len(waves), pause, began)
+            if check:
+                await _check(azure, one)
+        change = _Wave(waves, number, channels, since, tags, rolled_back_too)
+        await merge(one, change)
+        began = began or change.put
+    return {"id": one.id, "version": version, "waves": len(waves), "channels": channels}
+
+
+class _Wave:
+    """The change of one wave; ``put`` is whether this process made it."""
+
+    def __init__(
+        self, waves: list[list[str]], number: int, channels: list[str], since: str, tags: dict[str, str], rolled_back_too: bool
+    ) -> None:
+        self.waves, self.number, self.since, self.tags = waves, number, since, tags
+        self.channels = {version_tags.channel_tag(channel): since for channel in channels}
+        self.rolled_back_too = rolled_back_too
+        self.last = number >= len(waves)
+        self.put = False
+
+    def __call__(self, resource: Resource) -> Resource | None:
+        there = resource.get("tags") or {}
+        said = there.get(version_tags.ROLLED_BACK)
+        if said and not (self.rolled_back_too and said < self.since):
+            raise rolled_back(resource)
+        if self._is_done(resource):
+            return None
+        ready = {name: state for name, state in states(resource).items() if state != "Completed"}
+        if ready and self.waves:
+            raise StepError(
+                "permanent",
+                "NotReplicated",
+                f"Version {resource['name']} is not Completed in {', '.join(sorted(ready))}",
+                "latest is left where it is. Repair these regions with backfill_regions, then clear this task.",
+            )
+        self.put = True
+        time = now()
+        gone = (version_tags.ROLLED_BACK, version_tags.RETIRED, version_tags.WAVE)
+        tags = {name: value for name, value in there.items() if name not in gone} | self.tags
+        if self.waves:
+            tags.setdefault(version_tags.PROMOTED, time)
+        if not self.last:
+            tags[version_tags.WAVE] = f"{self.number} of {len(self.waves)} at {time}"
+        else:
+            tags |= self.channels
+        if not self.waves:
+            return update(resource, tags=tags)
+        if self.last:
+            return update(resource, excluded=False, tags=tags)
+        return update(resource, regions=self._flagged(resource), tags=tags)
+
+    def _regions(self) -> set[str]:
+        return {normal(name) for wave in self.waves[: self.number] for name in wave}
+
+    def _flagged(self, resource: Resource) -> list[dict[str, Any]]:
+        profile = resource["properties"]["publishingProfile"]
+        own, included = bool(profile.get("excludeFromLatest")), self._regions()
+        return [
+            {**item, "excludeFromLatest": False if normal(item["name"]) in included else item.get("excludeFromLatest", own)}
+            for item in profile["targetRegions"]
+        ]
+
+    def _is_done(self, resource: Resource) -> bool:
+        profile, tags = resource["properties"]["publishingProfile"], resource.get("tags") or {}
+        own = bool(profile.get("excludeFromLatest"))
+        hidden = {normal(item["name"]) for item in profile["targetRegions"] if item.get("excludeFromLatest", own)}
+        if self.waves and not self.last:
+            return not hidden & self._regions() and version_tags.PROMOTED in tags
+        moved = self.channels.items() <= tags.items()
+        shown = not own and not hidden and version_tags.PROMOTED in tags and version_tags.WAVE not in tags
+        return moved and (shown or not self.waves)
+
+
+def _approved(approval: dict[str, Any] | str | None) -> dict[str, str]:
+    answer = json.loads(approval) if isinstance(approval, str) and approval else approval
+    if not isinstance(answer, dict) or not answer.get("responded_at"):
+        return {}
+    who = (answer.get("responded_by_user") or {}).get("name") or "nobody (by default)"
+    reason = str((answer.get("params_input") or {}).get("reason") or "")
+    # Azure takes 256 characters.
+    return {version_tags.APPROVED: f"{answer['responded_at']} by {who}{': ' + reason if reason else ''}"[:256]}
+
+
+async def _pause(one: Version, done: int, waves: int, pause: float, began: bool) -> None:
+    """Wait between waves: the whole pause after a wave of this process, what is left of it after one of an earlier self."""
+    resource = await one.read()
+    said = re.fullmatch(rf"{done} of {waves} at (\S+)", ((resource or {}).get("tags") or {}).get(version_tags.WAVE, ""))
+    if said is None:
+        return  # a later wave is done already
+    passed = 0.0 if began else (datetime.now(UTC) - datetime.fromisoformat(said[1])).total_seconds()
+    left = max(0.0, pause - max(0.0, passed))
+    log.info("Wave %d of %d is out; the next comes in %.0f s.", done, waves, left)
+    await asyncio.sleep(left)
+
+
+async def _check(azure: Azure, one: Version) -> None:
+    """Stop when the version does not do where it is out already."""
+    here = one.id.rpartition("/versions/")[0].lower()
+    users = [user for user in await image_users.machines(azure) if (user.definition, user.version) == (here, one.version)]
+    if failed := [str(user) for user in users if user.state == "Failed"]:
+        raise StepError(
+            "permanent",
+            "PromotionStopped",
+            f"{len(failed)} of {len(users)} users of version {one.version} are Failed: {', '.join(failed[:10])}",
+            "The waves before have the version: roll it back with roll_back, or clear this task to go on with the next wave.",
+            details=failed,
+        )
+    log.info("%d machines and scale sets use version %s, and none of them is Failed.", len(users), one.version)
+
+
+@step
+async def report(azure: Azure, *, resource_group: str, gallery: str, definition: str) -> dict[str, Any]:
+    """Read what ``latest`` and each channel resolve to now, and print a table.
+
+    :return: ``{"table": Markdown, "latest": {region: version}, "channels": {channel: version}}``.
+    """
+    from include.factory.image_version import channel_heads, latest_everywhere
+
+    versions = await gallery_versions.read(azure, resource_group=resource_group, gallery=gallery, definition=definition)
+    latest = _names(latest_everywhere(versions))
+    channels = _names(channel_heads(versions))
+    rows = [[f"latest in {region}", name] for region, name in latest.items()]
+    rows += [[f"channel {channel}", name] for channel, name in channels.items()]
+    shown = table(["what", "version"], rows)
+    log.info("%s/%s, as it is now:\n%s", gallery, definition, shown)
+    return {"table": shown, "latest": latest, "channels": channels}
+
+
+def _names(versions: dict[str, ImageVersion]) -> dict[str, str]:
+    return {key: version.name for key, version in versions.items()}

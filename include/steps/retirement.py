@@ -1,0 +1,343 @@
+"""Retiring versions of one definition or of all recipes: judged, excluded, deleted after a wait, and told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from include.factory import version_tags
+from include.steps import form as form_of
+from include.steps import gallery_versions, image_users
+from include.steps.arm_error import of_exception
+from include.steps.azure import Azure
+from include.steps.errors import StepError, StepSkipped
+from include.steps.look import Found, Resource, look, now, sort, step
+from include.steps.merge import merge
+from include.steps.sources import sources
+from include.steps.table import table
+from include.steps.version import Version, update
+
+if TYPE_CHECKING:
+    from include.factory.image_version import ImageVersion
+    from include.factory.retirement import Retired, Verdict
+    from include.factory.write import Write
+
+log = logging.getLogger(__name__)
+
+DAY = 86400
+
+
+@dataclass
+class _Judged:
+    """One definition with what becomes of its versions."""
+
+    asked: Retired
+    versions: dict[str, ImageVersion]
+    verdicts: list[Verdict]
+    writes: list[Write]
+
+    def names(self, action: str) -> list[str]:
+        return [one.version for one in self.verdicts if one.action == action]
+
+
+@step
+async def plan(azure: Azure, *, form: dict[str, Any] | str, default_dry_run: str = "") -> dict[str, Any]:
+    """Judge every version of the definitions that are meant, before the first write.
+
+    :param form: ``recipe``, or ``resource_group``, ``gallery`` and ``definition``, or none of them: then all recipes of the catalogue are
+        meant, each by its own ``retention``. ``keep``, ``older_than`` (days), ``rollback`` and ``wait`` (days) win over the recipe's.
+        ``parents_too``; ``dry_run``: print and stop. An object, or JSON text of one.
+    :param default_dry_run: ``off`` makes a run that says nothing of it a real one; anything else leaves it dry.
+    :return: ``{"text", "writes", "steps": {"retire_versions", "report_versions"}}``.
+    :raises StepSkipped: a dry run, or nothing to do; its result is the same object.
+    :raises StepError: ``BadParameter``; ``RecipeBroken``; ``DefinitionNotFound``.
+    """
+    from include.factory.retirement import retirement_text
+
+    given = dict(json.loads(form) if isinstance(form, str) else form)
+    if given.get("dry_run") in (None, ""):
+        given["dry_run"] = default_dry_run.strip().lower() != "off"
+    fields, dry_run = form_of.fields_of(given)
+    wanted = await _wanted(fields)
+    judged = await _judge(azure, wanted, alone=not _names_all(fields))
+    text = "\n\n".join(retirement_text(one.asked, one.verdicts, one.versions, one.writes) for one in judged)
+    log.info("%s", text or "No definition is meant.")
+    writes = [write for one in judged for write in one.writes]
+    document = {
+        "text": text,
+        "writes": [write.model_dump() for write in writes],
+        "steps": {
+            "retire_versions": {
+                "definitions": [
+                    {"asked": one.asked.model_dump(mode="json"), "exclude": one.names("exclude"), "delete": one.names("delete")}
+                    for one in judged
+                    if one.writes
+                ]
+            },
+            "report_versions": {"definitions": [one.asked.path for one in judged]},
+        },
+    }
+    if dry_run:
+        raise StepSkipped("This is a dry run: the plan is in the log, and nothing was written.", document)
+    if not writes:
+        counted = ", ".join(f"{count} {action}" for action, count in Counter(v.action for one in judged for v in one.verdicts).items())
+        raise StepSkipped(f"No version is due ({counted or 'there is none'}): nothing to do.", document)
+    return document
+
+
+def _names_all(fields: dict[str, Any]) -> bool:
+    return not any(fields.get(name) for name in ("recipe", "resource_group", "gallery", "definition"))
+
+
+async def _wanted(fields: dict[str, Any]) -> list[Retired]:
+    from include.factory.catalogue import load_catalogue
+    from include.factory.folder import catalogue_folder
+    from include.factory.publish import Retention
+    from include.factory.retirement import Retired
+
+    own: dict[str, Any] = {name: fields[name] for name in ("keep", "rollback") if name in fields}
+    own |= {name: int(fields[name]) * DAY for name in ("older_than", "wait") if name in fields}
+    rest: dict[str, Any] = {name: fields[name] for name in ("parents_too", "reason") if name in fields}
+    if _names_all(fields):
+        recipes = list((await asyncio.to_thread(load_catalogue, catalogue_folder())).recipes.values())
+    elif fields.get("recipe"):
+        recipes = [await form_of.recipe_of(fields["recipe"])]
+    else:
+        path = {name: fields.get(name) for name in ("resource_group", "gallery", "definition")}
+        return [form_of.checked(Retired, {**path, **rest, "rules": {**Retention().model_dump(), **own}})]
+    return [
+        form_of.checked(
+            Retired,
+            {
+                "resource_group": recipe.publish.resource_group,
+                "gallery": recipe.publish.gallery,
+                "definition": recipe.definition,
+                "rules": {**recipe.retention.model_dump(), **own},
+                **rest,
+            },
+        )
+        for recipe in recipes
+    ]
+
+
+async def _judge(azure: Azure, wanted: list[Retired], *, alone: bool) -> list[_Judged]:
+    """Read everything at once and judge. Where all recipes are meant (``alone`` is false), one that has no definition yet is left out."""
+    from include.factory.image_user import ImageUser
+    from include.factory.retirement import Uses, verdicts, writes_of
+
+    users, everything = await asyncio.gather(image_users.machines(azure), _all_versions(azure))
+    bases: dict[tuple[str, str], set[str]] = {}
+    for resource in everything:
+        mine = resource["id"].lower().rpartition("/versions/")[0]
+        for source in sources(resource):
+            source_definition, _, version = source.partition("/versions/")
+            if version and source_definition != mine:
+                users.append(ImageUser(id=resource["id"], kind="version", definition=source_definition, version=version))
+        base, _, version = (resource.get("tags") or {}).get(version_tags.BASE, "").lower().partition("/versions/")
+        bases.setdefault((base, version), set()).add("/".join(resource["id"].split("/")[-3::2]))
+    settings = await asyncio.gather(*(_settings(azure, one) for one in wanted))
+    judged = []
+    for asked, (definition, soft) in zip(wanted, settings, strict=True):
+        if definition is None and alone:
+            raise gallery_versions.not_found(**asked.path)
+        if definition is None:
+            continue
+        key = _key(azure, asked.path)
+        listed = [gallery_versions.of_resource(item) for item in everything if item["id"].lower().startswith(f"{key}/versions/")]
+        versions = await _with_fronts(azure, asked, listed)
+        in_use: dict[str, set[str]] = {}
+        for user in users:
+            if user.definition == key and user.version:
+                in_use.setdefault(user.version, set()).add(str(user))
+        uses = Uses.model_validate(
+            {"users": in_use, "children": {version: names for (base, version), names in bases.items() if base == key}}
+        )
+        softly = asked.model_copy(update={"soft": soft})
+        verdict = verdicts(softly, versions, uses, datetime.now(UTC))
+        retired_up_to = (definition.get("tags") or {}).get(version_tags.RETIRED_UP_TO)
+        judged.append(_Judged(softly, {one.name: one for one in versions}, verdict, writes_of(softly, verdict, retired_up_to)))
+    return judged
+
+
+async def _with_fronts(azure: Azure, asked: Retired, listed: list[ImageVersion]) -> list[ImageVersion]:
+    """The versions, with the replication states of those that ``latest`` may resolve to: a list does not say them, and a version that
+    failed in a region is not what protects the region."""
+    from include.factory.retirement import fronts
+
+    versions = {version.name: version for version in listed}
+    read: set[str] = set()
+    while unread := {one.name for front in fronts(asked.rules, list(versions.values())).values() for one in front} - read:
+        read |= unread
+        versions |= {one.name: one for one in await gallery_versions.with_states(azure, sorted(unread), **asked.path)}
+    return list(versions.values())
+
+
+def _key(azure: Azure, path: dict[str, str]) -> str:
+    return azure.id(path["resource_group"], "galleries", path["gallery"], "images", path["definition"]).lower()
+
+
+async def _all_versions(azure: Azure) -> list[Resource]:
+    return [resource async for resource in image_users.galleries(azure)]
+
+
+async def _settings(azure: Azure, asked: Retired) -> tuple[Resource | None, bool]:
+    """The definition, and whether its gallery deletes softly."""
+    definition = await look(azure.compute.gallery_images.get(asked.resource_group, asked.gallery, asked.definition))
+    gallery = await look(azure.compute.galleries.get(asked.resource_group, asked.gallery)) if definition else None
+    policy = ((gallery or {}).get("properties") or {}).get("softDeletePolicy") or {}
+    return definition, bool(policy.get("isSoftDeleteEnabled"))
+
+
+@dataclass
+class _Outcome:
+    excluded: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    spared: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, StepError] = field(default_factory=dict)
+
+
+@step
+async def retire(azure: Azure, *, definitions: list[dict[str, Any]], at_once: int = 10) -> dict[str, Any]:
+    """Exclude and delete what was planned and is due still: everything is read and judged again first.
+
+    :param definitions: ``{"asked": fields of :class:`include.factory.retirement.Retired`, "exclude": [versions], "delete": [versions]}``.
+    :return: ``{"excluded": ["gallery/definition/version"], "deleted": […], "spared": {"gallery/definition/version": why}}``.
+    :raises StepError: ``PartlyRetired``: some are done, and the others are named, each with its reason.
+    """
+    from include.factory.retirement import Retired
+
+    planned = {_key(azure, one["asked"]): one for one in definitions}
+    outcome = _Outcome()
+    gate = asyncio.Semaphore(at_once)
+
+    async def each(one: _Judged, action: str, name: str) -> None:
+        label = f"{one.asked.gallery}/{one.asked.definition}/{name}"
+        version = Version(azure, one.asked.resource_group, one.asked.gallery, one.asked.definition, name)
+        async with gate:
+            try:
+                if action == "exclude":
+                    await merge(version, _excluded)
+                    outcome.excluded.append(label)
+                elif spared := await _delete(version):
+                    outcome.spared[label] = spared
+                else:
+                    outcome.deleted.append(label)
+            except Exception as error:
+                outcome.failed[label] = error if isinstance(error, StepError) else of_exception(error)
+                log.error("%s: %s", label, outcome.failed[label])
+
+    work = []
+    for one in await _judge(azure, [Retired.model_validate(one["asked"]) for one in definitions], alone=False):
+        wanted = planned[_key(azure, one.asked.path)]
+        verdict = {judged.version: judged for judged in one.verdicts}
+        # An earlier self may have begun to delete one: then the end of that is waited for.
+        going = {name for name, version in one.versions.items() if version.state == "Deleting"}
+        due = {
+            action: [name for name in wanted[action] if name in verdict and (verdict[name].action == action or name in going)]
+            for action in _ACTIONS
+        }
+        for name in {*wanted["exclude"], *wanted["delete"]} & verdict.keys() - {*due["exclude"], *due["delete"]}:
+            if verdict[name].action == "keep":
+                outcome.spared[f"{one.asked.gallery}/{one.asked.definition}/{name}"] = verdict[name].reason
+        if due["delete"]:
+            await _burn(azure, one, due["delete"])
+        work += [each(one, action, name) for action in _ACTIONS for name in due[action]]
+    await asyncio.gather(*work)
+    for label, reason in outcome.spared.items():
+        log.warning("%s is spared: %s.", label, reason)
+    if outcome.failed:
+        raise _partly(outcome)
+    return {"excluded": sorted(outcome.excluded), "deleted": sorted(outcome.deleted), "spared": outcome.spared}
+
+
+_ACTIONS = ("exclude", "delete")
+
+
+def _is_hidden(resource: Resource) -> bool:
+    profile = resource["properties"]["publishingProfile"]
+    return bool(profile.get("excludeFromLatest")) and all(item.get("excludeFromLatest", True) for item in profile["targetRegions"])
+
+
+def _excluded(resource: Resource) -> Resource | None:
+    tags = resource.get("tags") or {}
+    if _is_hidden(resource) and version_tags.RETIRED in tags:
+        return None
+    return update(resource, excluded=True, tags={**tags, version_tags.RETIRED: now()})
+
+
+async def _delete(version: Version) -> str | None:
+    """Delete a version that is marked and out of latest still; else say why not. One that is gone is fine."""
+    resource = await version.read()
+    if resource is None:
+        return None
+    tags = resource.get("tags") or {}
+    if sort(resource) is Found.DELETING:
+        await version.delete()
+        return None
+    if not _is_hidden(resource) or version_tags.RETIRED not in tags:
+        return "somebody let latest resolve to it again"
+    if tags.get(version_tags.PINNED, "false").lower() != "false":
+        return "somebody pinned it"
+    await version.delete()
+    log.info("Version %s is deleted.", version.version)
+    return None
+
+
+async def _burn(azure: Azure, one: _Judged, names: list[str]) -> None:
+    """Let the definition remember the highest number that is deleted, before it is."""
+    from include.factory.retirement import highest
+    from include.factory.version import parse_version
+
+    top = highest(names)
+    definition, _ = await _settings(azure, one.asked)
+    tags = (definition or {}).get("tags") or {}
+    there = tags.get(version_tags.RETIRED_UP_TO)
+    if top is None or (there is not None and parse_version(there) >= parse_version(top)):
+        return
+    path = (one.asked.resource_group, one.asked.gallery, one.asked.definition)
+    body = {"tags": {**tags, version_tags.RETIRED_UP_TO: top}}
+    await azure.finish(azure.compute.gallery_images.begin_update, *path, body, kind="galleries/images PATCH")
+
+
+def _partly(outcome: _Outcome) -> StepError:
+    waiting = all(failure.kind in ("transient", "adopt") for failure in outcome.failed.values())
+    done = len(outcome.excluded) + len(outcome.deleted)
+    named = "; ".join(f"{label}: {failure.message}" for label, failure in sorted(outcome.failed.items()))
+    return StepError(
+        "transient" if waiting else "permanent",
+        "PartlyRetired",
+        f"{done} of {done + len(outcome.failed)} versions are done, {len(outcome.failed)} are not. {named}",
+        next(iter(outcome.failed.values())).cure.rstrip(".") + ". Clear this task: it does what is left, and nothing twice.",
+        details={label: failure.as_dict() for label, failure in outcome.failed.items()},
+    )
+
+
+@step
+async def report(azure: Azure, *, definitions: list[dict[str, str]]) -> dict[str, Any]:
+    """Read the versions of each definition as they are now, and print a table.
+
+    :return: ``{"table": Markdown, "versions": {"gallery/definition": how many}}``.
+    """
+    from include.factory.image_version import channel_heads, latest_everywhere, newest_first
+
+    rows: list[list[str]] = []
+    counts: dict[str, int] = {}
+    for path in definitions:
+        versions = await gallery_versions.read(azure, **path)
+        name = f"{path['gallery']}/{path['definition']}"
+        counts[name] = len(versions)
+        latest = {version.name for version in latest_everywhere(versions).values()}
+        heads = {channel: version.name for channel, version in channel_heads(versions).items()}
+        for version in newest_first(versions):
+            marks = ["latest"] * (version.name in latest) + [channel for channel, head in heads.items() if head == version.name]
+            retired = version.tags.get(version_tags.RETIRED)
+            marks += [f"retired {retired}"] * (retired is not None) + ["rolled back"] * version.is_rolled_back
+            rows.append([name, version.name, f"{version.published:%Y-%m-%d}" if version.published else "-", ", ".join(marks) or "-"])
+    shown = table(["definition", "version", "published", "is"], rows)
+    log.info("As it is now:\n%s", shown)
+    return {"table": shown, "versions": counts}

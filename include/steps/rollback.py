@@ -1,0 +1,171 @@
+"""Taking bad versions out of ``latest``, and proving what each region resolves to instead."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from include.factory import version_tags
+from include.steps import form as form_of
+from include.steps import gallery_versions
+from include.steps.azure import Azure
+from include.steps.errors import StepError, StepSkipped
+from include.steps.look import Resource, now, step
+from include.steps.merge import merge
+from include.steps.target_region import normal
+from include.steps.version import Version, update
+
+if TYPE_CHECKING:
+    from include.factory.image_version import ImageVersion
+    from include.factory.rollback import Rollback, RollbackPlan
+
+log = logging.getLogger(__name__)
+
+
+@step
+async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
+    """Plan a roll-back before the first write.
+
+    :param form: the fields of :class:`include.factory.rollback.Rollback` (an object, or JSON text of one); ``recipe`` may stand for the
+        three names of its definition; ``dry_run``: print and stop.
+    :return: ``{"versions", "text", "writes", "latest": {region: version afterwards}, "steps"}``.
+    :raises StepSkipped: a dry run, or nothing to do; its result is the same object.
+    :raises StepError: ``BadParameter``; ``DefinitionNotFound``; ``RegionLeftWithout``: names the regions where ``latest`` would resolve to
+        nothing, each with the way out.
+    """
+    from include.factory.rollback import Rollback, meant, rollback_arguments, rollback_text
+
+    fields, dry_run = form_of.fields_of(form)
+    asked = form_of.checked(Rollback, await form_of.located(fields))
+    versions = await _read(azure, asked.path)
+    try:
+        bad = meant(asked, versions)
+    except ValueError as error:
+        raise form_of.bad([f"versions: {error}"]) from error
+    made = _planned(asked, bad, versions)
+    text = rollback_text(asked, made)
+    log.info("%s", text)
+    if made.problems:
+        raise _without(made)
+    document = {
+        "versions": list(made.bad),
+        "text": text,
+        "writes": [write.model_dump() for write in made.writes(asked)],
+        "latest": made.after,
+        "steps": rollback_arguments(asked, made),
+    }
+    if dry_run:
+        raise StepSkipped("This is a dry run: the plan is in the log, and nothing was written.", document)
+    if not made.bad:
+        raise StepSkipped("No version is to be taken out of latest: nothing to do.", document)
+    return document
+
+
+async def _read(azure: Azure, path: dict[str, str]) -> list[ImageVersion]:
+    versions = await gallery_versions.read(azure, **path)
+    return await gallery_versions.with_states(azure, [version.name for version in versions], **path)
+
+
+def _planned(asked: Rollback, bad: Sequence[ImageVersion], versions: Sequence[ImageVersion]) -> RollbackPlan:
+    from include.factory.rollback import plan_rollback
+
+    return plan_rollback(asked, bad, versions)
+
+
+def _without(made: RollbackPlan) -> StepError:
+    regions = [region for region in made.before if region not in made.after]
+    return StepError(
+        "permanent",
+        "RegionLeftWithout",
+        f"Nothing was changed, as latest would resolve to nothing in {', '.join(regions)}. {' '.join(made.problems)}",
+        "Do what is said for each region; then start the roll-back again. To stop new machines at once, name an older version in them.",
+        details=list(made.problems),
+    )
+
+
+@step
+async def roll_back(
+    azure: Azure,
+    *,
+    resource_group: str,
+    gallery: str,
+    definition: str,
+    versions: list[str],
+    include: dict[str, list[str]],
+    regions: list[str],
+    reason: str = "",
+) -> dict[str, Any]:
+    """Take the versions out of ``latest`` globally and in every region, and out of their channels; then prove what resolves.
+
+    What is included in their place is included first, so that no region is ever without. A build that promotes another version meanwhile
+    is not disturbed; one that is promoting a bad version is stopped by the tag that is put with the flags.
+
+    :param include: version -> regions in which it is to be included.
+    :param regions: where ``latest`` resolved when this was planned, and must resolve afterwards.
+    :return: ``{"latest": {region: version}, "versions"}``.
+    :raises StepError: ``RegionLeftWithout``: since the plan was made, another version went; nothing was changed. ``NotProven``.
+    """
+    from include.factory.image_version import latest_everywhere
+    from include.factory.rollback import Rollback
+
+    path = {"resource_group": resource_group, "gallery": gallery, "definition": definition}
+    there = await _read(azure, path)
+    asked = Rollback.model_validate({**path, "versions": ",".join(versions), "include_excluded": bool(include)})
+    again = _planned(asked, [version for version in there if version.name in versions], there)
+    if again.problems:
+        raise _without(again)
+
+    async def each(name: str, wanted: list[str] | None) -> None:
+        one = Version(azure, resource_group, gallery, definition, name)
+        await merge(one, _Taken(reason) if wanted is None else _Included(wanted))
+
+    await asyncio.gather(*(each(name, wanted) for name, wanted in include.items()))
+    await asyncio.gather(*(each(name, None) for name in versions))
+    latest = latest_everywhere(await _read(azure, path))
+    for region, version in latest.items():
+        log.info("latest in %s is %s (%s).", region, version.name, version.regions[region].state)
+    unproven = [region for region in regions if region not in latest or latest[region].name in versions]
+    if unproven:
+        raise StepError(
+            "transient",
+            "NotProven",
+            f"The versions were taken out, and latest does not resolve to a good one in {', '.join(unproven)}",
+            "Nothing: it is tried again. If it lasts, find out who else changes these versions, and promote a good one.",
+            details=unproven,
+        )
+    return {"latest": {region: version.name for region, version in latest.items()}, "versions": versions}
+
+
+class _Taken:
+    """Out of latest and of its channels, with the mark that keeps it out."""
+
+    def __init__(self, reason: str) -> None:
+        # Azure takes 256 characters.
+        self.mark = f"{now()} {reason}".strip()[:256]
+
+    def __call__(self, resource: Resource) -> Resource | None:
+        profile, tags = resource["properties"]["publishingProfile"], resource.get("tags") or {}
+        channels = {version_tags.channel_tag(channel) for channel in version_tags.channels_of(tags)}
+        hidden = profile.get("excludeFromLatest") and all(item.get("excludeFromLatest", True) for item in profile["targetRegions"])
+        if hidden and version_tags.ROLLED_BACK in tags and not channels:
+            return None
+        kept = {name: value for name, value in tags.items() if name not in {*channels, version_tags.WAVE}}
+        return update(resource, excluded=True, tags={**kept, version_tags.ROLLED_BACK: self.mark})
+
+
+class _Included:
+    """Included in some regions; the others, and the version's own flag, as they are."""
+
+    def __init__(self, regions: list[str]) -> None:
+        self.regions = {normal(region) for region in regions}
+
+    def __call__(self, resource: Resource) -> Resource | None:
+        profile = resource["properties"]["publishingProfile"]
+        own = bool(profile.get("excludeFromLatest"))
+        items = profile["targetRegions"]
+        if not any(normal(item["name"]) in self.regions and item.get("excludeFromLatest", own) for item in items):
+            return None
+        flagged = [{**item, "excludeFromLatest": False} if normal(item["name"]) in self.regions else item for item in items]
+        return update(resource, regions=flagged)

@@ -1,0 +1,40 @@
+"""Fields that the trigger forms of several DAGs share."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from airflow.sdk import Param
+
+from include.factory.catalogue import Catalogue
+
+REASON = Param("", type="string", title="Reason", description="Is kept with the run, and in tags where there are any.", maxLength=200)
+
+
+def definition_fields(catalogue: Catalogue, *, without: str = "") -> dict[str, Param]:
+    """Which image is meant: a recipe of the catalogue, or any definition by its three names.
+
+    :param without: what it means to fill in none of them; by default that is not possible.
+    """
+    recipes = list(catalogue.recipes.values())
+    return {
+        "recipe": _known("Recipe", without or "Or the three fields below.", [recipe.name for recipe in recipes]),
+        "resource_group": _known("Resource group", "Of the gallery.", {recipe.publish.resource_group for recipe in recipes}),
+        "gallery": _known("Gallery", "Its name.", {recipe.publish.gallery for recipe in recipes}),
+        "definition": _known("Image definition", "Its name.", {recipe.definition for recipe in recipes}),
+    }
+
+
+def _known(title: str, description: str, examples: Collection[str]) -> Param:
+    return Param(None, type=["null", "string"], examples=sorted(examples), title=title, description=description)
+
+
+def number(title: str, description: str, default: int | None, least: int, most: int) -> Param:
+    """A whole number; one without a default may be left out."""
+    kind: Any = "integer" if default is not None else ["null", "integer"]
+    return Param(default, type=kind, minimum=least, maximum=most, title=title, description=description)
+
+
+def dry_run(default: bool, description: str = "Print the plan and stop.") -> Param:
+    return Param(default, type="boolean", title="Dry run", description=description)

@@ -1,0 +1,192 @@
+"""Promoting versions that exist."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from include.factory.image_version import latest_everywhere
+from include.steps import gallery_versions, image_version, promotion, rollback
+from include.steps.errors import StepError, StepSkipped
+from tests.steps.build_line import HOME, Killed, Line
+from tests.steps.seeded import PATH, gallery_line, planned, seed, tags_of, version_of, writes
+
+OLD, NEW = "2026.1122.20000", "2026.1123.20000"
+REGIONS = (HOME, "eastus2", "westus2", "uksouth")
+
+
+async def two_versions() -> Line:
+    """An old one that is latest, and a new one that nobody gets yet."""
+    line = await gallery_line()
+    seed(line, OLD, REGIONS)
+    seed(line, NEW, REGIONS, excluded=True, tags={})
+    return line
+
+
+async def latest(line: Line) -> dict[str, str]:
+    versions = await gallery_versions.read(line.azure, **PATH)
+    return {region: version.name for region, version in latest_everywhere(versions).items()}
+
+
+async def plan_of(line: Line, **fields: Any) -> dict[str, Any]:
+    document: dict[str, Any] = await promotion.plan(line.azure, form={**PATH, **fields})
+    return document
+
+
+async def promoted(line: Line, **fields: Any) -> dict[str, Any]:
+    document = await plan_of(line, **fields)
+    line.transport.calls.clear()
+    await promotion.promote(line.azure, **document["steps"]["promote_version"])
+    return document
+
+
+async def test_all_regions_at_once_is_one_update_of_global_and_regional_flags() -> None:
+    line = await two_versions()
+    document = await promoted(line, channels=["test", "prod"])
+    assert await latest(line) == dict.fromkeys(sorted(REGIONS), NEW)
+    assert planned(document) == writes(line)
+    assert len(writes(line)) == 1
+    told = await promotion.report(line.azure, **document["steps"]["report_promotion"])
+    assert told["channels"] == {"prod": NEW, "test": NEW}
+    assert "| channel prod" in told["table"]
+
+
+async def test_waves_come_one_after_the_other_with_a_pause_and_the_rest_comes_last() -> None:
+    line = await two_versions()
+    document = await plan_of(line, waves=["westus2", "East US 2, uksouth"], pause=90)
+    assert document["steps"]["promote_version"]["waves"] == [["westus2"], ["eastus2", "uksouth"], [HOME]]
+    seen: dict[int, dict[str, str]] = {}
+
+    async def watch() -> None:
+        for minute in range(0, 300, 30):
+            await asyncio.sleep(0 if minute == 0 else 1800)
+            seen[minute] = await latest(line)
+
+    line.transport.calls.clear()
+    task = asyncio.create_task(watch())
+    await promotion.promote(line.azure, **document["steps"]["promote_version"])
+    task.cancel()
+    assert seen[30] == {HOME: OLD, "eastus2": OLD, "uksouth": OLD, "westus2": NEW}
+    assert seen[120] == {HOME: OLD, "eastus2": NEW, "uksouth": NEW, "westus2": NEW}
+    assert await latest(line) == dict.fromkeys(sorted(REGIONS), NEW)
+    assert planned(document) == writes(line)
+    assert "image-factory-wave" not in tags_of(line, NEW)
+
+
+async def test_a_killed_promotion_goes_on_with_the_wave_that_is_next() -> None:
+    origin = await two_versions()
+    arguments = (await plan_of(origin, waves=["westus2", "eastus2"], pause=10))["steps"]["promote_version"]
+    for at in range(1, 14, 2):
+        line = origin.copy()
+        line.transport.arm(at, "after")
+        try:
+            await promotion.promote(line.azure, **arguments)
+        except Killed:
+            pass
+        line.transport.arm(0, "after")
+        await promotion.promote(line.azure, **arguments)
+        assert await latest(line) == dict.fromkeys(sorted(REGIONS), NEW)
+        assert line.count("PUT", NEW) == 3
+
+
+async def test_a_failed_machine_stops_the_next_wave() -> None:
+    line = await two_versions()
+    document = await plan_of(line, waves=["westus2"], pause=10)
+    machine = line.resource("virtualMachines", "ubuntu-build")
+    machine.properties["storageProfile"]["imageReference"] = {"id": version_of(line, NEW).id, "exactVersion": NEW}
+    machine.properties["provisioningState"] = "Failed"
+    with pytest.raises(StepError, match=r"1 of 1 users of version .* are Failed: machine ubuntu-build") as caught:
+        await promotion.promote(line.azure, **document["steps"]["promote_version"])
+    assert caught.value.code == "PromotionStopped"
+    assert (await latest(line))["westus2"] == NEW
+    assert (await latest(line))[HOME] == OLD
+
+
+async def test_a_roll_back_between_waves_stops_the_promotion() -> None:
+    line = await two_versions()
+    document = await plan_of(line, waves=["westus2"], pause=60)
+    task = asyncio.create_task(promotion.promote(line.azure, **document["steps"]["promote_version"]))
+    await asyncio.sleep(1800)
+    made = await rollback.plan(line.azure, form={**PATH, "versions": NEW})
+    await rollback.roll_back(line.azure, **made["steps"]["roll_back"])
+    with pytest.raises(StepError, match="was rolled back"):
+        await task
+    assert await latest(line) == dict.fromkeys(sorted(REGIONS), OLD)
+
+
+async def test_a_channel_goes_back_to_where_it_was_before() -> None:
+    line = await two_versions()
+    await promoted(line, version=OLD, channels=["prod"], latest=False)
+    assert writes(line) == [("PUT", f"galleries/images/images/ubuntu/versions/{OLD}")]
+    await asyncio.sleep(1)
+    await promoted(line, channels=["prod"])
+    tags_of(line, OLD)["image-factory-channel-prod"] = "2026-01-01T00:00:00+00:00"
+    made = await rollback.plan(line.azure, form=dict(PATH))
+    assert f"channel prod: {NEW} -> {OLD}" in made["text"]
+    await rollback.roll_back(line.azure, **made["steps"]["roll_back"])
+    assert (await promotion.report(line.azure, **PATH))["channels"] == {"prod": OLD}
+
+
+async def test_who_approved_and_why_is_on_the_version() -> None:
+    line = await two_versions()
+    document = await plan_of(line, approvers=["ann"])
+    assert document["approval"] == {"approvers": ["ann"], "timeout": 86400}
+    answer = '{"responded_at": "2026-11-23T09:00:00Z", "responded_by_user": {"id": "ann", "name": "ann"}, "params_input": {"reason": "ok"}}'
+    await promotion.promote(line.azure, **document["steps"]["promote_version"], approval=answer)
+    assert tags_of(line, NEW)["image-factory-approved"] == "2026-11-23T09:00:00Z by ann: ok"
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"version": "9.9.9"}, "There is no version 9.9.9. The newest are: 2026.1123.20000"),
+        ({"waves": ["japaneast"]}, "is not in japaneast"),
+        ({"waves": ["atlantis"]}, "not an Azure region"),
+        ({"latest": False}, "Neither latest nor a channel"),
+        ({"definition": "nothing"}, "no image definition"),
+        ({"channels": ["Prod!"]}, "channels.0: String should match"),
+    ],
+)
+async def test_what_cannot_be_promoted_is_refused_with_a_cure(fields: dict[str, Any], said: str) -> None:
+    line = await two_versions()
+    with pytest.raises(StepError, match=said):
+        await plan_of(line, **fields)
+    assert writes(line) == []
+
+
+async def test_a_version_that_is_not_completed_everywhere_is_refused() -> None:
+    line = await two_versions()
+    version_of(line, NEW).private["replicas"]["uksouth"].update(state="Failed", fails={"message": "no"})
+    with pytest.raises(StepError, match=r"not Completed in uksouth \(Failed\)"):
+        await plan_of(line)
+
+
+async def test_a_dry_run_says_what_latest_will_be_and_writes_nothing() -> None:
+    line = await two_versions()
+    with pytest.raises(StepSkipped, match="dry run") as caught:
+        await plan_of(line, dry_run=True)
+    assert f"{OLD} -> {NEW}" in caught.value.result["text"]
+    assert writes(line) == []
+
+
+async def test_a_second_run_has_nothing_to_do() -> None:
+    line = await two_versions()
+    await promoted(line)
+    with pytest.raises(StepSkipped, match="nothing to do"):
+        await plan_of(line)
+
+
+async def test_what_was_rolled_back_is_promoted_again_only_by_a_word() -> None:
+    line = await two_versions()
+    await promoted(line)
+    made = await rollback.plan(line.azure, form={**PATH, "reason": "it does not boot"})
+    await rollback.roll_back(line.azure, **made["steps"]["roll_back"])
+    with pytest.raises(StepError, match=r"was rolled back .*it does not boot"):
+        await plan_of(line, version=NEW)
+    with pytest.raises(StepError, match="it does not boot"):
+        await image_version.promote(line.azure, **PATH, version=NEW)
+    tags_of(line, NEW)["image-factory-rolled-back"] = "2026-01-01T00:00:00+00:00 it does not boot"
+    await promoted(line, version=NEW, rolled_back_too=True)
+    assert set((await latest(line)).values()) == {NEW}

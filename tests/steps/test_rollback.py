@@ -1,0 +1,196 @@
+"""Taking bad versions out of latest."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from include.factory.image_version import latest_everywhere
+from include.steps import gallery_versions, image_version, regions, rollback
+from include.steps.errors import StepError, StepSkipped
+from tests.steps.build_line import HOME, RUN, RUN_TAG, Killed, Line
+from tests.steps.seeded import PATH, gallery_line, planned, seed, tags_of, version_of, writes
+
+FIRST, SECOND, THIRD = "2026.1121.20000", "2026.1122.20000", "2026.1123.20000"
+REGIONS = (HOME, "eastus2")
+
+
+async def three_versions() -> Line:
+    """All promoted; the newest alone is in uksouth, and the second is there, too, excluded, as a backfill left it."""
+    line = await gallery_line()
+    seed(line, FIRST, REGIONS)
+    seed(line, SECOND, (*REGIONS, "uksouth"), excluded_in=["uksouth"])
+    seed(line, THIRD, (*REGIONS, "uksouth"))
+    return line
+
+
+async def latest(line: Line) -> dict[str, str]:
+    versions = await gallery_versions.read(line.azure, **PATH)
+    return {region: version.name for region, version in latest_everywhere(versions).items()}
+
+
+async def plan_of(line: Line, **fields: Any) -> dict[str, Any]:
+    document: dict[str, Any] = await rollback.plan(line.azure, form={**PATH, **fields})
+    return document
+
+
+async def rolled_back(line: Line, **fields: Any) -> dict[str, Any]:
+    document = await plan_of(line, **fields)
+    line.transport.calls.clear()
+    result: dict[str, Any] = await rollback.roll_back(line.azure, **document["steps"]["roll_back"])
+    assert planned(document) == writes(line)
+    return result
+
+
+async def test_one_click_takes_out_what_people_get_and_says_what_they_get_instead() -> None:
+    line = await three_versions()
+    for name in (SECOND, THIRD):
+        version_of(line, name).properties["publishingProfile"]["targetRegions"].pop()
+        version_of(line, name).private["replicas"].pop("uksouth")
+    result = await rolled_back(line, reason="it does not boot")
+    assert result == {"latest": {"eastus2": SECOND, HOME: SECOND}, "versions": [THIRD]}
+    assert tags_of(line, THIRD)["image-factory-rolled-back"].endswith("it does not boot")
+
+
+async def test_a_region_is_never_left_without() -> None:
+    line = await three_versions()
+    with pytest.raises(StepError, match=r"In uksouth latest would find no other version. Version 2026.1122.20000 is there and excluded"):
+        await plan_of(line)
+    assert writes(line) == []
+
+
+async def test_an_excluded_version_takes_its_place_where_that_is_asked_for_before_anything_is_taken_out() -> None:
+    line = await three_versions()
+    result = await rolled_back(line, include_excluded=True)
+    assert result["latest"] == {"eastus2": SECOND, "uksouth": SECOND, HOME: SECOND}
+    assert [path.rsplit("/", 1)[1] for method, path, _ in line.calls if method == "PUT"] == [SECOND, THIRD]
+
+
+async def test_a_version_that_is_not_usable_in_a_region_does_not_count_there() -> None:
+    line = await three_versions()
+    for name in (FIRST, SECOND):
+        version_of(line, name).private["replicas"]["eastus2"].update(state="Failed", fails={"message": "no"})
+    with pytest.raises(StepError, match=r"In eastus2 latest would find no other version. Bring an older version there first"):
+        await plan_of(line, include_excluded=True)
+
+
+async def test_several_bad_versions_go_at_once() -> None:
+    line = await three_versions()
+    version_of(line, FIRST).properties["publishingProfile"]["targetRegions"] = version_of(line, SECOND).properties["publishingProfile"][
+        "targetRegions"
+    ]
+    version_of(line, FIRST).private["replicas"]["uksouth"] = dict(version_of(line, FIRST).private["replicas"][HOME])
+    result = await rolled_back(line, versions="last:2", include_excluded=True)
+    assert set(result["latest"].values()) == {FIRST}
+
+
+async def test_a_version_that_went_since_the_plan_stops_the_roll_back() -> None:
+    line = await three_versions()
+    document = await plan_of(line, include_excluded=True)
+    for name in (FIRST, SECOND):
+        line.sandbox.store.drop(version_of(line, name))
+    line.transport.calls.clear()
+    with pytest.raises(StepError, match="Nothing was changed"):
+        await rollback.roll_back(line.azure, **document["steps"]["roll_back"])
+    assert writes(line) == []
+
+
+async def test_a_second_run_has_nothing_to_do() -> None:
+    line = await three_versions()
+    await rolled_back(line, include_excluded=True)
+    with pytest.raises(StepSkipped, match="nothing to do"):
+        await plan_of(line, versions=THIRD)
+
+
+@pytest.mark.parametrize("mode", ["before", "after"])
+async def test_a_killed_roll_back_is_finished_by_the_next(mode: str) -> None:
+    origin = await three_versions()
+    arguments = (await plan_of(origin, include_excluded=True))["steps"]["roll_back"]
+    for at in range(4, 16, 2):
+        line = origin.copy()
+        line.transport.arm(at, mode)
+        try:
+            await rollback.roll_back(line.azure, **arguments)
+        except (Killed, BaseExceptionGroup):
+            pass
+        assert set(await latest_of(line)) == {"eastus2", "uksouth", HOME}
+        line.transport.arm(0, mode)
+        await rollback.roll_back(line.azure, **arguments)
+        assert set((await latest(line)).values()) == {SECOND}
+        assert line.count("PUT") == 2
+
+
+async def latest_of(line: Line) -> dict[str, str]:
+    line.transport.arm(0, "before")
+    return await latest(line)
+
+
+@pytest.mark.parametrize("delay", range(0, 1500, 100))
+async def test_a_build_that_promotes_meanwhile_is_not_disturbed(delay: int) -> None:
+    """Version four is published, replicated and promoted by its build while version three is taken out, at any moment of it."""
+    line = await three_versions()
+    await line.run("publish", version="2026.1124.20000")
+    document = await plan_of(line, include_excluded=True)
+
+    async def build() -> None:
+        await line.run("replicate", version="2026.1124.20000")
+        await line.run("promote", version="2026.1124.20000")
+
+    async def back() -> None:
+        await asyncio.sleep(delay)
+        await rollback.roll_back(line.azure, **document["steps"]["roll_back"])
+
+    await asyncio.gather(build(), back())
+    assert await latest(line) == {
+        "eastus2": "2026.1124.20000",
+        "northeurope": "2026.1124.20000",
+        "uksouth": SECOND,
+        HOME: "2026.1124.20000",
+    }
+
+
+@pytest.mark.parametrize("delay", range(0, 400, 25))
+async def test_a_build_that_promotes_the_bad_version_itself_loses_against_the_roll_back(delay: int) -> None:
+    """Whoever comes first: the version ends out of latest, and the build's own retries do not bring it back."""
+    line = await three_versions()
+    fourth = "2026.1124.20000"
+    seed(line, fourth, (*REGIONS, "uksouth"), excluded=True, tags={RUN_TAG: RUN})
+
+    ended: list[str] = []
+
+    async def build() -> None:
+        for _ in range(4):
+            try:
+                await image_version.promote(line.azure, **PATH, version=fourth, tags={RUN_TAG: RUN})
+            except StepError as error:
+                ended.append(error.code)
+            await asyncio.sleep(60)
+
+    async def back() -> None:
+        await asyncio.sleep(delay)
+        document = await rollback.plan(line.azure, form={**PATH, "versions": fourth})
+        await rollback.roll_back(line.azure, **document["steps"]["roll_back"])
+
+    await asyncio.gather(build(), back())
+    assert set((await latest(line)).values()) == {THIRD}
+    assert "image-factory-rolled-back" in tags_of(line, fourth)
+    assert ended[-1] == "RolledBack"
+
+
+async def test_a_region_that_is_added_meanwhile_does_not_bring_it_back() -> None:
+    line = await three_versions()
+    change = await regions.plan(line.azure, form={**PATH, "versions": THIRD, "add": ["japaneast"]})
+    await rolled_back(line, include_excluded=True)
+    await regions.change(line.azure, **change["steps"]["change_regions"])
+    assert "japaneast" not in await latest(line)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"), [({"versions": "9.9.9"}, "There is no version 9.9.9"), ({"gallery": "no"}, "no image definition")]
+)
+async def test_a_bad_form_is_refused(fields: dict[str, Any], said: str) -> None:
+    line = await three_versions()
+    with pytest.raises(StepError, match=said):
+        await plan_of(line, **fields)
