@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from . import authorization, locks, registration, validation
+from . import api_versions, authorization, locks, registration, validation
 from .pages import list_of
 from .registry import TYPES, ExtensionType, ResourceType, find_route
 from .wire import ArmError, Response
@@ -24,6 +24,7 @@ def find(arm: Sandbox, call: Call) -> Callable[[], Response]:
     found = find_route(call.method, segments)
     if found is not None:
         handler, values = found
+        api_versions.check_route(call)
         authorization.check_route(arm, call)
         return lambda: handler(arm, call, *values)
     lower = [segment.lower() for segment in segments]
@@ -45,6 +46,7 @@ def find(arm: Sandbox, call: Call) -> Callable[[], Response]:
 def _route_group(arm: Sandbox, call: Call) -> Callable[[], Response]:
     segments = call.segments
     kind = TYPES["microsoft.resources/resourcegroups"]
+    api_versions.check(call, kind.name)
     call.type = kind.name
     if len(segments) == 3:
         return lambda: list_of(arm, call, kind, list(arm.store.collection(f"/subscriptions/{segments[1].lower()}/resourcegroups").values()))
@@ -69,15 +71,15 @@ def _route_resource(arm: Sandbox, call: Call, scope: list[str], rest: list[str])
     if odd and len(parts) > 1 and (kind is None or call.method == "POST"):
         parent = TYPES.get(f"{namespace}/{'/'.join(kinds[:-1])}".lower())
         if parent is None:
-            raise _unknown_type(namespace, kinds[:-1])
+            raise _unknown_type(call, namespace, kinds[:-1])
         call.action = parts[-1]
         _name(arm, call, parent, scope, names)
         return lambda: _below(arm, call, parent)
     if kind is None:
-        raise _unknown_type(namespace, kinds)
-    _check_version(call, kind)
+        raise _unknown_type(call, namespace, kinds)
     call.type = kind.name
     if odd:
+        api_versions.check(call, kind.name)
         return lambda: _collection(arm, call, kind, scope, names)
     _name(arm, call, kind, scope, names)
     return lambda: _on_resource(arm, call, kind)
@@ -86,7 +88,7 @@ def _route_resource(arm: Sandbox, call: Call, scope: list[str], rest: list[str])
 def _route_extension(arm: Sandbox, call: Call, kind: ExtensionType, scope: list[str], rest: list[str]) -> Callable[[], Response]:
     """A lock or a role assignment: `rest` is its name, or nothing for the list at `scope`."""
     lower = [segment.lower() for segment in scope]
-    _check_version(call, kind)
+    api_versions.check(call, kind.name)
     if not scope and kind.tenant:
         root = ""
     elif lower[:1] == ["subscriptions"] and len(scope) == 2:
@@ -96,7 +98,7 @@ def _route_extension(arm: Sandbox, call: Call, kind: ExtensionType, scope: list[
     elif lower[:1] == ["subscriptions"] and lower[4:5] == ["providers"] and len(scope) > 6 and len(scope) % 2 == 0:
         found = TYPES.get("/".join([lower[5], *lower[6::2]]))
         if found is None:
-            raise _unknown_type(scope[5], scope[6::2])
+            raise _unknown_type(call, scope[5], scope[6::2])
         kinds = found.name.split("/")
         pairs = "/".join(f"{part}/{name}" for part, name in zip(kinds[1:], scope[7::2], strict=True))
         root = f"{_scope_id(scope[:4])}/providers/{kinds[0]}/{pairs}"
@@ -132,13 +134,13 @@ def _route_extension(arm: Sandbox, call: Call, kind: ExtensionType, scope: list[
 def _name(arm: Sandbox, call: Call, kind: ResourceType, scope: list[str], names: list[str]) -> None:
     if ("group" if len(scope) == 4 else "subscription") not in kind.levels:
         raise ArmError(404, "NotFound", f"No HTTP resource was found that matches the request URI '{call.base}{call.path}'.", gateway=True)
-    _check_version(call, kind)
     kinds = kind.name.split("/")
     pairs = "/".join(f"{part}/{name}" for part, name in zip(kinds[1:], names, strict=True))
     call.type = kind.name
     call.name = names[-1]
     call.id = f"{_scope_id(scope)}/providers/{kinds[0]}/{pairs}"
     call.resource = arm.store.get(call.id)
+    api_versions.check(call, kind.name)
     if len(names) > 1:
         call.parent = arm.store.get(call.id.rsplit("/", 2)[0])
 
@@ -147,30 +149,14 @@ def _scope_id(scope: list[str]) -> str:
     return f"/subscriptions/{scope[1]}" + (f"/resourceGroups/{scope[3]}" if len(scope) == 4 else "")
 
 
-def _unknown_type(namespace: str, kinds: list[str]) -> ArmError:
+def _unknown_type(call: Call, namespace: str, kinds: list[str]) -> ArmError:
     spaces = {name.split("/", 1)[0] for name in TYPES}
     if namespace.lower() not in spaces:
         return ArmError(404, "InvalidResourceNamespace", f"The resource namespace '{namespace}' is invalid.", gateway=True)
     return ArmError(
         404,
         "InvalidResourceType",
-        f"The resource type '{'/'.join(kinds)}' could not be found in the namespace '{namespace}' for api version supported by the "
-        f"sandbox.",
-        gateway=True,
-    )
-
-
-def _check_version(call: Call, kind: ResourceType) -> None:
-    version = call.api_version
-    day = version[:10]
-    is_day = len(day) == 10 and day[4] == day[7] == "-" and day.replace("-", "").isdigit()
-    if is_day and "2014-04-01" <= day <= "2026-12-31" and version[10:] in ("", "-preview", "-privatepreview", "-alpha", "-beta"):
-        return
-    raise ArmError(
-        400,
-        "NoRegisteredProviderFound",
-        f"No registered resource provider found for location '' and API version '{version}' for type '{kind.short}'. "
-        "The supported api-versions are every version published from '2014-04-01' to '2026-04-01'.",
+        f"The resource type '{'/'.join(kinds)}' could not be found in the namespace '{namespace}' for api version '{call.api_version}'.",
         gateway=True,
     )
 

@@ -195,7 +195,7 @@ class Replay:
         if key in self._made or key in self._seeded or self.sandbox.store.get(key) is not None:
             return
         self._seeded[key] = ""
-        body = seed.shown(self.recording, id) or {}
+        body = seed.shown(self.recording, id)[0] or {}
         inside = (one.answer for one in self.recording.exchanges if _group(one.path).lower() == key and isinstance(one.answer, dict))
         places = (answer["location"] for answer in inside if isinstance(answer.get("location"), str))
         made: dict[str, Any] = {"location": body.get("location") or next(places, "westus")}
@@ -217,7 +217,7 @@ class Replay:
         return self._seeded[key]
 
     def _make(self, number: int, id: str) -> str:
-        body = seed.shown(self.recording, id, number)
+        body, version = seed.shown(self.recording, id, number)
         if body is None:
             return scope.UNSEEN.format(scope.type_of(id))
         request = seed.as_request(body)
@@ -230,7 +230,7 @@ class Replay:
             reason = self._need(number, other)
             if reason:
                 return reason
-        self._put(id, request, self.recording.exchanges[number].query.get("api-version", "2024-07-01"))
+        self._put(id, request, version)
         return ""
 
     def _put(self, id: str, body: Any, version: str) -> None:

@@ -20,16 +20,16 @@ BACK_REFERENCES = frozenset({"ipConfigurations", "ipConfiguration", "subnets", "
 PASSWORD = "REDACTED-Passw0rd!"
 
 
-def shown(recording: Recording, id: str, start: int = 0) -> Any:
-    """The first body that shows the resource, from the exchange number `start` on; None where none does."""
+def shown(recording: Recording, id: str, start: int = 0) -> tuple[Any, str]:
+    """The first body that shows the resource, from the exchange number `start` on, and its api-version; None where none does."""
     for exchange in recording.exchanges[start:]:
         body = exchange.answer
         if not exchange.succeeded or not isinstance(body, dict):
             continue
         for one in (body, *(body["value"] if isinstance(body.get("value"), list) else ())):
             if isinstance(one, dict) and str(one.get("id", "")).lower() == id.lower() and ("properties" in one or "location" in one):
-                return one
-    return None
+                return one, exchange.query.get("api-version", "")
+    return None, ""
 
 
 def marketplace(recording: Recording) -> list[dict[str, Any]]:

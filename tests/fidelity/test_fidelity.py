@@ -18,8 +18,8 @@ from tests.fidelity.replay import Judgement, Replay, new_sandbox
 from tests.fidelity.report import replay_all
 
 # Raise these with the numbers; never lower them.
-STATUS = 87.0
-SHAPE = 65.0
+STATUS = 88.5
+SHAPE = 72.0
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"
@@ -118,9 +118,10 @@ def _recorded() -> Recording:
 
     def ask(method: str, url: str, kind: str, body: Any = None) -> Response:
         text = b"" if body is None else json.dumps(body).encode()
-        answer = sandbox.handle(Request(method, f"https://management.azure.com{url}?api-version=2024-03-03", {}, text))
+        version = "2024-03-03" if "/providers/" in url else "2024-11-01"
+        answer = sandbox.handle(Request(method, f"https://management.azure.com{url}?api-version={version}", {}, text))
         exchanges.append(
-            Exchange(len(exchanges), method, url, {"api-version": "2024-03-03"}, kind, body, answer.status, answer.headers, answer.json())
+            Exchange(len(exchanges), method, url, {"api-version": version}, kind, body, answer.status, answer.headers, answer.json())
         )
         return answer
 

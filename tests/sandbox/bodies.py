@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from include.sandbox.api_versions import known_versions, type_of
 from tests.sandbox_transport import AzureClients
 
 LOCATION = "westeurope"
 KEY = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQC7 builder@example.com"
 UBUNTU = {"publisher": "Canonical", "offer": "ubuntu-24_04-lts", "sku": "server", "version": "latest"}
 WINDOWS = {"publisher": "MicrosoftWindowsServer", "offer": "WindowsServer", "sku": "2022-datacenter-g2", "version": "latest"}
+
+
+def newest(path: str) -> str:
+    """The newest api-version of what a path names."""
+    return known_versions(type_of(path.split("?")[0].strip("/").split("/")))[0]
 
 
 def group(clients: AzureClients, name: str = "rg") -> str:

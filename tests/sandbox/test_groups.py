@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
-from tests.sandbox.bodies import LOCATION, UBUNTU, group, machine, make_group, make_machine, make_network
+from tests.sandbox.bodies import LOCATION, UBUNTU, group, machine, make_group, make_machine, make_network, newest
 from tests.sandbox_transport import AzureClients
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
@@ -112,7 +112,7 @@ async def test_each_kind_of_missing_has_its_own_404(azure_clients: AzureClients,
     await make_network(azure_clients)
     id = group(azure_clients, path)
     with pytest.raises(ResourceNotFoundError) as missing:
-        await azure_clients.resources.resources.get_by_id(id, api_version="2024-07-01")
+        await azure_clients.resources.resources.get_by_id(id, api_version=newest(id))
     assert missing.value.error.code == code
     if "galleries" in path:
         assert "'Microsoft.Compute/galleries/none'" in str(missing.value), "a child of a missing parent names the parent"

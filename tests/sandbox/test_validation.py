@@ -16,7 +16,7 @@ from include.sandbox.clock import virtual_clock
 from include.sandbox.registry import TYPES, ResourceType
 from include.sandbox.sandbox import Sandbox
 from include.sandbox.wire import ArmError, Request, Response
-from tests.sandbox.bodies import LOCATION, UBUNTU, machine
+from tests.sandbox.bodies import LOCATION, UBUNTU, machine, newest
 
 RG = "/resourceGroups/rg"
 COMPUTE = f"{RG}/providers/Microsoft.Compute"
@@ -36,7 +36,7 @@ def sandbox() -> Sandbox:
 
 
 def put(sandbox: Sandbox, path: str, body: Any, *, method: str = "PUT", **headers: str) -> Response:
-    url = f"https://management.azure.com/subscriptions/{sandbox.subscription_id}{path}?api-version=2024-07-01"
+    url = f"https://management.azure.com/subscriptions/{sandbox.subscription_id}{path}?api-version={newest(path)}"
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     return sandbox.handle(Request(method, url, {name.replace("_", "-"): value for name, value in headers.items()}, data))
 

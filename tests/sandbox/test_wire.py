@@ -11,7 +11,7 @@ from include.sandbox import tokens
 from include.sandbox.clock import virtual_clock
 from include.sandbox.sandbox import Sandbox
 from include.sandbox.wire import Request, Response
-from tests.sandbox.bodies import LOCATION, UBUNTU, machine
+from tests.sandbox.bodies import LOCATION, UBUNTU, machine, newest
 
 HOST = "https://management.azure.com"
 
@@ -22,11 +22,11 @@ def sandbox() -> Sandbox:
 
 
 def ask(
-    sandbox: Sandbox, method: str, path: str, body: Any = None, *, version: str = "2024-07-01", headers: dict[str, str] | None = None
+    sandbox: Sandbox, method: str, path: str, body: Any = None, *, version: str = "", headers: dict[str, str] | None = None
 ) -> Response:
     url = path if path.startswith("https://") else f"{HOST}/subscriptions/{sandbox.subscription_id}{path}"
     if "api-version" not in url:
-        url += ("&" if "?" in url else "?") + f"api-version={version}"
+        url += ("&" if "?" in url else "?") + f"api-version={version or newest(path)}"
     return sandbox.handle(Request(method, url, headers or {}, b"" if body is None else json.dumps(body).encode()))
 
 
@@ -181,7 +181,7 @@ def test_a_long_list_comes_in_pages(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize(
     ("version", "code"),
-    [("", "MissingApiVersionParameter"), ("yesterday", "NoRegisteredProviderFound"), ("2031-01-01", "NoRegisteredProviderFound")],
+    [("", "MissingApiVersionParameter"), ("yesterday", "NoRegisteredProviderFound"), ("2024-07-02", "NoRegisteredProviderFound")],
 )
 def test_an_unknown_api_version_is_refused(sandbox: Sandbox, version: str, code: str) -> None:
     response = sandbox.handle(
@@ -192,6 +192,19 @@ def test_an_unknown_api_version_is_refused(sandbox: Sandbox, version: str, code:
         )
     )
     assert (response.status, response.json()["error"]["code"]) == (400, code)
+
+
+@pytest.mark.parametrize("path", ["/resourceGroups", "/resourceGroups/rg", "/locations", "/providers/Microsoft.Compute"])
+def test_resource_manager_itself_names_the_versions_that_it_has(sandbox: Sandbox, path: str) -> None:
+    error = ask(sandbox, "GET", path, version="2024-07-02").json()["error"]
+    assert error["code"] == "InvalidApiVersionParameter"
+    assert error["message"].startswith("The api-version '2024-07-02' is invalid. The supported versions are '")
+
+
+def test_a_provider_names_its_versions_and_locations(sandbox: Sandbox) -> None:
+    message = ask(sandbox, "GET", f"{RG}/providers/Microsoft.Compute/disks/d", version="2024-07-01").json()["error"]["message"]
+    assert message.startswith("No registered resource provider found for location '' and API version '2024-07-01' for type 'disks'. ")
+    assert "2023-10-02, 2024-03-02" in message
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'"text"', b"\xff"])

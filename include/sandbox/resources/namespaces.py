@@ -5,8 +5,6 @@ From recorded provider documents, condensed.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from ..wire import Json
 
 # Types below the namespaces that the sandbox serves: clients look their api-versions up.
@@ -133,56 +131,3 @@ def applications(space: str) -> Json:
     if found is None:
         return {}
     return {"authorizations": [{"applicationId": application, "roleDefinitionId": role} for application, role in found]}
-
-
-# Api-versions of the types that the sandbox serves: newest first.
-_COMPUTE = (
-    "2026-04-01 2025-11-01 2025-04-01 2024-11-01 2024-07-01 2024-03-01 2023-09-01 2023-07-01 2023-03-01 2022-11-01 2022-08-01 2022-03-01 "
-    "2021-11-01 2021-07-01 2021-04-01 2021-03-01 2020-12-01 2020-06-01 2019-12-01 2019-07-01 2019-03-01 2018-10-01 2018-06-01 2018-04-01 "
-    "2017-12-01 2017-03-30 2016-08-30 2016-04-30-preview 2016-03-30 2015-06-15 2015-05-01-preview"
-)
-_DISKS = (
-    "2026-03-02 2025-01-02 2024-03-02 2023-10-02 2023-04-02 2023-01-02 2022-07-02 2022-03-02 2021-12-01 2021-08-01 2021-04-01 2020-12-01 "
-    "2020-09-30 2020-06-30 2020-05-01 2019-11-01 2019-07-01 2019-03-01 2018-09-30 2018-06-01 2018-04-01 2017-03-30 2016-04-30-preview"
-)
-_GALLERIES = (
-    "2026-03-03 2025-03-03 2024-03-03 2023-07-03 2022-08-03 2022-03-03 2022-01-03 2021-10-01 2021-07-01 2020-09-30 2019-12-01 2019-07-01 "
-    "2019-03-01 2018-06-01"
-)
-_NETWORK = (
-    "2025-05-01 2025-03-01 2025-01-01 2024-10-01 2024-07-01 2024-05-01 2024-03-01 2024-01-01 2023-11-01 2023-09-01 2023-06-01 2023-05-01 "
-    "2023-04-01 2023-02-01 2022-11-01 2022-09-01 2022-07-01 2022-05-01 2022-01-01 2021-08-01 2021-05-01 2021-03-01 2021-02-01 2020-11-01 "
-    "2020-08-01 2020-07-01 2020-06-01 2020-05-01 2020-04-01 2020-03-01 2019-12-01 2019-11-01 2019-09-01 2019-08-01 2019-07-01 2019-06-01 "
-    "2019-04-01 2019-02-01 2018-12-01 2018-11-01 2018-10-01 2018-08-01 2018-07-01 2018-06-01 2018-05-01 2018-04-01 2018-03-01 2018-02-01 "
-    "2018-01-01 2017-11-01 2017-10-01 2017-09-01 2017-08-01 2017-06-01 2017-04-01 2017-03-01 2016-12-01 2016-11-01 2016-10-01 2016-09-01 "
-    "2016-08-01 2016-07-01 2016-06-01 2016-03-30 2015-06-15 2015-05-01-preview 2014-12-01-preview"
-)
-_RESOURCES = (
-    "2025-04-01 2025-03-01 2024-11-01 2024-07-01 2024-03-01 2023-07-01 2022-12-01 2022-09-01 2021-04-01 2021-01-01 2020-10-01 2020-06-01 "
-    "2019-10-01 2019-08-01 2019-07-01 2019-05-10 2019-05-01 2019-03-01 2018-05-01 2018-02-01 2018-01-01 2017-08-01 2017-05-10 2017-05-01 "
-    "2016-09-01 2016-07-01 2016-06-01 2016-02-01 2015-11-01 2015-01-01 2014-04-01-preview"
-)
-_AUTHORIZATION = {
-    "locks": "2020-05-01 2017-04-01 2016-09-01 2015-01-01 2014-10-01-preview",
-    "roleassignments": "2022-04-01 2021-04-01-preview 2020-10-01-preview 2020-04-01-preview 2020-03-01-preview 2018-09-01-preview "
-    "2018-01-01-preview 2017-09-01 2016-07-01 2015-07-01 2015-06-01 2014-10-01-preview",
-    "roledefinitions": "2022-05-01-preview 2022-04-01 2018-07-01 2018-01-01-preview 2017-09-01 2016-07-01 2015-07-01 2015-06-01",
-    "permissions": "2022-04-01 2018-07-01 2018-01-01-preview 2015-07-01 2015-06-01",
-}
-
-
-@lru_cache(maxsize=512)
-def known_versions(name: str) -> list[str]:
-    """The public api-versions of a type, newest first."""
-    space, _, kind = name.lower().partition("/")
-    if space == "microsoft.compute":
-        if kind.startswith("galleries") or kind == "locations/capsoperations":
-            return _GALLERIES.split()
-        return (_DISKS if kind in ("disks", "snapshots", "diskencryptionsets", "locations/diskoperations") else _COMPUTE).split()
-    if space == "microsoft.network":
-        return _NETWORK.split()
-    if space == "microsoft.managedidentity":
-        return ["2024-11-30", "2023-01-31", "2018-11-30", "2015-08-31-preview"]
-    if space == "microsoft.authorization":
-        return _AUTHORIZATION.get(kind, _AUTHORIZATION["permissions"]).split()
-    return _RESOURCES.split()

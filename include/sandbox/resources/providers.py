@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import registration
+from ..api_versions import known_versions
 from ..pages import page_of
 from ..regions import REGIONS, WITHOUT_ZONES
 from ..registry import TYPES, route
 from ..wire import JSON_TYPE, ArmError, Json, Response, compact
-from .namespaces import EXTRA, OTHERS, applications, known_versions
+from .namespaces import EXTRA, OTHERS, applications
 
 if TYPE_CHECKING:
     from ..call import Call
