@@ -221,7 +221,7 @@ def _on_resource(arm: Sandbox, call: Call, kind: ResourceType) -> Response:
         if len(call.id.split("/")) > 9 and call.parent is None:
             raise kind.missing_parent(call, call.id.rsplit("/", 2)[0])
         validation.check(call, kind)
-        return kind.put(arm, call, resource)
+        return _stamped(arm, call, kind.put(arm, call, resource))
     if method == "DELETE":
         if resource is None:
             if is_group:
@@ -232,7 +232,7 @@ def _on_resource(arm: Sandbox, call: Call, kind: ResourceType) -> Response:
         if resource is None:
             raise not_found(arm, call, kind) if not is_group else group_not_found(call)
         validation.check(call, kind)
-        return kind.patch(arm, call, resource)
+        return _stamped(arm, call, kind.patch(arm, call, resource))
     raise kind.unsupported(call)
 
 
@@ -257,7 +257,18 @@ def _below(arm: Sandbox, call: Call, kind: ResourceType) -> Response:
     locks.check(arm, call)
     if call.method == "POST":
         validation.check(call, kind)
-    return handler(arm, call, call.resource)
+    answer = handler(arm, call, call.resource)
+    return _stamped(arm, call, answer) if call.method == "POST" else answer
+
+
+def _stamped(arm: Sandbox, call: Call, answer: Response) -> Response:
+    """Keep when a resource was made and last changed: what `$expand=createdTime,changedTime` shows in lists."""
+    resource = arm.store.get(call.id)
+    if resource is not None and answer.status < 300:
+        resource.private.setdefault("createdTime", arm.now)
+        resource.private["changedTime"] = arm.now
+        arm.store.touch(resource)
+    return answer
 
 
 def _collection(arm: Sandbox, call: Call, kind: ResourceType, scope: list[str], names: list[str]) -> Response:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from azure.core.exceptions import ServiceResponseError
+from azure.core.rest import HttpRequest
 
 from include.sandbox.clock import Clock
 from include.sandbox.sandbox import Sandbox
@@ -108,6 +109,17 @@ class Line:
         self.sandbox.advance()
         store, now = copy.deepcopy(self.sandbox.store), self.sandbox.now
         return Line(make_sandbox(Clock(asyncio.get_running_loop().time, start=now), store=store, seed=self.sandbox.seed))
+
+    async def lock(self, group: str, name: str) -> None:
+        """Lock a resource group against deletion, as an auditor would."""
+        path = f"/subscriptions/{self.azure.subscription_id}/resourceGroups/{group}/providers/Microsoft.Authorization/locks/{name}"
+        request = HttpRequest(
+            "PUT",
+            f"{self.azure.endpoint}{path}",
+            params={"api-version": "2020-05-01"},
+            json={"properties": {"level": "CanNotDelete"}},
+        )
+        (await self.azure.resources._client.send_request(request)).raise_for_status()
 
     # the build
 

@@ -10,7 +10,7 @@ from ..pages import page_of
 from ..regions import is_known, short
 from ..registry import TYPES, ResourceType, field, register, route
 from ..store import Resource
-from ..wire import ArmError, Json, Response, compact
+from ..wire import ArmError, Json, Response, compact, zulu
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -163,6 +163,9 @@ def list_resources(arm: Sandbox, call: Call, found: list[Resource]) -> Response:
             body["tags"] = resource.body["tags"]
         if call.expands("provisioningState"):
             body["provisioningState"] = resource.state
+        for name in ("createdTime", "changedTime"):
+            if call.expands(name) and name in resource.private:
+                body[name] = zulu(resource.private[name])
         return body
 
     return page_of(arm, call, found, brief, render=compact)

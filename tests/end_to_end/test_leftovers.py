@@ -1,0 +1,35 @@
+"""What a run left behind when Airflow itself was killed for good."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.end_to_end.conftest import Factory
+
+pytestmark = pytest.mark.airflow
+
+DEAD = {
+    "image-factory-owner": "tests@example.com",
+    "image-factory-recipe": "kept",
+    "image-factory-run": "build_kept/scheduled__2020-01-01",
+    "image-factory-expires": "2020-01-03T00:00:00Z",
+}
+
+
+def test_what_has_expired_is_swept_and_what_has_not_stays_with_its_reason(evening: Factory) -> None:
+    group = f"/subscriptions/{evening.airflow.stack.connection['subscription_id']}/resourcegroups/image-build-kept-dead"
+    body = {"location": "eastus2", "tags": DEAD}
+    evening.airflow.sandbox_control.put(group, params={"api-version": "2022-09-01"}, json=body).raise_for_status()
+
+    dry = evening.airflow.trigger("sweep_leftovers", {})
+    assert evening.airflow.wait("sweep_leftovers", dry) == "success"
+    assert "image-build-kept-dead" in evening.airflow.log("sweep_leftovers", dry, "plan")
+    assert evening.resources("image-build-kept-dead")
+
+    real = evening.airflow.trigger("sweep_leftovers", {"dry_run": False})
+    assert evening.airflow.wait("sweep_leftovers", real) == "success"
+    assert not evening.resources("image-build-kept-dead")
+    told = evening.airflow.rest.xcom("sweep_leftovers", real, "report")
+    assert [id.rsplit("/", 1)[1] for id in told["gone"]] == ["image-build-kept-dead"]
+    assert all(reason.startswith("expires at") for reason in told["left"].values())
+    evening.until(lambda: "leftovers: kept:" in evening.told("kept"), 60, "the notice")

@@ -1,0 +1,138 @@
+"""What runs left behind, swept on the sandbox."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from include.steps import leftovers
+from include.steps.errors import StepError, StepSkipped
+from tests.steps.build_line import GROUP, HOME, RUN, TAGS, Line, let_pass
+
+DAYS = 86_400.0
+
+
+async def planned(line: Line, *, run_type: str = "scheduled", **params: Any) -> dict[str, Any]:
+    line.sandbox.advance()
+    run = {"at": datetime.fromtimestamp(line.sandbox.now, UTC).isoformat(), "run_type": run_type, "params": json.dumps(params)}
+    document: dict[str, Any] = await leftovers.plan(line.azure, run=run)
+    return document
+
+
+def in_days(line: Line, days: float) -> dict[str, str]:
+    """The tags of a run whose things expire in so many days."""
+    moment = datetime.fromtimestamp(line.sandbox.now + days * DAYS, UTC)
+    return {**TAGS, "image-factory-expires": moment.strftime("%Y-%m-%dT%H:%M:%SZ")}
+
+
+async def left_behind() -> Line:
+    """A build that died with its machine running, and has expired since."""
+    line = Line()
+    for step in ("create_resource_group", "create_network", "create_virtual_machine"):
+        await line.run(step, tags=in_days(line, 2))
+    await let_pass(5 * DAYS)
+    return line
+
+
+async def test_the_group_of_a_run_that_died_goes_with_all_that_is_in_it() -> None:
+    line = await left_behind()
+    plan = await planned(line)
+    swept = await leftovers.sweep(line.azure, **plan["steps"]["sweep"])
+    assert [id.rsplit("/", 1)[1] for id in swept["swept"]] == [GROUP]
+    assert not line.state()
+    told = await leftovers.report(line.azure, **plan["steps"]["report"])
+    assert (len(told["gone"]), told["left"]) == (1, {})
+
+
+async def test_a_build_that_is_still_within_its_time_is_left_alone() -> None:
+    line = Line()
+    await line.run("create_resource_group", tags=in_days(line, 2))
+    with pytest.raises(StepSkipped) as caught:
+        await planned(line)
+    assert "expires at" in "".join(caught.value.result["stay"].values())
+
+
+async def test_nothing_without_the_factorys_tags_is_touched() -> None:
+    line = Line()
+    groups = line.azure.resources.resource_groups
+    await groups.create_or_update("image-build-mine", {"location": HOME})
+    await groups.create_or_update("image-build-tagged", {"location": HOME, "tags": {"image-factory-expires": "2020-01-01T00:00:00Z"}})
+    with pytest.raises(StepSkipped):
+        await planned(line)
+    assert len(line.state()) == 2
+
+
+async def test_a_run_by_hand_is_dry_unless_it_says_otherwise() -> None:
+    line = await left_behind()
+    before = line.state()
+    with pytest.raises(StepSkipped, match="dry run") as caught:
+        await planned(line, run_type="manual", dry_run=True)
+    assert len(caught.value.result["steps"]["sweep"]["leftovers"]) == 1
+    assert line.state() == before
+    assert (await planned(line, run_type="manual", dry_run=False))["steps"]["sweep"]["leftovers"]
+
+
+async def test_a_disk_that_is_still_being_read_does_not_hold_up_its_group() -> None:
+    line = await left_behind()
+    creation = {"createOption": "Empty"}
+    body = {"location": HOME, "properties": {"creationData": creation, "diskSizeGB": 4}}
+    await (await line.azure.compute.disks.begin_create_or_update(GROUP, "read", body)).result()
+    await line.azure.compute.disks.begin_grant_access(GROUP, "read", {"access": "Read", "durationInSeconds": 30 * 86_400})
+    await let_pass(1 * DAYS)
+    plan = await planned(line)
+    await leftovers.sweep(line.azure, **plan["steps"]["sweep"])
+    assert not line.state()
+
+
+async def test_a_locked_group_is_reported_and_not_unlocked() -> None:
+    line = await left_behind()
+    await line.lock(GROUP, "audit")
+    with pytest.raises(StepSkipped) as caught:
+        await planned(line)
+    assert "locked by audit" in "".join(caught.value.result["stay"].values())
+
+
+async def test_a_lock_that_comes_after_the_plan_is_a_failure_that_names_it_and_delays_no_other() -> None:
+    line = await left_behind()
+    await line.run("create_resource_group", name="image-build-other", tags=in_days(line, -1))
+    plan = await planned(line)
+    await line.lock(GROUP, "audit")
+    with pytest.raises(StepError, match="locked") as caught:
+        await leftovers.sweep(line.azure, **plan["steps"]["sweep"])
+    assert caught.value.code == "PartlySwept"
+    assert [id.rsplit("/", 1)[1] for id in caught.value.details["swept"]] == ["image-build-other"]
+    told = await leftovers.report(line.azure, **plan["steps"]["report"])
+    assert [id.rsplit("/", 1)[1] for id in told["left"]] == [GROUP]
+
+
+async def test_what_lies_in_somebodys_group_goes_alone() -> None:
+    """As a capture leaves it that ran in the group of the machine that it captured."""
+    line = Line()
+    await line.azure.resources.resource_groups.create_or_update(GROUP, {"location": HOME})
+    body = {"location": HOME, "tags": in_days(line, 2), "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4}}
+    await (await line.azure.compute.disks.begin_create_or_update(GROUP, "ours", body)).result()
+    await (await line.azure.compute.disks.begin_create_or_update(GROUP, "theirs", {**body, "tags": {}})).result()
+    await let_pass(5 * DAYS)
+    plan = await planned(line)
+    await leftovers.sweep(line.azure, **plan["steps"]["sweep"])
+    assert [one.name async for one in line.azure.compute.disks.list_by_resource_group(GROUP)] == ["theirs"]
+
+
+async def test_swept_twice_it_ends_in_the_same_place() -> None:
+    line = await left_behind()
+    plan = await planned(line)
+    first = await leftovers.sweep(line.azure, **plan["steps"]["sweep"])
+    assert await leftovers.sweep(line.azure, **plan["steps"]["sweep"]) == first
+
+
+async def test_what_changed_after_it_expired_is_in_use_for_some_hours() -> None:
+    line = await left_behind()
+    await line.run("deallocate")
+    with pytest.raises(StepSkipped) as caught:
+        await planned(line)
+    assert "in use" in "".join(caught.value.result["stay"].values())
+    await let_pass(1 * DAYS)
+    assert (await planned(line))["steps"]["sweep"]["leftovers"][0]["run"] == RUN
