@@ -20,6 +20,7 @@ RESERVED_TAGS = "image-factory-"
 def contradictions(recipe: Recipe) -> Iterator[Contradiction]:
     """Everything about the recipe that cannot be."""
     yield from _kind_of_image(recipe)
+    yield from _waiting(recipe)
     yield from _disks(recipe)
     yield from _regions(recipe)
     yield from _scripts(recipe)
@@ -41,6 +42,22 @@ def _kind_of_image(recipe: Recipe) -> Iterator[Contradiction]:
         elif error.field == "security_type":
             field = ("os", "security_type")
         yield Contradiction(field, error.message, error.cure)
+
+
+def _waiting(recipe: Recipe) -> Iterator[Contradiction]:
+    if recipe.schedule is None or not recipe.schedule.on_new_base:
+        return
+    version = getattr(recipe.base, "version", None)
+    if recipe.parent:
+        yield Contradiction(
+            ("schedule", "on_new_base"), f"a new image of {recipe.parent} starts this build anyway", "Leave on_new_base out."
+        )
+    elif version is None:
+        yield Contradiction(("schedule", "on_new_base"), "the base has no versions", "Leave on_new_base out, or build on another base.")
+    elif version != "latest":
+        yield Contradiction(
+            ("schedule", "on_new_base"), f"the base is pinned to {version}", "Leave on_new_base out, or the base's version at latest."
+        )
 
 
 def _disks(recipe: Recipe) -> Iterator[Contradiction]:

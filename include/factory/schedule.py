@@ -7,7 +7,7 @@ from functools import cache
 from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, model_validator
 
 from include.factory.problem import refusal
 from include.factory.value import Value
@@ -56,8 +56,27 @@ def _time_zone(name: str) -> str:
     return name
 
 
+CronExpression = Annotated[str, AfterValidator(_cron)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+
+
 class Schedule(Value):
-    cron: Annotated[str, AfterValidator(_cron)]
+    cron: CronExpression
     """Cron expression of five fields, or a preset such as `@daily`."""
-    time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+    time_zone: TimeZone = "UTC"
     """Time zone in which the cron expression is read, by its name in the tz database."""
+
+
+class BuildSchedule(Value):
+    cron: CronExpression | None = None
+    """Cron expression of five fields, or a preset such as `@daily`."""
+    time_zone: TimeZone = "UTC"
+    """Time zone in which the cron expression is read, by its name in the tz database."""
+    on_new_base: bool = False
+    """Whether a newer version of the base image starts a build, too. A recipe built on another's image is started by that anyway."""
+
+    @model_validator(mode="after")
+    def _sometime(self) -> BuildSchedule:
+        if self.cron is None and not self.on_new_base:
+            raise refusal("the schedule names no time", "Write cron, on_new_base: true, or both; leave schedule out for builds by hand.")
+        return self

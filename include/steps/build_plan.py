@@ -43,7 +43,7 @@ async def read(azure: Azure, *, recipe: Recipe) -> Facts:
         {
             "subscription_id": azure.subscription_id,
             "base": base,
-            "newest": _newest(versions),
+            "newest": newest_good(versions),
             "versions": {version["name"]: (version.get("tags") or {}).get(RUN_TAG) for version in versions},
             "deleted": [one.version for one in deleted],
             "retired_up_to": ((definition or {}).get("tags") or {}).get(RETIRED_UP_TO),
@@ -52,7 +52,8 @@ async def read(azure: Azure, *, recipe: Recipe) -> Facts:
     )
 
 
-def _newest(versions: list[Resource]) -> dict[str, Any] | None:
+def newest_good(versions: list[Resource]) -> dict[str, Any] | None:
+    """The newest version that was promoted and is included in latest: its ``version``, ``digest``, ``base`` and ``run``, or None."""
     good = [
         version
         for version in versions
