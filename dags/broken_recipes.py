@@ -6,10 +6,12 @@ and cure of every problem as an import error, and the DAGs of the good recipes (
 
 from __future__ import annotations
 
+from image_factory.notices import broken_notifiers
 from include.factory.backup import load_backups
 from include.factory.catalogue import load_catalogue
 from include.factory.folder import catalogue_folder
 
 catalogue = load_catalogue(catalogue_folder())
-if problems := [*catalogue.problems, *load_backups(catalogue_folder(), catalogue).problems]:
-    raise ValueError("\n".join(["broken recipes:", *map(str, problems)]))
+backups = load_backups(catalogue_folder(), catalogue)
+if problems := [*map(str, catalogue.problems), *map(str, backups.problems), *broken_notifiers(catalogue.recipes.values())]:
+    raise ValueError("\n".join(["broken recipes:", *problems]))

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import (
     DAG,
-    Asset,
     AssetOrTimeSchedule,
     CronTriggerTimetable,
     Param,
@@ -32,6 +31,8 @@ from airflow.sdk import (
     get_parsing_context,
 )
 
+from image_factory.assets import base_asset, image_asset
+from image_factory.notices import callbacks_of
 from image_factory.operators.announcement import AnnounceImageVersionOperator
 from image_factory.operators.build_plan import PlanImageBuildOperator
 from image_factory.operators.destination import CreateDestinationOperator
@@ -112,19 +113,17 @@ def form_of(recipe: Recipe) -> dict[str, Param]:
 
 
 def schedule_of(recipe: Recipe, catalogue: Catalogue) -> Any:
-    """The recipe's cron, the parent image's next version, both, or neither."""
-    cron = CronTriggerTimetable(recipe.schedule.cron, timezone=recipe.schedule.time_zone) if recipe.schedule else None
+    """The recipe's cron, the next version of its parent image or of its base, both, or neither."""
+    when = recipe.schedule
+    cron = CronTriggerTimetable(when.cron, timezone=when.time_zone) if when and when.cron else None
     parent = catalogue.recipes.get(recipe.parent or "")
     # A child that pins its parent's version has nothing to gain from a newer one.
-    assets = [asset_of(parent)] if parent and recipe.base.version == "latest" else []
+    assets = [image_asset(parent)] if parent and recipe.base.version == "latest" else []
+    if when and when.on_new_base:
+        assets.append(base_asset(recipe))
     if cron and assets:
         return AssetOrTimeSchedule(timetable=cron, assets=assets)
     return cron or assets or None
-
-
-def asset_of(recipe: Recipe) -> Asset:
-    """The recipe's image definition, whose versions are the events."""
-    return Asset(name=f"{recipe.publish.gallery}/{recipe.definition}", group="azure-compute-gallery")
 
 
 def build_dag(recipe: Recipe, catalogue: Catalogue) -> DAG:
@@ -137,6 +136,8 @@ def build_dag(recipe: Recipe, catalogue: Catalogue) -> DAG:
         schedule=schedule_of(recipe, catalogue),
         catchup=False,
         max_active_runs=1,
+        max_consecutive_failed_dag_runs=recipe.pause_after_failures or 0,
+        **callbacks_of(recipe),
         tags=["build", recipe.os.type, recipe.publish.gallery],
         default_args={"owner": recipe.owner},
     ) as dag:
@@ -175,7 +176,7 @@ def build_dag(recipe: Recipe, catalogue: Catalogue) -> DAG:
         replicate = ReplicateImageVersionOperator(task_id="replicate_version", planned_by=PLAN)
         promote = PromoteImageVersionOperator(task_id="promote_version", planned_by=PLAN)
         announce = AnnounceImageVersionOperator(
-            task_id="announce_version", asset=asset_of(recipe), planned_by=PLAN, promoted_by="promote_version"
+            task_id="announce_version", asset=image_asset(recipe), planned_by=PLAN, promoted_by="promote_version"
         )
         publish >> replicate
         [*tested, replicate] >> promote >> announce

@@ -24,8 +24,9 @@ from __future__ import annotations
 import gc
 from typing import Any
 
-from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, Param, ParamsDict, get_parsing_context
+from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param, ParamsDict, get_parsing_context
 
+from image_factory.assets import image_asset
 from image_factory.forms import REASON, definition_fields, dry_run, number
 from image_factory.operators.regions import (
     ChangeRegionsOperator,
@@ -60,13 +61,12 @@ def chain_of(plan: Any) -> None:
 
 def replicate_dag(recipe: Recipe) -> DAG:
     """The DAG that keeps one recipe's regions."""
-    asset = Asset(name=f"{recipe.publish.gallery}/{recipe.definition}", group="azure-compute-gallery")
     with DAG(
         dag_id=f"replicate_{recipe.name.replace('-', '_')}",
         dag_display_name=f"replicate {recipe.name}",
         description=f"Regions of {recipe.name} as the recipe says them",
         doc_md=__doc__,
-        schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable(DAILY, timezone="UTC"), assets=[asset]),
+        schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable(DAILY, timezone="UTC"), assets=[image_asset(recipe)]),
         catchup=False,
         max_active_runs=4,
         tags=["replicate", recipe.os.type, recipe.publish.gallery],

@@ -29,6 +29,8 @@ OTHER_FIELDS = {
     "approval",
     "retention",
     "disaster_recovery",
+    "notify",
+    "pause_after_failures",
     "tags",
     "parent_image",
 }

@@ -12,8 +12,9 @@ from include.factory.base import Base, GalleryBase, RecipeBase
 from include.factory.capture_route import Route, capture_route, machine_security
 from include.factory.disaster_recovery import DisasterRecovery
 from include.factory.machine import BuildMachine
+from include.factory.notice import Notify
 from include.factory.publish import Approval, ApprovalOrNot, Publish, Replicate, ReplicateOrList, Retention, TargetRegion
-from include.factory.schedule import Schedule
+from include.factory.schedule import BuildSchedule
 from include.factory.script import BootTest, BootTestOrNot, Steps
 from include.factory.value import Architecture, Generation, ImageSecurity, OsState, OsType, Shorthand, Slug, Value, spelled
 
@@ -50,8 +51,9 @@ class Recipe(Value):
     """What the image is for."""
     owner: Annotated[str, Field(min_length=1, max_length=256)]
     """Who answers for the image: a team or an address."""
-    schedule: Annotated[Schedule | None, Shorthand(str, lambda cron: {"cron": cron})] = None
-    """When it is built: a cron expression (in UTC), or `cron` and `time_zone`. Without it: by hand, or when the parent's image is new."""
+    schedule: Annotated[BuildSchedule | None, Shorthand(str, lambda cron: {"cron": cron})] = None
+    """When it is built: a cron expression (in UTC), or `cron`, `time_zone` and `on_new_base`. Without it: by hand, or when the parent's
+    image is new."""
     os: OperatingSystem
     """The image's operating system and kind."""
     base: Base
@@ -78,6 +80,11 @@ class Recipe(Value):
     """Which versions are kept."""
     disaster_recovery: DisasterRecovery | None = None
     """Second gallery, in another region or subscription, that is kept in step."""
+    notify: tuple[Notify, ...] = ()
+    """Who is told what, by which of Airflow's notifiers."""
+    pause_after_failures: int | None = Field(default=3, ge=1, le=100)
+    """Failed builds in a row after which Airflow pauses the recipe's DAG; `null` never does. Throttling is waited out, and fails no build
+    before that."""
     tags: dict[Annotated[str, Field(min_length=1, max_length=512)], Annotated[str, Field(max_length=256)]] = Field(
         default_factory=dict, max_length=30
     )

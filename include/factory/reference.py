@@ -14,17 +14,18 @@ from include.factory.base import GalleryBase, ManagedImageBase, MarketplaceBase,
 from include.factory.diagnosis import FILLED_IN
 from include.factory.disaster_recovery import DisasterRecovery
 from include.factory.machine import BuildMachine, DataDisk, OsDisk
+from include.factory.notice import Notify
 from include.factory.publish import Approval, Publish, Range, Recommended, Replicate, Retention, Safety, TargetRegion
 from include.factory.recipe import OperatingSystem, Recipe
-from include.factory.schedule import Schedule
+from include.factory.schedule import BuildSchedule
 from include.factory.script import BootTest, Step
 
 MODELS: dict[str, type[BaseModel]] = {
     model.__name__: model
     for model in (
-        *(Recipe, Schedule, OperatingSystem, MarketplaceBase, RecipeBase, GalleryBase, ManagedImageBase, SnapshotBase),
+        *(Recipe, BuildSchedule, OperatingSystem, MarketplaceBase, RecipeBase, GalleryBase, ManagedImageBase, SnapshotBase),
         *(BuildMachine, OsDisk, DataDisk, Step, BootTest, Publish, Safety, Recommended, Range),
-        *(Replicate, TargetRegion, Approval, Retention, DisasterRecovery),
+        *(Replicate, TargetRegion, Approval, Retention, DisasterRecovery, Notify),
     )
 }
 _TABLE = re.compile(r"<!-- (\w+) -->\n.*?<!-- end -->", re.DOTALL)
@@ -47,7 +48,8 @@ def _table(model: type[BaseModel]) -> str:
                 if field.is_required() and (model, name) != (Step, "name")
                 else _default(field.get_default(call_default_factory=True))
             )
-            rows.append(f"| `{name}` | {default} | {field.description} |")
+            description = " ".join((field.description or "").split())  # a row is one line
+            rows.append(f"| `{name}` | {default} | {description} |")
     return "\n".join(rows) + "\n"
 
 

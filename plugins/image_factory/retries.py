@@ -8,6 +8,10 @@ from typing import Any
 from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
 from airflow.sdk.exceptions import AirflowException
 
+RETRIES = 3
+# Throttling, and quota that other machines use, pass by themselves: they are waited out rather than counted as a failure.
+PATIENT_RETRIES = 12
+
 
 class AzureStepFailed(AirflowException):
     """A step failed. ``error`` is ``StepError.as_dict()``: kind, code, message, cure, status, retry_after (s)."""
@@ -23,18 +27,23 @@ class AzureStepFailed(AirflowException):
 
 
 class AzureRetryPolicy(RetryPolicy):
-    """Transient errors after what Azure asked for, or 15 s, 30 s, 60 s ... 10 min; an unknown error once more after a minute.
+    """Transient errors three times, after what Azure asked for, or 15 s, 30 s, 60 s ... 10 min; throttling and quota in use twelve times;
+    an unknown error once more after a minute.
 
     The table that sorts the errors is ``include/steps/errors.py``.
     """
 
     def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> RetryDecision:
         if not isinstance(exception, AzureStepFailed):
-            return RetryDecision.default()
+            # Airflow's own count is the patient one.
+            return RetryDecision.default() if try_number <= RETRIES else RetryDecision.fail(reason=f"{exception} {try_number} times")
         error = exception.error
         if exception.is_permanent:
             return RetryDecision.fail(reason=f"{error['code']}: {error.get('cure', '')}")
         if error.get("kind") == "unknown" and try_number > 1:
             return RetryDecision.fail(reason=f"{error['code']} twice in a row")
+        patient = error.get("status") == 429 or error.get("code") == "QuotaInUse"
+        if try_number > RETRIES and not patient:
+            return RetryDecision.fail(reason=f"{error['code']} {try_number} times")
         seconds = error.get("retry_after") or min(600, 15 * 2 ** (try_number - 1))
         return RetryDecision.retry(delay=timedelta(seconds=float(seconds)), reason=f"{error['code']}, again in {seconds} s")

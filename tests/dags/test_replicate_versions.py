@@ -52,3 +52,5 @@ def test_a_process_that_runs_one_task_makes_one_dag(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "backfill_regions")
     bag = DagBag(dag_folder=PROJECT / "dags" / "replicate_versions.py", bundle_path=PROJECT / "dags", safe_mode=False)
     assert list(bag.dags) == ["backfill_regions"]
+    bag = DagBag(dag_folder=PROJECT / "dags", bundle_path=PROJECT / "dags", safe_mode=False)
+    assert [dag_id for dag_id in bag.dags if dag_id.startswith(("build_", "replicate_", "backfill_"))] == ["backfill_regions"]

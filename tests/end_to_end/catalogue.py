@@ -23,6 +23,9 @@ publish: {{gallery: endtoend, resource_group: rg-end-to-end}}
 boot_test: {{run: "{boot_test}"}}
 replicate: [eastus2, westeurope]
 approval: {approval}
+pause_after_failures: 2
+notify:
+  - {{events: [published, failed, paused, leftovers], notifier: tests.notifier.FileNotifier, arguments: {{path: "{told}"}}}}
 """
 
 SCHEDULE = re.compile(r"^schedule:\n(?: .*\n)+", re.MULTILINE)
@@ -36,9 +39,14 @@ BAD = r"echo something is wrong >&2\nexit 3"
 SLOW = r"# sandbox: sleep 5000\necho done"
 
 
-def small(name: str, *, step: str = GOOD, check: str = GOOD, boot_test: str = GOOD, approval: str = "false") -> str:
+def told(folder: Path, name: str) -> Path:
+    """The file that has what people were told about a recipe."""
+    return folder.parent / f"told-of-{name}"
+
+
+def small(folder: Path, name: str, *, step: str = GOOD, check: str = GOOD, boot_test: str = GOOD, approval: str = "false") -> str:
     """A recipe of two steps, one check and a boot test, of which any may fail."""
-    return SMALL.format(name=name, step=step, check=check, boot_test=boot_test, approval=approval)
+    return SMALL.format(name=name, step=step, check=check, boot_test=boot_test, approval=approval, told=told(folder, name))
 
 
 def write_catalogue(folder: Path) -> Path:
@@ -48,14 +56,14 @@ def write_catalogue(folder: Path) -> Path:
     for recipe in folder.glob("*.yaml"):
         recipe.write_text(SCHEDULE.sub("", recipe.read_text()))
     recipes = {
-        "steady": small("steady"),
-        "survivor": small("survivor"),
-        "slow": small("slow", step=SLOW),
-        "approved": small("approved", approval="{approvers: [admin], timeout: 1h}"),
-        "kept": small("kept", check=BAD),
-        "failing-step": small("failing-step", step=BAD),
-        "failing-check": small("failing-check", check=BAD),
-        "failing-boot-test": small("failing-boot-test", boot_test=BAD),
+        "steady": small(folder, "steady"),
+        "survivor": small(folder, "survivor"),
+        "slow": small(folder, "slow", step=SLOW),
+        "approved": small(folder, "approved", approval="{approvers: [admin], timeout: 1h}"),
+        "kept": small(folder, "kept", check=BAD),
+        "failing-step": small(folder, "failing-step", step=BAD),
+        "failing-check": small(folder, "failing-check", check=BAD),
+        "failing-boot-test": small(folder, "failing-boot-test", boot_test=BAD),
     }
     for name, text in recipes.items():
         (folder / f"{name}.yaml").write_text(text)

@@ -13,7 +13,7 @@ import pytest
 
 from include.factory.catalogue import Catalogue, load_catalogue
 from tests.airflow_stack import AirflowStack, start_airflow
-from tests.end_to_end.catalogue import write_catalogue
+from tests.end_to_end.catalogue import told, write_catalogue
 
 __all__ = ["start_airflow"]
 
@@ -33,6 +33,7 @@ class Factory:
 
     airflow: AirflowStack
     catalogue: Catalogue
+    folder: Path
     runs: dict[str, str] = field(default_factory=dict)
 
     def build(self, recipe: str, conf: dict[str, Any] | None = None, **fields: Any) -> str:
@@ -85,6 +86,11 @@ class Factory:
         counts: dict[str, int] = self.airflow.sandbox_control.get("/_sandbox/status").json()["requests"]
         return counts
 
+    def told(self, recipe: str) -> str:
+        """What people were told about a recipe of the tests' own."""
+        file = told(self.folder, recipe)
+        return file.read_text() if file.exists() else ""
+
     def runs_of(self, recipe: str) -> list[dict[str, Any]]:
         return self.airflow.rest.runs(dag_id(recipe))
 
@@ -99,7 +105,7 @@ class Factory:
 @pytest.fixture(scope="session")
 def factory(start_airflow: Callable[..., AirflowStack], tmp_path_factory: pytest.TempPathFactory) -> Factory:
     folder: Path = write_catalogue(tmp_path_factory.mktemp("catalogue") / "recipes")
-    return Factory(start_airflow(recipes=folder, speed=120), load_catalogue(folder))
+    return Factory(start_airflow(recipes=folder, speed=120), load_catalogue(folder), folder)
 
 
 @pytest.fixture(scope="session")
@@ -108,7 +114,8 @@ def evening(factory: Factory) -> Factory:
     names = (*SHIPPED, *FAILING, "steady")
     factory.airflow.rest.unpause(dag_id(CHILD))
     yesterday = (datetime.now(UTC) - timedelta(days=1)).replace(microsecond=0)
-    factory.runs = {name: factory.build(name) for name in (*SHIPPED, *FAILING)}
+    factory.runs = {name: factory.build(name) for name in SHIPPED}
+    factory.runs |= {name: factory.build(name, logical_date=yesterday.isoformat()) for name in FAILING}
     factory.runs["kept"] = factory.build("kept", {"keep_failed_machine": True})
     factory.runs["approved"] = factory.build("approved")
     factory.runs["steady"] = factory.build("steady", logical_date=yesterday.isoformat())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg2
@@ -123,3 +124,24 @@ def test_the_secret_is_in_no_row_of_the_database(evening: Factory) -> None:
             found += [table] if cursor.fetchone()[0] else []
 
     assert found == []
+
+
+def test_who_asked_for_it_is_told_of_a_published_version(evening: Factory) -> None:
+    version = evening.plan("steady", evening.runs["steady"])["version"]
+
+    evening.until(lambda: f"published: steady: version {version} is published" in evening.told("steady"), 60, "the notice")
+
+
+def test_a_recipe_that_fails_night_after_night_is_paused_and_that_is_said_once(evening: Factory) -> None:
+    first = evening.runs["failing-step"]
+    evening.until(lambda: "failed: failing-step" in evening.told("failing-step"), 60, "the first notice")
+    assert f"Run {first} of build_failing_step failed.\nprepare.second: " in evening.told("failing-step")
+    assert "What to do:" in evening.told("failing-step")
+
+    second = evening.build("failing-step", logical_date=datetime.now(UTC).isoformat())
+    assert evening.outcome("failing-step", second) == "failed"
+
+    evening.until(lambda: "paused: failing-step: paused after 2 failures in a row" in evening.told("failing-step"), 60, "the second notice")
+    assert evening.told("failing-step").count("failed: failing-step") == 1
+    (dag,) = [dag for dag in evening.airflow.rest.dags("build_failing_step") if dag["dag_id"] == "build_failing_step"]
+    assert dag["is_paused"]

@@ -111,12 +111,25 @@ MALFORMED = [
     M("a_cron_that_never_comes", '"0 2 * * *"', '"0 0 31 2 *" # here', "schedule.cron", "not a cron expression that ever comes"),
     M("an_unknown_preset", '"0 2 * * *"', '"@nightly" # here', "schedule.cron", "not a cron preset", "@daily"),
     M("an_unknown_time_zone", "Europe/Amsterdam", "Europe/Amsterdm # here", "schedule.time_zone", "not a time zone", "Europe/Amsterdam"),
+    M("a_schedule_without_a_time", 'schedule:\n  cron: "0 2 * * *"\n  time_zone: Europe/Amsterdam', "schedule: {on_new_base: false} # here", "schedule",
+      "names no time", "on_new_base: true"),
+    M("a_watch_of_a_base_without_versions",
+      '  time_zone: Europe/Amsterdam\nos:\n  type: Linux\n  state: Generalized\n  security_type: TrustedLaunch\nbase: Canonical:ubuntu-24_04-lts:server:latest',
+      "  on_new_base: true # here\nos:\n  type: Linux\n  security_type: TrustedLaunch\n"
+      "base: {managed_image: /subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/images/i}",
+      "schedule.on_new_base", "the base has no versions"),
     # durations and bounds
     M("a_duration_in_words", "timeout: 10m", "timeout: ten minutes # here", "steps[1].timeout", "not a duration", "30m"),
     M("a_timeout_over_what_azure_allows", "timeout: 10m", "timeout: 3h # here", "steps[1].timeout", "3h is out of bounds", "1h30m"),
     M("a_lun_over_63", "{lun: 1, size_gb: 64}", "{lun: 64, size_gb: 64} # here", "build.data_disks[1].lun", "64 is over 63"),
     M("too_many_replicas", "    - westeurope", "    - {name: westeurope, replica_count: 101} # here", "replicate.regions[1].replica_count", "over 100"),
     M("nothing_to_keep", "keep: 5", "keep: 0 # here", "retention.keep", "0 is under 1"),
+    # telling people
+    M("an_event_that_there_is_not", "retention:", "notify: [{events: [done], notifier: a.B}] # here\nretention:", "notify[0].events[0]", "done"),
+    M("a_notifier_that_is_no_path", "retention:", "notify: [{events: failed, notifier: smtp}] # here\nretention:", "notify[0].notifier",
+      "not the path of a notifier class", "SmtpNotifier"),
+    M("a_password_for_a_notifier", "retention:", "notify: [{events: failed, notifier: a.B, arguments: {password: hunter2}}] # here\nretention:",
+      "notify[0].arguments", "in plain text", "connection"),
     # versions
     M("a_version_part_over_int32", "  gallery: factory", "  gallery: factory\n  version: '3000000000.{yyyymmdd}.{hhmmss}' # here",
       "publish.version", "over 2147483647"),

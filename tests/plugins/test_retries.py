@@ -10,8 +10,10 @@ from airflow.sdk.definitions.retry_policy import RetryAction
 from image_factory.retries import AzureRetryPolicy, AzureStepFailed
 
 
-def _failure(kind: str, retry_after: float | None = None) -> AzureStepFailed:
-    return AzureStepFailed({"kind": kind, "code": "Code", "message": "It failed.", "cure": "Do this.", "retry_after": retry_after})
+def _failure(kind: str, retry_after: float | None = None, code: str = "Code", status: int | None = None) -> AzureStepFailed:
+    return AzureStepFailed(
+        {"kind": kind, "code": code, "message": "It failed.", "cure": "Do this.", "status": status, "retry_after": retry_after}
+    )
 
 
 def test_a_transient_error_waits_as_long_as_azure_asked() -> None:
@@ -22,9 +24,24 @@ def test_a_transient_error_waits_as_long_as_azure_asked() -> None:
 
 
 def test_without_a_word_from_azure_the_pauses_double() -> None:
-    delays = [AzureRetryPolicy().evaluate(_failure("transient"), try_number=n, max_tries=20).retry_delay for n in (1, 2, 3, 12)]
+    throttled = _failure("transient", status=429)
+    delays = [AzureRetryPolicy().evaluate(throttled, try_number=n, max_tries=20).retry_delay for n in (1, 2, 3, 12)]
 
     assert delays == [timedelta(seconds=seconds) for seconds in (15, 30, 60, 600)]
+
+
+@pytest.mark.parametrize(
+    ("failure", "action"),
+    [
+        (_failure("transient"), RetryAction.FAIL),
+        (KeyError("x"), RetryAction.FAIL),
+        (_failure("transient", status=429), RetryAction.RETRY),
+        (_failure("transient", code="QuotaInUse"), RetryAction.RETRY),
+    ],
+    ids=["transient", "not ours", "throttled", "quota in use"],
+)
+def test_throttling_and_quota_in_use_are_waited_out_and_others_fail_after_three_retries(failure: Exception, action: RetryAction) -> None:
+    assert AzureRetryPolicy().evaluate(failure, try_number=4, max_tries=12).action is action
 
 
 @pytest.mark.parametrize("kind", ["permanent", "redo"])

@@ -6,6 +6,8 @@ from typing import Any
 
 from airflow.sdk import Asset, BaseOperator
 
+from image_factory.notices import KEY
+
 
 class AnnounceImageVersionOperator(BaseOperator):
     """Emit the asset event of a promoted version; recipes built on this image are scheduled by it.
@@ -39,5 +41,12 @@ class AnnounceImageVersionOperator(BaseOperator):
             "run": plan["run"],
         }
         context["outlet_events"][self.asset].extra = extra
+        context["ti"].xcom_push(KEY, [_notice(plan["recipe"], extra)])
         self.log.info("%s: version %s, latest in %s", self.asset.name, extra["version"], ", ".join(extra["regions"]))
         return extra
+
+
+def _notice(recipe: str, extra: dict[str, Any]) -> dict[str, Any]:
+    where = ", ".join(extra["regions"])
+    text = f"{extra['id']}\nBase: {extra['base']['id']}\n`latest` in {where}."
+    return {"event": "published", "recipe": recipe, "title": f"{recipe}: version {extra['version']} is published", "text": text}

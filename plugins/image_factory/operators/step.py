@@ -12,7 +12,7 @@ from airflow.triggers.base import StartTriggerArgs
 
 from image_factory.hooks.azure import DEFAULT_CONNECTION, AzureSettings
 from image_factory.links import AzurePortalLink
-from image_factory.retries import AzureRetryPolicy, AzureStepFailed
+from image_factory.retries import PATIENT_RETRIES, AzureRetryPolicy, AzureStepFailed
 
 _RETRY_POLICY = AzureRetryPolicy()
 
@@ -46,7 +46,7 @@ class StepOperator(BaseOperator):
 
     def __init__(self, *, planned_by: str | None = None, azure_conn_id: str = DEFAULT_CONNECTION, **fields: Any) -> None:
         arguments = {name: fields.pop(name) for name in (*self.required, *self.optional) if name in fields}
-        fields.setdefault("retries", 3)
+        fields.setdefault("retries", PATIENT_RETRIES)
         fields.setdefault("retry_policy", _RETRY_POLICY)
         super().__init__(**fields)
         missing = [name for name in self.required if name not in arguments]

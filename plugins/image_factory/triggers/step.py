@@ -68,7 +68,8 @@ class StepTrigger(BaseTrigger):
 
     * the step returned: the value is pushed to XCom and the task succeeds without a worker;
     * the step raised ``StepSkipped``: the reason is logged and pushed as XCom ``skip_reason``, and the task is skipped;
-    * the step raised: a worker is asked to record the failure, so that the retry policy and the callbacks see it.
+    * the step raised: the error is pushed as XCom ``error``, and a worker is asked to record the failure, so that the retry policy and the
+      callbacks see it.
 
     :param step: ``<module>.<function>`` below ``include.steps``.
     :param arguments: keyword arguments of the step; Jinja templates in it are rendered by the triggerer.
@@ -93,6 +94,7 @@ class StepTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         from image_factory.hooks.azure import shared_clients
         from image_factory.links import AzurePortalLink, portal_url
+        from image_factory.notices import KEY
         from include.steps.errors import StepError, StepSkipped
 
         try:
@@ -105,6 +107,7 @@ class StepTrigger(BaseTrigger):
             yield TaskSkippedEvent()
         except StepError as error:
             log.error("%s", error)
+            await self._push("error", error.as_dict())
             yield TriggerEvent({"error": error.as_dict()})
         except Exception as error:
             log.exception("The step %s failed in a way it does not know.", self.step)
@@ -112,6 +115,8 @@ class StepTrigger(BaseTrigger):
             yield TriggerEvent({"error": {"kind": "unknown", "code": type(error).__name__, "message": detail, "cure": ""}})
         else:
             await self._push("return_value", result)
+            if isinstance(result, dict) and result.get(KEY):
+                await self._push(KEY, result[KEY])
             if url := portal_url(azure.endpoint, result):
                 await self._push(AzurePortalLink().xcom_key, url)
             yield TaskSuccessEvent()

@@ -1,0 +1,57 @@
+"""What people are told, and how: events of an image's life, and the notifiers that carry them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field, field_validator
+
+from include.factory.problem import refusal
+from include.factory.secret import secret_under_name
+from include.factory.value import Pattern, Shorthand, Value
+
+Event = Literal["published", "promoted", "rolled_back", "failed", "paused", "retired", "restored", "leftovers"]
+EVENTS: tuple[str, ...] = get_args(Event)
+
+NotifierPath = Annotated[
+    str,
+    Pattern(
+        r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+",
+        "the path of a notifier class",
+        "Write it as Python imports it, as in airflow.providers.smtp.notifications.smtp.SmtpNotifier.",
+    ),
+]
+
+
+class Notify(Value):
+    """One way to tell people, and what they are told that way."""
+
+    events: Annotated[tuple[Event, ...], Shorthand(str, lambda event: [event]), Field(min_length=1)]
+    """What to tell: `published` (a build's new version is `latest`), `promoted`, `rolled_back`, `failed`, `paused` (after
+    `pause_after_failures`), `retired`, `restored`, `leftovers`."""
+    notifier: NotifierPath
+    """Class of an Airflow notifier, any provider's; it must be importable where Airflow runs."""
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    """The notifier's arguments. Texts are templates: `{{ notice.title }}`, `{{ notice.text }}`, `{{ notice.event }}`,
+    `{{ notice.recipe }}`, and all of Airflow's own."""
+
+    @field_validator("arguments")
+    @classmethod
+    def _no_secrets(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        for name, value in arguments.items():
+            kind = secret_under_name(name, value) if isinstance(value, str) else None
+            if kind:
+                raise refusal(f"{name} holds {kind} in plain text", "Keep it in an Airflow connection, and name that in the arguments.")
+        return arguments
+
+
+class Notice(Value):
+    """One thing to tell: goes through XCom as ``notices``, a list of these."""
+
+    event: Event
+    recipe: str
+    """Name of the recipe that it is about; its ``notify`` says who is told."""
+    title: str
+    """One line."""
+    text: str = ""
+    """The rest: what happened, why, and what to do."""
