@@ -51,6 +51,7 @@ class Replay:
         self._operations: dict[tuple[str, str, bool], str] = {}
         self._began: set[str] = set()  # operations of requests that were out of scope
         self._made: set[str] = set()  # lower-case ids of what the recording made so far
+        self._makes = {id for exchange in recording.exchanges for id in seed.makes(exchange)}  # and of what it ever makes
         self._seeded: dict[str, str] = {}  # what was there before, lower-case id -> why it cannot be made
 
     def run(self) -> Iterator[Judgement]:
@@ -188,7 +189,22 @@ class Replay:
         if exchange.method in ("PUT", "PATCH", "POST"):
             own = seed.makes(exchange)
             needed += [id for id in scope.references(body) if not any(_within(id, made) for made in own)]
-        return next(filter(None, (self._need(number, id) for id in needed)), "")
+        reason = next(filter(None, (self._need(number, id) for id in needed)), "")
+        if not reason and exchange.method == "GET":
+            reason = next(filter(None, (self._seeded.get(_owner(one).lower()) for one in scope.references(exchange.answer))), "")
+        if not reason and not creates and target.lower() in self._made:
+            self._wait_for(target)
+        return reason
+
+    def _wait_for(self, id: str) -> None:
+        """Where something that the sandbox still has to do makes a resource that the recording shows already: let time pass until it is
+        there."""
+        deadline = self.sandbox.clock.now() + PATIENCE
+        while self.sandbox.store.get(self.names.translate(id)) is None and self.sandbox.clock.now() < deadline:
+            if not any(operation["status"] == "InProgress" for operation in self.sandbox.store.operations.values()):
+                return
+            self._wait(deadline)
+            self.sandbox.handle(Request("GET", f"{BASE}/tenants?api-version=2022-12-01"))
 
     def _need_group(self, id: str) -> None:
         key = id.lower()
@@ -213,6 +229,7 @@ class Replay:
             return ""
         if any(_within(key, made) or _within(made, key) for made in self._made if made.count("/") > 7):
             return ""  # the recording made it: the sandbox should have it
+        self._seeded[key] = ""  # what points back at it may ask for it meanwhile
         self._seeded[key] = self._make(number, id)
         return self._seeded[key]
 
@@ -231,6 +248,9 @@ class Replay:
             if reason:
                 return reason
         self._put(id, request, version)
+        for user in sorted({_owner(one) for one in scope.references(body)} - {id}):
+            if not _within(user, id) and user.lower() not in self._makes:
+                self._need(number, user)
         return ""
 
     def _put(self, id: str, body: Any, version: str) -> None:
@@ -312,6 +332,11 @@ def _group(path: str) -> str:
 def _within(id: str, of: str) -> bool:
     """Whether a resource is the one named, or below it."""
     return id.lower() == of.lower() or id.lower().startswith(of.lower() + "/")
+
+
+def _owner(id: str) -> str:
+    """The network interface of an IP configuration; any other resource itself."""
+    return id.split("/ipConfigurations/")[0]
 
 
 def _headers(body: Any) -> dict[str, str]:

@@ -124,7 +124,7 @@ def makes(exchange: Exchange) -> list[str]:
                     f"{root}/providers/{space}/" + "/".join("/".join(pair) for pair in zip(kinds, one["name"].split("/"), strict=False))
                 )
     profile = properties.get("storageProfile")
-    if isinstance(profile, dict):
+    if isinstance(profile, dict) and exchange.kind.lower().startswith("microsoft.compute/virtualmachines"):
         for disk in (profile.get("osDisk"), *(profile.get("dataDisks") or ())):
             if isinstance(disk, dict) and disk.get("createOption") != "Attach" and isinstance(disk.get("managedDisk"), dict):
                 made.append(str(disk["managedDisk"].get("id", "")))
