@@ -12,6 +12,9 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import quote
 
+import yaml
+
+from .catalogue import rules
 from .proxy import execute
 from .server import as_json, connection, serve
 
@@ -58,8 +61,16 @@ def parser() -> argparse.ArgumentParser:
     listing = command("list", "List resources.")
     listing.add_argument("--type", default="", help="such as Microsoft.Compute/virtualMachines")
     faults = command("faults", "List, add or clear fault rules.")
-    faults.add_argument("--add", metavar="JSON", help="a rule as JSON, or @file")
+    faults.add_argument("--add", metavar="RULE", help="a ready rule's id or name, a rule as JSON, or @file with rules in YAML or JSON")
+    faults.add_argument("--region", help="of the rule that is added: only here")
+    faults.add_argument(
+        "--match", action="append", default=[], metavar="KEY=PATTERN", help="of the rule that is added: only these requests"
+    )
+    faults.add_argument("--count", type=int, help="of the rule that is added: fire so many times")
+    faults.add_argument("--skip", type=int, help="of the rule that is added: let so many requests pass first")
+    faults.add_argument("--probability", type=float, help="of the rule that is added: of firing at each match")
     faults.add_argument("--clear", nargs="?", const="", metavar="NAME", help="remove one rule, or all")
+    faults.add_argument("--ready", action="store_true", help="list the ready rules")
     skip = command("advance", "Skip ahead in time.")
     skip.add_argument("seconds", type=float)
     around = command("exec", "Run a command whose calls to Azure's public hosts the sandbox answers: exec -- az group list")
@@ -86,9 +97,11 @@ def main(arguments: list[str] | None = None) -> int:
         case "list":
             _print(ask(state, port, "GET", f"resources?type={quote(given.type)}"))
         case "faults":
-            if given.add:
-                text = Path(given.add[1:]).read_text() if given.add.startswith("@") else given.add
-                _print(ask(state, port, "POST", "faults", json.loads(text)))
+            if given.ready:
+                for rule in rules().values():
+                    print(f"{rule['name']:<36} {rule['about']}")
+            elif given.add:
+                _print(ask(state, port, "POST", "faults", _rules(given)))
             elif given.clear is not None:
                 _print(ask(state, port, "DELETE", f"faults?name={quote(given.clear)}" if given.clear else "faults"))
             else:
@@ -103,6 +116,25 @@ def main(arguments: list[str] | None = None) -> int:
                 raise SystemExit(f"a urn is publisher:offer:sku:version, not {given.urn!r}")
             _print(ask(state, port, "POST", "marketplace", dict(zip(("publisher", "offer", "sku", "version"), parts, strict=True))))
     return 0
+
+
+def _rules(given: argparse.Namespace) -> list[object]:
+    """The rules that `faults --add` names, narrowed by the other options."""
+    try:
+        found = yaml.safe_load(Path(given.add[1:]).read_text() if given.add.startswith("@") else given.add)
+    except (OSError, yaml.YAMLError) as problem:
+        raise SystemExit(f"the rule cannot be read: {problem}") from None
+    match = dict(one.partition("=")[::2] for one in given.match)
+    if given.region:
+        match["region"] = given.region
+    wanted = {name: value for name in ("count", "skip", "probability") if (value := getattr(given, name)) is not None}
+    rules: list[object] = []
+    for one in found if isinstance(found, list) else [found]:
+        rule = {"use": one} if isinstance(one, str) else one
+        if isinstance(rule, dict) and (match or wanted):
+            rule = {**rule, **wanted, "match": {**rule.get("match", {}), **match}}
+        rules.append(rule)
+    return rules
 
 
 def _print(value: object) -> None:

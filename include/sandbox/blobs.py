@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 from xml.sax.saxutils import escape
 
 from . import tokens
+from .effects import under_faults
 from .events import event
 from .wire import ArmError, Json, Response, moment
 
@@ -80,7 +81,8 @@ def answer(arm: Sandbox, call: Call) -> Response | None:
     try:
         if not ours:
             raise ArmError(404, "ResourceNotFound", "The specified resource does not exist.")
-        response = _disk(arm, call) if first.startswith(_STEM) else _account(arm, call, segments[1:])
+        call.type = "blobs"
+        response = under_faults(arm, call, lambda: _disk(arm, call) if first.startswith(_STEM) else _account(arm, call, segments[1:]))
     except ArmError as error:
         text = f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{error.code}</Code><Message>{escape(error.message)}</Message></Error>'
         body = b"" if call.method == "HEAD" else b"\xef\xbb\xbf" + text.encode()
@@ -94,14 +96,14 @@ def _denied(message: str) -> ArmError:
     return ArmError(403, "AuthenticationFailed", f"Server failed to authenticate the request. {message}")
 
 
-def _grant(arm: Sandbox, query: dict[str, str], path: str) -> Json:
-    """The grant behind a disk's SAS. Raises ArmError 403 where it is unknown, revoked or expired."""
+def _grant(arm: Sandbox, query: dict[str, str], now: float) -> Json:
+    """The grant behind a disk's SAS. Raises ArmError 403 where it is unknown, revoked, or not valid at `now`."""
     policy = query.get("si", "")
     grant = arm.store.settings.get(f"sas.{policy}")
     expected = arm.guid("signature", policy).replace("-", "")
     if grant is None or not hmac.compare_digest(expected, query.get("sig", "")):
         raise _denied("Make sure the value of Authorization header is formed correctly including the signature.")
-    if grant["until"] <= arm.now:
+    if not grant.get("from", 0.0) <= now < grant["until"]:
         raise _denied("Signature not valid in the specified time frame.")
     resource = arm.store.resources.get(grant["id"])
     if resource is None:
@@ -109,8 +111,14 @@ def _grant(arm: Sandbox, query: dict[str, str], path: str) -> Json:
     return {**grant, "resource": resource}
 
 
+def _time(arm: Sandbox, call: Call) -> float:
+    """What the blob host's clock says."""
+    fault = arm.faults.take("skew", call)
+    return arm.now + float(fault["skew"]) if fault is not None else arm.now
+
+
 def _disk(arm: Sandbox, call: Call) -> Response:
-    grant = _grant(arm, call.query, call.path)
+    grant = _grant(arm, call.query, _time(arm, call))
     resource = grant["resource"]
     if call.method in ("GET", "HEAD"):
         return _read(call, disk_bytes(resource.id), "PageBlob", arm.now)
@@ -160,7 +168,7 @@ def _authorize(arm: Sandbox, call: Call) -> None:
         expected = parse_qs(account_sas(arm))["sig"][0]
         if not hmac.compare_digest(expected, call.query["sig"]):
             raise _denied("Make sure the value of Authorization header is formed correctly including the signature.")
-        if (expiry := call.query.get("se")) is not None and moment(expiry) <= arm.now:
+        if (expiry := call.query.get("se")) is not None and moment(expiry) <= _time(arm, call):
             raise _denied("Signature not valid in the specified time frame.")
         return
     try:
@@ -254,7 +262,7 @@ def _source(arm: Sandbox, call: Call, url: str) -> bytes:
     segments = _segments(f"{parts.scheme}://{parts.netloc}", [segment for segment in parts.path.split("/") if segment])
     if segments and segments[0].lower().startswith(_STEM):
         try:
-            return disk_bytes(_grant(arm, query, parts.path)["resource"].id)
+            return disk_bytes(_grant(arm, query, arm.now)["resource"].id)
         except ArmError as error:
             raise ArmError(error.status, "CannotVerifyCopySource", error.message) from None
     name = "/".join(segments[1:])
@@ -275,7 +283,7 @@ def _copied(arm: Sandbox, name: str, id: str) -> None:
     try:
         if segments[0].lower().startswith(_STEM):
             query = {key: values[0] for key, values in parse_qs(parts.query).items()}
-            content = disk_bytes(_grant(arm, query, parts.path)["resource"].id)
+            content = disk_bytes(_grant(arm, query, arm.now)["resource"].id)
         else:
             content = arm.store.blobs["/".join(segments[1:])]
         arm.store.put_blob(name, content)

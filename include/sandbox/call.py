@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from .api_versions import type_of
 from .regions import short
 from .wire import ArmError, Json, Request, parse, unreadable
 
@@ -99,17 +100,32 @@ class Call:
         return what.lower() in self.query.get("$expand", "").lower().replace(" ", "").split(",")
 
     def trait(self, name: str) -> str:
-        """What a fault rule matches: method, type, name, group, region, action or size."""
-        if name in ("region", "size"):
-            body = self._safe_body()
-            if name == "region":
-                return short(str(body.get("location") or (self.resource.location if self.resource else "")))
-            profile = body.get("properties", {})
-            hardware = profile.get("hardwareProfile") if isinstance(profile, dict) else None
-            if not isinstance(hardware, dict) and self.resource is not None:
-                hardware = self.resource.properties.get("hardwareProfile")
-            return str(hardware.get("vmSize", "")) if isinstance(hardware, dict) else ""
-        return str(getattr(self, name))
+        """What a fault rule matches (faults.py): a text, empty where the request has no such thing."""
+        match name:
+            case "type":
+                return self.type or type_of(self.segments)
+            case "region":
+                return short(str(self._safe_body().get("location") or (self.resource.location if self.resource else "")))
+            case "size":
+                return str(self._property("hardwareProfile", "vmSize"))
+            case "priority":
+                return str(self._property("priority"))
+            case "script":
+                script = self._property("source", "script") or self._safe_body().get("script")
+                return "\n".join(str(line) for line in script) if isinstance(script, list) else str(script or "")
+            case "parent":
+                return self.id.rsplit("/", 2)[0]
+            case _:
+                return str(getattr(self, name))
+
+    def _property(self, *path: str) -> Any:
+        """A property of the body, or of the resource as it is; empty where there is none."""
+        for value in (self._safe_body().get("properties"), self.resource.properties if self.resource is not None else None):
+            for part in path:
+                value = value.get(part) if isinstance(value, dict) else None
+            if value is not None:
+                return value
+        return ""
 
     def _safe_body(self) -> dict[str, Any]:
         try:

@@ -3,9 +3,12 @@
 GET    /_sandbox/status                     time, speed, counts, running operations
 GET    /_sandbox/resources[?type=…]         every resource: id, type, provisioningState
 GET    /_sandbox/faults                     the rules in force, with their counts
-POST   /_sandbox/faults                     add a rule (faults.py)
+POST   /_sandbox/faults                     add a rule, or a list of them (faults.py)
 DELETE /_sandbox/faults[?name=…]            remove one rule, or all
+GET    /_sandbox/catalogue                  the ready rules
 POST   /_sandbox/advance                    {"seconds": n}: skip ahead
+GET    /_sandbox/state                      all state, as JSON
+PUT    /_sandbox/state                      become that state
 POST   /_sandbox/marketplace                {"publisher", "offer", "sku", "version"}: publish a newer platform image
 """
 
@@ -14,7 +17,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from .wire import JSON_TYPE, ArmError, Json, Response, compact, stamp
+from . import catalogue
+from .wire import JSON_TYPE, ArmError, Json, Response, compact, parse, stamp
 
 if TYPE_CHECKING:
     from .call import Call
@@ -33,21 +37,25 @@ def answer(arm: Sandbox, call: Call) -> Response:
             case "GET", "faults":
                 return _json(arm.faults.dump())
             case "POST", "faults":
-                rule = arm.faults.add(call.json())
-                arm.store.set("faults", arm.faults.dump())
-                return _json({"added": rule.name}, 201)
+                given = parse(call.body)
+                rules = [arm.faults.add(one) for one in (given if isinstance(given, list) else [given])]
+                return _json({"added": [rule.name for rule in rules]}, 201)
+            case "GET", "catalogue":
+                return _json(list(catalogue.rules().values()))
             case "DELETE", "faults":
                 removed = arm.faults.clear(call.query.get("name"))
-                arm.store.set("faults", arm.faults.dump())
                 return _json({"removed": removed})
             case "POST", "advance":
                 seconds = call.json().get("seconds")
                 if not isinstance(seconds, int | float):
                     raise ValueError(f"seconds must be a number, not {seconds!r}")
-                arm.clock.advance(float(seconds))
-                arm.store.set("skipped", arm.store.settings.get("skipped", 0.0) + float(seconds))
-                arm.advance()
+                arm.skip(float(seconds))
                 return _json({"now": stamp(arm.now)})
+            case "GET", "state":
+                return Response(200, {"content-type": JSON_TYPE}, arm.dump())
+            case "PUT", "state":
+                arm.load(call.body)
+                return _json({"resources": len(arm.store.resources), "now": stamp(arm.now)})
             case "POST", "marketplace":
                 from .resources.catalogue import publish
 

@@ -3,35 +3,52 @@
 A rule is a JSON object:
 
     name         any text; a new rule of the same name replaces the old one
+    use          the name or id of a ready rule (catalogue/) that this one takes over; `match` adds to the ready one's
+    about        a sentence for whoever reads the list
     match        what must hold for the request; every key is optional, texts are shell patterns without regard to case:
                    method     "PUT"
-                   type       "Microsoft.Compute/galleries/images/versions"
+                   type       "Microsoft.Compute/galleries/images/versions"; a status URL's is "Microsoft.Compute/locations/operations",
+                              that of disks' bytes and of blobs "blobs"
                    name       the resource's name
                    group      the resource group's name
-                   region     the resource's location (the target region for the effect `replication`)
+                   region     the resource's location (the target region for the effects `replication` and `late`)
                    action     "deallocate", "generalize", "runCommand", …
                    size       hardwareProfile.vmSize of a virtual machine
+                   priority   "Spot" or "Regular"
+                   script     what a run command is to run
     skip         let so many matching requests pass first (default 0)
     count        fire so many times (default: for ever)
-    probability  of firing at each match (default 1)
-    effect       exactly one of:
-                   error        {"status", "code", "message", "target"?, "details"?}   refused before it takes effect
-                   throttle     {"retry_after": seconds}                               429 with Azure's body
-                   drop         "before" | "after"                                     the connection breaks before or after the
-                                     request took effect
-                   latency      seconds (divided by the sandbox's speed) before the answer goes out
-                   operation    {"code", "message", "details"?, "keep"?} | "never"     the long-running operation fails, or never ends;
-                                     with "keep" the
-                                                                                      failed version keeps failing until it is deleted
-                   replication  {"message"?, "until"?: "put" | "readd", "seconds"?}   a gallery version's replication to `region`
-                                     fails, heals at the next PUT
-                                                                                      or only after removing and re-adding the region; with
-                                                                                      "seconds" it takes that long and then completes
-                   late         seconds: a version's operation succeeds that long before `region` is usable
-                   guest        {"exit_code"?, "stdout"?, "stderr"?, "sleep"?, "silent"?, "stuck"?}   what a run command does on the
-                                     machine instead; silent: the
-                                                                                      agent never answers; stuck: sysprep stays
-                                     IMAGE_STATE_UNDEPLOYABLE
+    probability  of firing at each match (default 1), drawn from the sandbox's seed
+    effect       exactly one of the following. Seconds are divided by the sandbox's speed. In messages {name}, {id}, {group}, {region},
+                 {size}, {type}, {action}, {parent} and {subscription} stand for what the request says.
+
+      at the request
+        error        {"status", "code", "message", "target"?, "details"?, "retry_after"?, "gateway"?, "after"?}   refused before it takes
+                     effect, or, with "after", answered so although it took effect
+        throttle     {"retry_after": seconds, "bucket"?}   Compute's 429
+        drop         "before" | "after"   the connection breaks before or after the request took effect
+        latency      seconds before the answer goes out
+        stale        seconds for which reads answer as before this write (PUT, PATCH or DELETE) took effect
+        token        "expired"   the caller's token has expired
+        skew         seconds that the answering host's clock is ahead (or behind, if negative) when it judges tokens and SAS
+        policy       {"assignment", "definition", "message"?}   403 RequestDisallowedByPolicy
+        lock         "CanNotDelete" | "ReadOnly"   a lock on the resource group, where it forbids the request
+        quota        cores of the region that the subscription may use, at a machine's creation
+        restricted   true   the machine's size is not to be had in the region
+
+      afterwards
+        operation    {"code", "message", "details"?, "keep"?, "seconds"?} | {"seconds"} | "never"   the long-running operation fails,
+                     takes that long, or never ends; with "keep" the failed version keeps failing until it is deleted
+        replication  {"message"?, "until"?: "put" | "readd", "seconds"?}   a gallery version's replication to `region` fails, heals at the
+                     next PUT or only after removing and re-adding the region; with "seconds" (a number, or [least, most]) it takes
+                     that long and then completes
+        late         seconds: a version's operation succeeds that long before `region` is usable
+        guest        {"exit_code"?, "stdout"?, "stderr"?, "sleep"?, "silent"?, "stuck"?, "slower"?}   what a run command does on the
+                     machine instead; silent: the agent never answers; stuck: sysprep stays IMAGE_STATE_UNDEPLOYABLE; slower: the script
+                     takes so many times as long
+        evict        seconds after which a machine is evicted
+        meddle       {"act": "delete" | "drop region", "what": "resource" | "parent" | "group", "seconds"}   somebody else deletes it, or
+                     takes the last target region from it, that much later
 """
 
 from __future__ import annotations
@@ -42,13 +59,16 @@ from fnmatch import fnmatchcase
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from . import catalogue
 from .wire import Json
 
 if TYPE_CHECKING:
     from .call import Call
 
-MATCHES = frozenset({"method", "type", "name", "group", "region", "action", "size"})
-EFFECTS = frozenset({"error", "throttle", "drop", "latency", "operation", "replication", "late", "guest"})
+MATCHES = frozenset({"method", "type", "name", "group", "region", "action", "size", "priority", "script"})
+AT_REQUEST = ("error", "throttle", "drop", "latency", "stale", "token", "skew", "policy", "lock", "quota", "restricted")
+AFTERWARDS = ("operation", "replication", "late", "guest", "evict", "meddle")
+EFFECTS = frozenset((*AT_REQUEST, *AFTERWARDS))
 
 
 @dataclass(slots=True)
@@ -63,6 +83,7 @@ class Rule:
     probability: float = 1.0
     seen: int = 0
     fired: int = 0
+    about: str = ""
 
     def __post_init__(self) -> None:
         unknown = set(self.match) - MATCHES
@@ -79,11 +100,20 @@ class Faults:
 
     def __init__(self, seed: int = 0) -> None:
         self.rules: list[Rule] = []
+        self.changed = False  # since they were last kept
         self._chance = Random(f"faults {seed}")
 
-    def add(self, rule: Json | None = None, /, **fields: Any) -> Rule:
-        """Add a rule, from a JSON object or keywords. Raises ValueError or TypeError on a malformed rule."""
-        given = {**(rule or {}), **fields}
+    def add(self, rule: Json | str | None = None, /, **fields: Any) -> Rule:
+        """Add a rule, from a JSON object or keywords, or a ready one by its name: `add("P03", count=2)`. Raises ValueError on a malformed
+        rule."""
+        if not isinstance(rule, dict | str | None):
+            raise ValueError(f"a fault is an object or the name of a ready one, not {rule!r}")
+        given = {**({"use": rule} if isinstance(rule, str) else rule or {}), **fields}
+        if "use" in given:
+            ready = catalogue.ready(str(given.pop("use")))
+            if isinstance(given.get("match", {}), dict):
+                given["match"] = {**ready.get("match", {}), **given.get("match", {})}
+            given = {**ready, **given}
         given.setdefault("name", f"fault-{len(self.rules) + 1}")
         for part in ("match", "effect"):
             if not isinstance(given.get(part, {}), dict):
@@ -95,12 +125,14 @@ class Faults:
         except TypeError as problem:
             raise ValueError(f"fault {given['name']!r}: {problem}") from None
         self.rules = [other for other in self.rules if other.name != made.name] + [made]
+        self.changed = True
         return made
 
     def clear(self, name: str | None = None) -> int:
         """Remove the rule of that name, or all. Returns how many went."""
         before = len(self.rules)
         self.rules = [rule for rule in self.rules if name is not None and rule.name != name]
+        self.changed = True
         return before - len(self.rules)
 
     def take(self, effects: str | Iterable[str], call: Call, **overrides: str) -> Json | None:
@@ -113,6 +145,7 @@ class Faults:
             if wanted.isdisjoint(rule.effect) or not self._matches(rule, call, overrides):
                 continue
             rule.seen += 1
+            self.changed = True
             if rule.seen <= rule.skip or (rule.count is not None and rule.fired >= rule.count):
                 continue
             if rule.probability < 1 and self._chance.random() >= rule.probability:

@@ -65,6 +65,11 @@ def interpret(script: str, content: Json, chance: Random, override: Json | None 
     Returns {"lines": [[seconds, "out"|"err", text] …], "seconds", "exit_code", "effects": [[seconds, name, arguments] …]}, with seconds
     from the script's start. `override` is a fault's `guest` effect.
     """
+    if override is not None and "slower" in override:
+        slower = float(override["slower"])
+        plan = interpret(script, content, chance)
+        stretched = {name: [[at * slower, *rest] for at, *rest in plan[name]] for name in ("lines", "effects")}
+        return {**plan, **stretched, "seconds": plan["seconds"] * slower}
     if override is not None and not override.get("stuck"):
         return _overridden(override, chance)
     windows = content["os"] == "Windows"

@@ -44,10 +44,15 @@ def forbid(arm: Sandbox, id: str, act: str, keys: list[str]) -> None:
             if shown not in holding:
                 holding.append(shown)
     if holding:
-        raise ArmError(
-            409,
-            "ScopeLocked",
-            f"The scope '{id}' cannot perform {act} operation because following scope(s) are locked: '{','.join(holding)}'. "
-            "Please remove the lock and try again.",
-            gateway=True,
-        )
+        raise locked(id, act, holding)
+
+
+def locked(id: str, act: str, scopes: list[str]) -> ArmError:
+    """409 for an act (delete or write) on `id` that locks at `scopes` forbid."""
+    return ArmError(
+        409,
+        "ScopeLocked",
+        f"The scope '{id}' cannot perform {act} operation because following scope(s) are locked: '{','.join(scopes)}'. "
+        "Please remove the lock and try again.",
+        gateway=True,
+    )

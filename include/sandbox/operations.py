@@ -14,6 +14,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from .effects import words
 from .events import EVENTS, event
 from .vintages import shown
 from .wire import JSON_TYPE, ArmError, Json, Response, compact, pretty, stamp
@@ -87,11 +88,13 @@ def start(
     }
     fault = arm.faults.take("operation", call)
     if fault is not None:
-        effect = fault["operation"]
+        effect = words(call, fault["operation"])
         if effect == "never":
             operation["never"] = True
         else:
-            operation["fault"] = {key: effect[key] for key in ("code", "message", "details") if key in effect}
+            seconds = float(effect["seconds"]) / arm.speed if "seconds" in effect else seconds
+            if "code" in effect:
+                operation["fault"] = {key: effect[key] for key in ("code", "message", "details") if key in effect}
             if effect.get("keep") and resource is not None:
                 resource.private["doomed"] = operation["fault"]
     if not (open_ended and "fault" not in operation) and not operation.get("never"):

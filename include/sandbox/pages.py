@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from . import stale
 from .registry import ResourceType
 from .vintages import shown
 from .wire import JSON_TYPE, Json, Response, compact, pretty
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 
 def list_of(arm: Sandbox, call: Call, kind: ResourceType, found: list[Resource]) -> Response:
+    if arm.store.settings.get("stale"):
+        found = stale.listed(arm, call.path.rstrip("/").lower(), kind.name, found)
     resources = kind.name.startswith("Microsoft.Resources/")
 
     def view(resource: Resource) -> Json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from . import api_versions, authorization, locks, registration, validation
+from . import api_versions, authorization, locks, registration, stale, validation
 from .pages import list_of
 from .registry import TYPES, ExtensionType, ResourceType, find_route
 from .wire import ArmError, Response
@@ -52,7 +52,7 @@ def _route_group(arm: Sandbox, call: Call) -> Callable[[], Response]:
         return lambda: list_of(arm, call, kind, list(arm.store.collection(f"/subscriptions/{segments[1].lower()}/resourcegroups").values()))
     call.name = call.group = segments[3]
     call.id = f"/subscriptions/{segments[1]}/resourceGroups/{segments[3]}"
-    call.resource = arm.store.get(call.id)
+    call.resource = _look(arm, call)
     if len(segments) == 5:
         call.action = segments[4]
         return lambda: _below(arm, call, kind)
@@ -139,10 +139,18 @@ def _name(arm: Sandbox, call: Call, kind: ResourceType, scope: list[str], names:
     call.type = kind.name
     call.name = names[-1]
     call.id = f"{_scope_id(scope)}/providers/{kinds[0]}/{pairs}"
-    call.resource = arm.store.get(call.id)
+    call.resource = _look(arm, call)
     api_versions.check(call, kind.name)
     if len(names) > 1:
         call.parent = arm.store.get(call.id.rsplit("/", 2)[0])
+
+
+def _look(arm: Sandbox, call: Call) -> Resource | None:
+    """The resource that a request names, as it is or, for a read, as a fault has the front door see it."""
+    found = arm.store.get(call.id)
+    if arm.store.settings.get("stale") and call.method in stale.READS:
+        return stale.seen(arm, call.id, found)
+    return found
 
 
 def _scope_id(scope: list[str]) -> str:
@@ -164,7 +172,10 @@ def _unknown_type(call: Call, namespace: str, kinds: list[str]) -> ArmError:
 def require_group(arm: Sandbox, call: Call) -> Resource:
     """The request's resource group. Raises ArmError 404 ResourceGroupNotFound, or 409 for a write into a group that is being
     deleted."""
-    group = arm.store.get(f"/subscriptions/{call.subscription}/resourceGroups/{call.group}")
+    id = f"/subscriptions/{call.subscription}/resourceGroups/{call.group}"
+    group = arm.store.get(id)
+    if arm.store.settings.get("stale"):
+        group = stale.seen(arm, id, group)
     if group is None:
         raise ArmError(404, "ResourceGroupNotFound", f"Resource group '{call.group}' could not be found.", gateway=True)
     if call.method in ("PUT", "PATCH", "POST") and group.state == "Deleting":

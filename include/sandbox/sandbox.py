@@ -15,10 +15,11 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from . import blobs, control, latency, routing, tokens, vintages
+from . import blobs, control, latency, routing, stale, tokens, vintages
 from .call import Call
 from .clock import Clock
 from .directory import Directory, Principal
+from .effects import under_faults
 from .events import EVENTS
 from .faults import Faults
 from .operations import ceil_seconds
@@ -27,7 +28,7 @@ from .resources import load_families
 from .store import Resource, Store
 from .throttling import remaining
 from .validation import check_media
-from .wire import FIXED_HEADERS, JSON_TYPE, ArmError, Request, Response, compact, pretty, stamp
+from .wire import FIXED_HEADERS, JSON_TYPE, ArmError, Request, Response, compact, parse, pretty
 
 PAGE = 1000  # resources per list page
 
@@ -119,6 +120,11 @@ class Sandbox:
             self.store.commit()
             call = Call(request)
             response = self._answer(call)
+            if self.faults.changed:
+                self.store.set("faults", self.faults.dump())
+                self.faults.changed = False
+            if self.store.settings.get("stale"):
+                stale.notice(self)
             self.store.commit()
             return response
 
@@ -136,7 +142,34 @@ class Sandbox:
             due, name, arguments = store.pop_event()
             self.now = due
             EVENTS[name](self, **arguments)
+            if store.settings.get("stale"):
+                stale.notice(self)
         self.now = now
+
+    def dump(self) -> bytes:
+        """All state and the time, as JSON."""
+        with self._lock:
+            self.advance()
+            return compact({"now": self.now, **self.store.dump()})
+
+    def load(self, dumped: bytes) -> None:
+        """Become what was dumped; the clock skips ahead to that time where it is behind. Raises ValueError where that is no dump."""
+        with self._lock:
+            try:
+                found = parse(dumped)
+                ahead = found["now"] - self.clock.now()
+                self.store.restore(found)
+            except (ArmError, KeyError, TypeError, ValueError) as problem:
+                raise ValueError(f"this is no dump of a sandbox: {problem!r}") from None
+            self.faults.load(self.store.settings.get("faults", []))
+            self.skip(max(0.0, ahead))
+            self.store.commit()
+
+    def skip(self, seconds: float) -> None:
+        """Skip ahead in time, and let what is due by then happen."""
+        self.clock.advance(seconds)
+        self.store.set("skipped", self.clock.skipped)
+        self.advance()
 
     def token(self, principal: Principal | None = None, *, lifetime: int = 10 * 365 * 86_400) -> str:
         """A bearer token for in-process clients, of a principal of the directory (default: the main one)."""
@@ -196,35 +229,20 @@ class Sandbox:
                 raise ArmError(404, "SubscriptionNotFound", f"The subscription '{segments[1]}' could not be found.", gateway=True)
             tokens.check_tenant(self, call)
         check_media(call)
-        act = routing.find(self, call)
-        return self._with_faults(call, act)
+        act = self._found(call)
+        return under_faults(self, call, act)
 
-    def _with_faults(self, call: Call, act: Callable[[], Response]) -> Response:
-        if not self.faults.rules:
-            return act()
-        delay = 0.0
-        if (fault := self.faults.take("latency", call)) is not None:
-            delay = float(fault["latency"]) / self.speed
-        if (fault := self.faults.take("throttle", call)) is not None:
-            raise throttled(self, float(fault["throttle"].get("retry_after", 60)))
-        if (fault := self.faults.take("error", call)) is not None:
-            error = fault["error"]
-            raise ArmError(
-                int(error.get("status", 500)),
-                error.get("code", "InternalServerError"),
-                error.get("message", "An internal server error occurred."),
-                target=error.get("target"),
-                details=error.get("details"),
-                headers={"retry-after": self.retry_after(error["retry_after"])} if "retry_after" in error else None,
-            )
-        drop = self.faults.take("drop", call)
-        if drop is not None and drop["drop"] == "before":
-            return Response(0, dropped=True, delay=delay)
-        response = act()
-        response.delay = delay
-        if drop is not None:
-            response.dropped = True
-        return response
+    def _found(self, call: Call) -> Callable[[], Response]:
+        """Whoever answers the request, or whatever refuses it: faults come before that."""
+        try:
+            return routing.find(self, call)
+        except ArmError as problem:
+            refusal = problem
+
+        def refuse() -> Response:
+            raise refusal
+
+        return refuse
 
     def show(self, call: Call, kind: ResourceType, resource: Resource, status: int = 200) -> Response:
         """GET's answer. Bodies that depend on nothing else are rendered once."""
@@ -240,16 +258,3 @@ class Sandbox:
         if etag is not None and kind.tagged(call):
             found["etag"] = etag
         return Response(status, found, body)
-
-
-def throttled(arm: Sandbox, retry_after: float) -> ArmError:
-    """Compute's 429 (shape: Azure's throttling troubleshooting page, wrapped as every recorded Compute error is)."""
-    allowed = {"operationGroup": "HighCostGet30Min", "startTime": stamp(arm.now - 1800), "endTime": stamp(arm.now)}
-    counts = {"allowedRequestCount": 800, "measuredRequestCount": 1238}
-    return ArmError(
-        429,
-        "OperationNotAllowed",
-        "The server rejected the request because too many requests have been received for this subscription.",
-        details=[{"code": "TooManyRequests", "target": "HighCostGet30Min", "message": compact({**allowed, **counts}).decode()}],
-        headers={"retry-after": arm.retry_after(retry_after)},
-    )

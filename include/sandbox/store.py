@@ -7,6 +7,7 @@ so that a killed sandbox has lost nothing that it acknowledged. Reads never touc
 
 from __future__ import annotations
 
+import base64
 import heapq
 import sqlite3
 from collections.abc import Iterator
@@ -119,6 +120,10 @@ class Store:
             self.drop(resource)
         self._added.clear()
 
+    def keep_additions(self) -> None:
+        """What was added stays, even if the request is refused."""
+        self._added.clear()
+
     def touch(self, resource: Resource) -> None:
         """Mark a changed resource."""
         resource.rendered = None
@@ -186,11 +191,42 @@ class Store:
             self.blobs[name] = content
         self._changed["blob", name] = content
 
+    # all of it
+
+    def dump(self) -> Json:
+        """Everything, as a JSON value; `restore` takes it back."""
+        return {
+            "resources": [[one.id, one.type, one.body, one.private] for one in self.resources.values()],
+            "operations": list(self.operations.values()),
+            "events": [list(event) for event in self.events()],
+            "settings": self.settings,
+            "blobs": {name: base64.b64encode(content).decode() for name, content in self.blobs.items()},
+        }
+
+    def restore(self, dumped: Json) -> None:
+        """Become what was dumped. Raises KeyError, TypeError or ValueError, and changes nothing, where that is no dump."""
+        new = Store()
+        for id, type, body, private in dumped["resources"]:
+            new.add(Resource(id, type, body, private))
+        new.operations = {one["id"]: one for one in dumped["operations"]}
+        for due, name, arguments in dumped["events"]:
+            new.schedule(float(due), name, **arguments)
+        new.settings = dict(dumped["settings"])
+        new.blobs = {name: base64.b64decode(content) for name, content in dumped["blobs"].items()}
+        for kind, old in (("resource", self.resources), ("operation", self.operations), ("setting", self.settings), ("blob", self.blobs)):
+            self._changed.update(dict.fromkeys((kind, key) for key in old))
+        self._changed.update(dict.fromkeys(("event", str(sequence)) for _, sequence, _, _ in self._events))
+        for name in ("resources", "operations", "settings", "blobs", "_collections", "_types", "_groups", "_events", "_sequence"):
+            setattr(self, name, getattr(new, name))
+        self._changed.update(new._changed)
+        for kind, values in (("operation", new.operations), ("setting", new.settings), ("blob", new.blobs)):
+            self._changed.update({(kind, key): value for key, value in values.items()})
+
     # durability
 
     def commit(self) -> None:
         """Write what changed. Without a database, forget that it changed."""
-        self._added.clear()
+        self.keep_additions()
         if not self._changed:
             return
         changed, self._changed = self._changed, {}

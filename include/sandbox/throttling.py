@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .wire import ArmError, Response, compact, stamp
+
 if TYPE_CHECKING:
     from .call import Call
-    from .wire import Response
+    from .sandbox import Sandbox
 
 _VM = "Microsoft.Compute/{0}SubscriptionMaximum;{1},Microsoft.Compute/{0}Resource;{2}"
 _PAIR = "Microsoft.Compute/{0}3Min;{1},Microsoft.Compute/{0}30Min;{2}"
@@ -46,3 +48,16 @@ def remaining(call: Call, response: Response) -> None:
         headers["x-ms-ratelimit-remaining-resource"] = bucket
     elif call.method in ("PUT", "PATCH") and call.type in _WRITES:
         headers["x-ms-ratelimit-remaining-resource"] = _WRITES[call.type]
+
+
+def refused(arm: Sandbox, group: str, retry_after: float, *, allowed: int = 800, measured: int = 1238, minutes: int = 30) -> ArmError:
+    """Compute's 429 for an operation group (shape: Azure's throttling troubleshooting page, wrapped as every recorded Compute error is)."""
+    window = {"operationGroup": group, "startTime": stamp(arm.now - 60 * minutes), "endTime": stamp(arm.now)}
+    counts = {"allowedRequestCount": allowed, "measuredRequestCount": measured}
+    return ArmError(
+        429,
+        "OperationNotAllowed",
+        "The server rejected the request because too many requests have been received for this subscription.",
+        details=[{"code": "TooManyRequests", "target": group, "message": compact({**window, **counts}).decode()}],
+        headers={"retry-after": arm.retry_after(retry_after)},
+    )

@@ -22,15 +22,17 @@ if TYPE_CHECKING:
     from .sandbox import Sandbox
 
 LIFETIME = 86_399  # seconds, as recorded
+SKEW = 300.0  # seconds by which clocks may differ
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a bearer token says: whose it is, and until when (epoch seconds)."""
+    """What a bearer token says: whose it is, from when and until when (epoch seconds)."""
 
     tenant: str
     principal: str
     client: str
+    begin: float
     expiry: float
 
 
@@ -65,9 +67,10 @@ def _sign(arm: Sandbox, text: str) -> str:
     return _base64(hmac.new(arm.key, text.encode(), hashlib.sha256).digest())
 
 
-def check(arm: Sandbox, call: Call) -> None:
-    """Fill in who asks. Raises ArmError 401 as ARM does for a missing, foreign or expired bearer token. A sandbox that does not
-    authenticate takes every caller without a token of its own for the main principal."""
+def check(arm: Sandbox, call: Call, *, now: float | None = None) -> None:
+    """Fill in who asks, by the clock or at `now`. Raises ArmError 401 as ARM does for a missing, foreign or expired bearer token. A sandbox
+    that does not authenticate takes every caller without a token of its own for the main principal."""
+    now = arm.now if now is None else now
     value = call.header("authorization")
     bearer = value[7:].strip() if value[:7].lower() == "bearer " else ""
     claims = _read(arm, bearer)
@@ -77,10 +80,10 @@ def check(arm: Sandbox, call: Call) -> None:
         return
     if not bearer:
         raise _refused(arm, call, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")
-    held = _valid(arm, call, claims)
+    held = _valid(arm, call, claims, now)
     call.tenant, call.principal, call.client = held.tenant, held.principal, held.client
     for other in filter(None, call.header("x-ms-authorization-auxiliary").split(",")):
-        also = _valid(arm, call, _read(arm, other.strip()[7:].strip()))
+        also = _valid(arm, call, _read(arm, other.strip()[7:].strip()), now)
         call.auxiliary[also.tenant] = also.principal
 
 
@@ -118,20 +121,26 @@ def _read(arm: Sandbox, token: str) -> Claims | None:
     claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
     if len(arm.known_tokens) > 10_000:
         arm.known_tokens.clear()
-    return arm.known_tokens.setdefault(token, Claims(claims["tid"], claims["oid"], claims["appid"], float(claims["exp"])))
+    return arm.known_tokens.setdefault(
+        token, Claims(claims["tid"], claims["oid"], claims["appid"], float(claims["nbf"]), float(claims["exp"]))
+    )
 
 
-def _valid(arm: Sandbox, call: Call, claims: Claims | None) -> Claims:
+def _valid(arm: Sandbox, call: Call, claims: Claims | None, now: float) -> Claims:
     if claims is None:
         raise _refused(arm, call, "InvalidAuthenticationToken", "The access token is invalid.")
-    if claims.expiry <= arm.now:
-        raise _refused(
-            arm,
-            call,
-            "ExpiredAuthenticationToken",
-            f"The access token expiry UTC time '{american(claims.expiry)}' is earlier than current UTC time '{american(arm.now)}'.",
-        )
+    if claims.expiry <= now:
+        raise expired(arm, call, claims.expiry, now)
+    if now < arm.now and claims.begin > now + SKEW:  # only a fault's clock is behind: a test's may start anew
+        message = f"The access token is not yet valid: it begins at '{american(claims.begin)}', and it is '{american(now)}' UTC."
+        raise _refused(arm, call, "InvalidAuthenticationToken", message)
     return claims
+
+
+def expired(arm: Sandbox, call: Call, expiry: float, now: float) -> ArmError:
+    """401 for a token that has expired (terraform-provider-azurerm#20867)."""
+    message = f"The access token expiry UTC time '{american(expiry)}' is earlier than current UTC time '{american(now)}'."
+    return _refused(arm, call, "ExpiredAuthenticationToken", message)
 
 
 def _refused(arm: Sandbox, call: Call, code: str, message: str) -> ArmError:

@@ -113,6 +113,7 @@ def test_a_service_principal_builds_and_a_killed_sandbox_resumes_what_was_runnin
     resources.resource_groups.create_or_update("rg", {"location": "westeurope"})
     disk = compute.disks.begin_create_or_update("rg", "disk", EMPTY).result()
     server.command("faults", "--add", json.dumps({"name": "kept", "match": {"name": "none"}, "effect": {"latency": 1}}))
+    server.command("faults", "--add", "D07")  # the group's deletion takes long enough for a busy machine
     poller = compute.galleries.begin_create_or_update("rg", "gallery", {"location": "westeurope"}, polling=False)
     assert poller is not None
     deletion = resources.resource_groups.begin_delete("rg", polling=False)
@@ -121,7 +122,7 @@ def test_a_service_principal_builds_and_a_killed_sandbox_resumes_what_was_runnin
     with pytest.raises(ServiceRequestError):
         resources.resource_groups.list(retry_total=0).next()
     server.start()
-    assert [rule["name"] for rule in server.command("faults")] == ["kept"], "faults survive"
+    assert [rule["name"] for rule in server.command("faults")] == ["kept", "D07-group-deletion-takes-an-hour"], "faults survive"
     assert compute.disks.get("rg", "disk").unique_id == disk.unique_id, "tokens and resources survive"
     assert resources.resource_groups.get("rg").properties.provisioning_state == "Deleting"
     server.command("advance", "3600")

@@ -309,7 +309,8 @@ def _access_begun(arm: Sandbox, operation: Json, resource: Resource | None, poli
     resource.properties["diskState"] = "ActiveSAS"
     operation["output"] = {"accessSAS": url}
     arm.store.set(
-        f"sas.{policy}", {"id": resource.key, "until": until, "write": access == "Write", "bytes": resource.properties["diskSizeBytes"]}
+        f"sas.{policy}",
+        {"id": resource.key, "from": arm.now, "until": until, "write": access == "Write", "bytes": resource.properties["diskSizeBytes"]},
     )
     arm.store.touch(resource)
     arm.store.schedule(until, "disks.accessExpired", id=resource.key, policy=policy)

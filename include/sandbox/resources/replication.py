@@ -8,6 +8,7 @@ re-add it).
 
 from __future__ import annotations
 
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from .. import operations
@@ -82,7 +83,10 @@ def _doom(arm: Sandbox, call: Call, replica: Json, region: str) -> None:
         return
     effect = fault["replication"]
     if "seconds" in effect:
-        replica["end"] = replica["start"] + float(effect["seconds"]) / arm.speed
+        seconds = effect["seconds"]
+        if isinstance(seconds, list):
+            seconds = Random(f"{arm.seed} replication {call.id} {region} {replica['number']}").uniform(*seconds)
+        replica["end"] = replica["start"] + float(seconds) / arm.speed
         return
     replica["fails"] = {"message": effect.get("message", "Failed with internal server error.")}
     if effect.get("until") == "readd":

@@ -176,14 +176,36 @@ def check_quota(arm: Sandbox, subscription: str, location: str, size: Size, mach
     for name, title in (("cores", "Total Regional Cores"), (size.family, f"{size.family} Cores")):
         most, current = limit(arm, location, name), used.get(name, 0)
         if current + needed > most:
-            raise ArmError(
-                409,
-                "OperationNotAllowed",
-                f"Operation could not be completed as it results in exceeding approved {title} quota. Additional details - Deployment "
-                f"Model: Resource Manager, "
-                f"Location: {location}, Current Limit: {most}, Current Usage: {current}, Additional Required: {needed}, "
-                f"(Minimum) New Limit Required: {current + needed}. Submit a request for Quota increase at https://aka.ms/ProdportalCRP/?#create/Microsoft.Support.",
-            )
+            raise over_quota(title, location, most, current, needed)
+
+
+def over_quota(title: str, location: str, most: int, current: int, more: int) -> ArmError:
+    """409 for `more` cores than a quota, such as Total Regional Cores, leaves."""
+    return ArmError(
+        409,
+        "OperationNotAllowed",
+        f"Operation could not be completed as it results in exceeding approved {title} quota. Additional details - Deployment "
+        f"Model: Resource Manager, "
+        f"Location: {location}, Current Limit: {most}, Current Usage: {current}, Additional Required: {more}, "
+        f"(Minimum) New Limit Required: {current + more}. Submit a request for Quota increase at https://aka.ms/ProdportalCRP/?#create/Microsoft.Support.",
+    )
+
+
+def check_available(arm: Sandbox, location: str, name: str) -> None:
+    """Raises ArmError 409 SkuNotAvailable for a size that the setting `restricted` keeps from the region."""
+    if name in arm.store.settings.get("restricted", {}).get(location, ()):
+        raise unavailable(name, location)
+
+
+def unavailable(name: str, location: str) -> ArmError:
+    """409 for a size that is not to be had (Azure-Samples/azuresandbox#70)."""
+    return ArmError(
+        409,
+        "SkuNotAvailable",
+        f"The requested VM size for resource 'Following SKUs have failed for Capacity Restrictions: {name}' is currently not available in "
+        f"location '{location}'. Please try another size or deploy to a different location or different zone. "
+        "See https://aka.ms/azureskunotavailable for details.",
+    )
 
 
 def size_body(name: str, size: Size) -> Json:

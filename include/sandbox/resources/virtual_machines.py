@@ -18,7 +18,7 @@ from .machine_interfaces import connect, disconnect, named_interfaces
 from .machine_profile import os_profile
 from .machine_update import bump, update
 from .references import resolve
-from .sizes import SIZES, check_quota, find_size, size_body
+from .sizes import SIZES, check_available, check_quota, find_size, size_body
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -64,6 +64,7 @@ class VirtualMachines(ResourceType):
         if resource is not None:
             return update(arm, call, resource, body)
         size_name, size = find_size(required(body, "properties.hardwareProfile.vmSize", target="vmSize"))
+        check_available(arm, location, size_name)
         check_quota(arm, call.subscription, location, size)
         os_disk = required(body, "properties.storageProfile", dict).get("osDisk") or {}
         option = one_of(os_disk, "createOption", ("FromImage", "Attach", "Empty")) or "FromImage"
