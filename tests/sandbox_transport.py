@@ -8,9 +8,12 @@ sandbox's clock on. `calls` of a transport is what went over the wire: (method, 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +26,7 @@ from azure.core.utils import case_insensitive_dict
 
 from include.sandbox.clock import Clock, loop_clock, virtual_clock
 from include.sandbox.directory import Principal
+from include.sandbox.recorder import Recorder, record_to
 from include.sandbox.sandbox import Sandbox
 from include.sandbox.wire import Request, Response
 
@@ -198,9 +202,19 @@ class SyncSandboxTransport(HttpTransport):  # type: ignore[type-arg]
         """Nothing to close."""
 
 
+@cache
+def _recorder(path: str) -> Recorder:
+    return record_to(Path(path))
+
+
 def make_sandbox(clock: Clock | None = None, **options: Any) -> Sandbox:
-    """A sandbox in memory whose clock follows the running event loop, open to requests without a token it issued."""
+    """A sandbox in memory whose clock follows the running event loop, open to requests without a token it issued.
+
+    What it answers is recorded where `SANDBOX_RECORD` names a file, as a served one's is.
+    """
     options.setdefault("authenticate", False)
+    if os.environ.get("SANDBOX_RECORD"):
+        options.setdefault("recorder", _recorder(os.environ["SANDBOX_RECORD"]))
     return Sandbox(clock or loop_clock(), **options)
 
 

@@ -20,6 +20,7 @@ from .server import as_json, connection, serve
 
 STATE = Path(os.environ.get("SANDBOX_STATE", ".demo/sandbox"))
 PORT = int(os.environ.get("SANDBOX_PORT", "8443"))
+RECORD = Path(os.environ["SANDBOX_RECORD"]) if os.environ.get("SANDBOX_RECORD") else None
 
 
 def ask(state: Path, port: int, method: str, path: str, body: object = None) -> object:
@@ -55,6 +56,9 @@ def parser() -> argparse.ArgumentParser:
     server.add_argument("--speed", type=float, default=1.0, help="divides every latency and Retry-After (default: 1)")
     server.add_argument("--seed", type=int, default=0, help="same seed, same requests: same answers (default: 0)")
     server.add_argument("--no-control", action="store_true", help="serve without the control API")
+    server.add_argument(
+        "--record", type=Path, default=RECORD, metavar="FILE", help="append every exchange to FILE, as oav validate-traffic reads it"
+    )
     found = command("connection", "Print what a client needs, as JSON.")
     found.add_argument("--host", default="127.0.0.1", help="host name that clients use (default: %(default)s)")
     command("status", "Print time, counts and running operations.")
@@ -89,7 +93,15 @@ def main(arguments: list[str] | None = None) -> int:
     state, port = given.state, given.port
     match given.command:
         case "serve":
-            serve(state, port, host=given.host, speed=given.speed, seed=given.seed, control=not given.no_control)
+            serve(
+                state,
+                port,
+                host=given.host,
+                speed=given.speed,
+                seed=given.seed,
+                control=not given.no_control,
+                record=given.record,
+            )
         case "connection":
             print(as_json(connection(state, port, given.host)))
         case "status":

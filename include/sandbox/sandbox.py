@@ -23,6 +23,7 @@ from .effects import under_faults
 from .events import EVENTS
 from .faults import Faults
 from .operations import ceil_seconds
+from .recorder import Recorder
 from .registry import ResourceType
 from .resources import load_families
 from .store import Resource, Store
@@ -38,6 +39,7 @@ class Sandbox:
 
     `clock`: anything with `now() -> float`, epoch seconds. `store`: a Store, a path to keep state in, or None for memory. `speed`
     divides every latency and every Retry-After. `authenticate=False` lets requests without a token in; `control=False` hides `/_sandbox`.
+    `recorder` is told every exchange.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Sandbox:
         control: bool = True,
         directory: Directory | None = None,
         page: int = PAGE,
+        recorder: Recorder | None = None,
     ) -> None:
         if speed <= 0:
             raise ValueError(f"speed must be above 0, not {speed}")
@@ -68,6 +71,7 @@ class Sandbox:
         self.client_secret = self.directory.client_secret
         self.object_id = self.directory.main.object_id
         self.page = page
+        self.recorder = recorder
         self.key = hashlib.sha256(f"{self.client_secret} {self.tenant_id}".encode()).digest()
         self.known_tokens: dict[str, tokens.Claims] = {}
         self.requests: Counter[str] = Counter()  # since the start: "PUT Microsoft.Compute/virtualMachines" -> number
@@ -126,6 +130,8 @@ class Sandbox:
             if self.store.settings.get("stale"):
                 stale.notice(self)
             self.store.commit()
+            if self.recorder is not None:
+                self.recorder(request, response)
             return response
 
     def answer(self, request: Request) -> Response:

@@ -21,6 +21,7 @@ from cryptography import x509
 
 from .blobs import ACCOUNT, account_sas
 from .directory import Directory
+from .recorder import record_to
 from .sandbox import Sandbox
 from .wire import JSON_TYPE, Request, compact
 
@@ -176,10 +177,20 @@ async def _send(send: Callable[[Message], Awaitable[None]], status: int, headers
     await send({"type": "http.response.body", "body": body})
 
 
-def serve(state: Path, port: int, *, host: str = "127.0.0.1", speed: float = 1.0, seed: int = 0, control: bool = True) -> None:
-    """Serve until interrupted. Prints one line when ready."""
+def serve(
+    state: Path,
+    port: int,
+    *,
+    host: str = "127.0.0.1",
+    speed: float = 1.0,
+    seed: int = 0,
+    control: bool = True,
+    record: Path | None = None,
+) -> None:
+    """Serve until interrupted. Prints one line when ready. `record`: a file to append every exchange to."""
     certificate = certificates(state)
-    sandbox = open_sandbox(state, speed=speed, seed=seed, control=control)
+    recorder = record_to(record) if record is not None else None
+    sandbox = open_sandbox(state, speed=speed, seed=seed, control=control, recorder=recorder)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: Any = None) -> None:

@@ -1,0 +1,116 @@
+"""Recorded exchanges, made ready for Microsoft's `oav validate-traffic`: by the OpenAPI document that describes them, one of each shape.
+
+Only Compute's documents are used: Network's refer to files that are not among them. An exchange is recorded as `include.sandbox.recorder`
+writes it. Its api-version becomes the document's; whether the client's was a later one is kept, because then the answer may hold what the
+document cannot know yet.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+Exchange = dict[str, Any]
+
+_OPERATIONS = {"operations", "diskoperations", "capsoperations", "operationresults"}
+_ENUM = re.compile(r"[A-Z][A-Za-z_]{0,30}")  # what may be a value of an enumeration; other texts are one shape
+
+
+@dataclass(frozen=True)
+class Document:
+    """An OpenAPI document: where it is below `specification`, its api-version, and the types (or `locations/<type>`) that it describes."""
+
+    path: str
+    version: str
+    types: frozenset[str]
+
+
+_COMPUTE = "compute/resource-manager/Microsoft.Compute"
+DOCUMENTS = (
+    Document(
+        f"{_COMPUTE}/ComputeRP/stable/2025-04-01/ComputeRP.json",
+        "2025-04-01",
+        frozenset({"virtualmachines", "images", "locations/publishers", "locations/runcommands", "locations/usages", "locations/vmsizes"}),
+    ),
+    Document(f"{_COMPUTE}/DiskRP/stable/2025-01-02/DiskRP.json", "2025-01-02", frozenset({"disks", "snapshots", "diskencryptionsets"})),
+    Document(
+        f"{_COMPUTE}/GalleryRP/stable/2024-03-03/GalleryRP.json",
+        "2024-03-03",
+        frozenset({"galleries", "locations/sharedgalleries", "locations/communitygalleries"}),
+    ),
+)
+
+
+def document_of(path: str) -> Document | None:
+    """The document that describes a request's path; None where none does."""
+    found = re.search(r"/providers/microsoft\.compute/([^/]+)(?:/[^/]+/([^/]+))?", path.lower())
+    if found is None or found[2] in _OPERATIONS:
+        return None
+    kind = f"locations/{found[2]}" if found[1] == "locations" else found[1]
+    return next((document for document in DOCUMENTS if kind in document.types), None)
+
+
+def one_of_each(exchanges: Iterable[Exchange]) -> dict[tuple[Document, bool], list[Exchange]]:
+    """The exchanges that a document describes, one of each shape, by document and by whether the client's api-version is later."""
+    seen: set[str] = set()
+    made: dict[tuple[Document, bool], list[Exchange]] = defaultdict(list)
+    for exchange in exchanges:
+        asked, answered = exchange["liveRequest"], exchange["liveResponse"]
+        path, query = urlsplit(asked["url"]).path, dict(parse_qsl(urlsplit(asked["url"]).query))
+        document = document_of(path)
+        version = query.get("api-version", "")
+        if document is None or not version or int(answered["statusCode"]) >= 500:
+            continue
+        later = version[:10] > document.version
+        types = [part.lower() for part in path.split("/")[1::2]]
+        answer = [answered["statusCode"], _shape(asked["body"]), _shape(answered["body"])]
+        key = json.dumps([asked["method"], types, path.count("/"), sorted(query), later, answer], sort_keys=True)
+        if key not in seen:
+            seen.add(key)
+            url = asked["url"].replace(f"api-version={version}", f"api-version={document.version}")
+            made[document, later].append({**exchange, "liveRequest": {**asked, "url": url}})
+    return made
+
+
+def _shape(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _shape(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return sorted({json.dumps(_shape(inner), sort_keys=True) for inner in value})
+    if isinstance(value, str):
+        return value if _ENUM.fullmatch(value) else "text"
+    return type(value).__name__
+
+
+def recorded(path: Path) -> Iterable[Exchange]:
+    """The exchanges of a file that the sandbox's recorder wrote."""
+    with path.open() as lines:
+        for line in lines:
+            yield json.loads(line)
+
+
+def recorded_of_azure(folder: Path) -> Iterable[Exchange]:
+    """Real exchanges, from a folder of recordings (`make fidelity`), without the lists that a recording cuts short."""
+    for file in sorted(folder.glob("*.json")):
+        for one in json.loads(file.read_text())["interactions"]:
+            if one.get("res_list_truncated_from"):
+                continue
+            query = "&".join(f"{name}={value}" for name, value in one["query"].items())
+            headers = {"content-type": "application/json"} if one["req"] is not None else {}
+            asked = {
+                "method": one["method"],
+                "url": f"https://management.azure.com{one['path']}?{query}",
+                "headers": headers,
+                "body": one["req"],
+            }
+            answer = one["res"]
+            if isinstance(answer, list) and answer and isinstance(answer[0], str):
+                answer = json.loads("".join(answer))  # a bare array is recorded as the lines of its text
+            answered = {"statusCode": str(one["status"]), "headers": one["headers"], "body": answer}
+            yield {"liveRequest": asked, "liveResponse": answered}
