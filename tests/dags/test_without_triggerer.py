@@ -32,7 +32,7 @@ print("STATE", run.state)
 def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     """A migrated SQLite, a catalogue of one recipe, and a sandbox in a process of its own."""
     (tmp_path / "recipes").mkdir()
-    (tmp_path / "recipes" / "quick.yaml").write_text(small(tmp_path / "recipes", "quick"))
+    (tmp_path / "recipes" / "quick.yaml").write_text(small("quick"))
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     environment = {
         **inherited,

@@ -23,6 +23,9 @@ publish: {{gallery: endtoend, resource_group: rg-end-to-end}}
 boot_test: {{run: "{boot_test}"}}
 replicate: [eastus2, westeurope]
 approval: {approval}
+"""
+
+NOTIFY = """\
 pause_after_failures: 2
 notify:
   - {{events: [published, failed, paused, leftovers], notifier: tests.notifier.FileNotifier, arguments: {{path: "{told}"}}}}
@@ -44,9 +47,12 @@ def told(folder: Path, name: str) -> Path:
     return folder.parent / f"told-of-{name}"
 
 
-def small(folder: Path, name: str, *, step: str = GOOD, check: str = GOOD, boot_test: str = GOOD, approval: str = "false") -> str:
-    """A recipe of two steps, one check and a boot test, of which any may fail."""
-    return SMALL.format(name=name, step=step, check=check, boot_test=boot_test, approval=approval, told=told(folder, name))
+def small(
+    name: str, *, step: str = GOOD, check: str = GOOD, boot_test: str = GOOD, approval: str = "false", told: Path | None = None
+) -> str:
+    """A recipe of two steps, one check and a boot test, of which any may fail; with a file to which its notices go."""
+    text = SMALL.format(name=name, step=step, check=check, boot_test=boot_test, approval=approval)
+    return text + (NOTIFY.format(told=told) if told else "")
 
 
 def write_catalogue(folder: Path) -> Path:
@@ -56,14 +62,14 @@ def write_catalogue(folder: Path) -> Path:
     for recipe in folder.glob("*.yaml"):
         recipe.write_text(SCHEDULE.sub("", recipe.read_text()))
     recipes = {
-        "steady": small(folder, "steady"),
-        "survivor": small(folder, "survivor"),
-        "slow": small(folder, "slow", step=SLOW),
-        "approved": small(folder, "approved", approval="{approvers: [admin], timeout: 1h}"),
-        "kept": small(folder, "kept", check=BAD),
-        "failing-step": small(folder, "failing-step", step=BAD),
-        "failing-check": small(folder, "failing-check", check=BAD),
-        "failing-boot-test": small(folder, "failing-boot-test", boot_test=BAD),
+        "steady": small("steady", told=told(folder, "steady")),
+        "survivor": small("survivor", told=told(folder, "survivor")),
+        "slow": small("slow", told=told(folder, "slow"), step=SLOW),
+        "approved": small("approved", told=told(folder, "approved"), approval="{approvers: [admin], timeout: 1h}"),
+        "kept": small("kept", told=told(folder, "kept"), check=BAD),
+        "failing-step": small("failing-step", told=told(folder, "failing-step"), step=BAD),
+        "failing-check": small("failing-check", told=told(folder, "failing-check"), check=BAD),
+        "failing-boot-test": small("failing-boot-test", told=told(folder, "failing-boot-test"), boot_test=BAD),
     }
     for name, text in recipes.items():
         (folder / f"{name}.yaml").write_text(text)
