@@ -64,6 +64,10 @@ class ResourceType:
         """Whether an answer carries the body's etag as a header, too."""
         return True
 
+    def in_use(self, arm: Sandbox, resource: Resource) -> ArmError | None:
+        """Why the resource cannot be deleted now: who uses it."""
+        return None
+
     def remove(self, arm: Sandbox, resource: Resource) -> None:
         """Take the resource away (at the end of its deletion, or with its group)."""
         for child in list(arm.store.resources.values()) if self.nests else ():

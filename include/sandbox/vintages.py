@@ -15,7 +15,6 @@ _SUBNET = (
     ("properties.delegations", "2018-04-01"),
     ("properties.privateEndpointNetworkPolicies", "2019-04-01"),
     ("properties.privateLinkServiceNetworkPolicies", "2019-04-01"),
-    ("properties.defaultOutboundAccess", "2023-11-01"),
     ("properties.ipamPoolPrefixAllocations", "2024-01-01"),
 )
 _RULE = (

@@ -8,6 +8,8 @@ FAMILIES = (
     "subscriptions",
     "providers",
     "groups",
+    "resource_lists",
+    "tags",
     "identities",
     "locks",
     "roles",

@@ -225,16 +225,22 @@ class ManagedDisks(ResourceType):
     def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         return self.update(arm, call, resource, call.json())
 
-    def delete(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
+    def in_use(self, arm: Sandbox, resource: Resource) -> ArmError | None:
         if resource.body.get("managedBy") and resource.type == DISK:
-            raise ArmError(409, "OperationNotAllowed", f"Disk {resource.name} is attached to VM {resource.body['managedBy']}.")
+            return ArmError(409, "OperationNotAllowed", f"Disk {resource.name} is attached to VM {resource.body['managedBy']}.")
         if resource.properties.get("diskState") == "ActiveSAS":
             what = "Disk" if resource.type == DISK else "Snapshot"
-            raise ArmError(
+            return ArmError(
                 409,
                 "OperationNotAllowed",
                 f"{what} {resource.name} cannot be deleted because it has an active shared access signature. Revoke it with endGetAccess.",
             )
+        return None
+
+    def delete(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
+        problem = self.in_use(arm, resource)
+        if problem is not None:
+            raise problem
         operation = operations.start(arm, call, resource, f"{self.short}.delete", then="disks.deleted", family=self.family)
         resource.properties["provisioningState"] = "Deleting"
         arm.store.touch(resource)

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import operations
 from ..events import event
-from ..pages import page_of
+from ..filters import Filter
+from ..pages import list_of
 from ..regions import is_known, short
 from ..registry import TYPES, ResourceType, field, register, route
 from ..store import Resource
-from ..wire import ArmError, Json, Response, compact, zulu
+from ..wire import ArmError, Json, Response
+from . import exports, moves
+from .resource_lists import list_resources, values_of
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -51,6 +54,7 @@ class ResourceGroups(ResourceType):
     def __init__(self) -> None:
         super().__init__()
         self.views["resources"] = self.resources
+        self.actions.update(moveresources=moves.move, validatemoveresources=moves.validate, exporttemplate=exports.export)
 
     def put(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:
         body = call.json()
@@ -78,9 +82,12 @@ class ResourceGroups(ResourceType):
         return arm.show(call, self, resource, 201 if created else 200)
 
     def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
-        tags = field(call.json(), "tags", dict)
+        body = call.json()
+        tags = field(body, "tags", dict)
         if tags is not None:
             resource.body["tags"] = tags
+        if field(body, "managedBy"):
+            resource.body["managedBy"] = body["managedBy"]
         arm.store.touch(resource)
         return arm.show(call, self, resource)
 
@@ -100,24 +107,38 @@ class ResourceGroups(ResourceType):
 
 @event("resourceGroups.deleted")
 def _deleted(arm: Sandbox, operation: Json, resource: Resource | None, **_: Any) -> None:
-    """Everything goes, unless a disk with an active SAS holds it (azure-cli#6927)."""
+    """Everything goes, users before what they use; what something outside the group uses stays, and so does the group."""
     if resource is None:
         return
-    members = arm.store.in_group(resource.key)
-    held = [member for member in members.values() if member.properties.get("diskState") == "ActiveSAS"]
-    for member in sorted(members.values(), key=lambda member: -member.key.count("/")):
-        if member in held:
-            continue
-        kind = TYPES.get(member.type.lower())
-        if member.key in arm.store.resources:
+    held: dict[str, ArmError] = {}
+    while True:
+        members = sorted(arm.store.in_group(resource.key).values(), key=lambda member: -member.key.count("/"))
+        before = len(members)
+        for member in members:
+            kind = TYPES.get(member.type.lower())
+            if member.key not in arm.store.resources:
+                continue
+            problem = kind.in_use(arm, member) if kind is not None else None
+            if problem is not None:
+                held[member.key] = problem
+                continue
+            held.pop(member.key, None)
             kind.remove(arm, member) if kind is not None else arm.store.drop(member)
-    if held:
-        resource.properties["provisioningState"] = "Succeeded"
-        names = ", ".join(member.id for member in held)
+        if len(arm.store.in_group(resource.key)) in (0, before):
+            break
+    left = {key: problem for key, problem in held.items() if key in arm.store.resources}
+    if left:
+        names = [arm.store.resources[key].id for key in left]
         raise ArmError(
             409,
             "ResourceGroupDeletionBlocked",
-            f"Deletion of resource group '{resource.name}' failed as resources with identifiers '{names}' could not be deleted.",
+            f"Deletion of resource group '{resource.name}' failed as resources with identifiers "
+            f"'{','.join(id.split('/providers/', 1)[1] for id in names)}' could not be deleted. The provisioning state of the resource "
+            "group will be rolled back. Please check audit logs for more details.",
+            details=[
+                {"Code": problem.code, "Target": id, "Message": problem.message, "Details": None}
+                for id, problem in zip(names, left.values(), strict=True)
+            ],
         )
     arm.store.drop(resource)
 
@@ -130,48 +151,11 @@ def _stays(arm: Sandbox, operation: Json, resource: Resource, error: Json) -> No
 register(ResourceGroups())
 
 
-def list_resources(arm: Sandbox, call: Call, found: list[Resource]) -> Response:
-    """The generic list: id, name, type, location, tags; `$filter` with resourceType, name and tags, joined by `and`."""
-    found = [
-        resource
-        for resource in found
-        if (kind := TYPES.get(resource.type.lower())) is not None and kind.listed and resource.id.count("/") == 8
-    ]
-    for term in call.query.get("$filter", "").split(" and "):
-        if " eq " not in term:
-            continue
-        key, _, value = term.strip().partition(" eq ")
-        value = value.strip().strip("'").lower()
-        key = key.strip().lower()
-        if key == "resourcetype":
-            found = [resource for resource in found if resource.type.lower() == value]
-        elif key == "name":
-            found = [resource for resource in found if resource.name.lower() == value]
-        elif key == "location":
-            found = [resource for resource in found if resource.location == value]
-        elif key == "tagname":
-            found = [resource for resource in found if value in {tag.lower() for tag in resource.body.get("tags") or {}}]
-        elif key == "tagvalue":
-            found = [resource for resource in found if value in {str(tag).lower() for tag in (resource.body.get("tags") or {}).values()}]
-
-    def brief(resource: Resource) -> Json:
-        body = {"id": resource.id, "name": resource.name, "type": resource.type, "location": resource.location}
-        for name in ("sku", "managedBy", "identity", "zones"):
-            if name in resource.body:
-                body[name] = resource.body[name]
-        if resource.body.get("tags"):
-            body["tags"] = resource.body["tags"]
-        if call.expands("provisioningState"):
-            body["provisioningState"] = resource.state
-        for name in ("createdTime", "changedTime"):
-            if call.expands(name) and name in resource.private:
-                body[name] = zulu(resource.private[name])
-        return body
-
-    return page_of(arm, call, found, brief, render=compact)
-
-
-@route("GET", "subscriptions/{}/resources")
-def subscription_resources(arm: Sandbox, call: Call, subscription: str) -> Response:
-    prefix = f"/subscriptions/{subscription.lower()}/"
-    return list_resources(arm, call, [resource for key, resource in arm.store.resources.items() if key.startswith(prefix)])
+@route("GET", "subscriptions/{}/resourcegroups")
+def listed(arm: Sandbox, call: Call, subscription: str) -> Response:
+    """`$filter` knows tagName, tagValue, name and location; `$top` limits."""
+    call.type = ResourceGroups.name
+    wanted = Filter(call.query.get("$filter", ""), frozenset({"tagname", "tagvalue", "name", "location"}))
+    found = arm.store.collection(f"/subscriptions/{subscription.lower()}/resourcegroups").values()
+    own = TYPES[ResourceGroups.name.lower()]
+    return list_of(arm, call, own, [one for one in found if wanted.accepts(values_of(one))])

@@ -75,6 +75,9 @@ class NetworkInterfaces(NetworkType):
     def view(self, arm: Sandbox, call: Call, resource: Resource) -> Json:
         properties = dict(resource.properties)
         properties["ipConfigurations"] = [{**one, "etag": resource.body["etag"]} for one in resource.properties.get("ipConfigurations", [])]
+        if "macAddress" in properties and not _connected(arm, resource):  # the domain goes with the allocation (recorded)
+            suffix = "internalDomainNameSuffix"
+            properties["dnsSettings"] = {key: value for key, value in properties["dnsSettings"].items() if key != suffix}
         return {**resource.body, "properties": properties}
 
     def in_use(self, arm: Sandbox, resource: Resource) -> ArmError | None:
@@ -143,6 +146,12 @@ class NetworkInterfaces(NetworkType):
         response = operations.accepted(arm, call, operation, retry_after=10)
         response.headers.pop("azure-asyncoperation")
         return response
+
+
+def _connected(arm: Sandbox, interface: Resource) -> bool:
+    """Whether the interface is that of an allocated machine."""
+    machine = arm.resource((interface.properties.get("virtualMachine") or {}).get("id"))
+    return machine is not None and machine.private.get("power", "running") != "deallocated"
 
 
 def _running(arm: Sandbox, call: Call, interface: Resource) -> Resource:

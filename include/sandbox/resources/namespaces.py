@@ -33,7 +33,6 @@ EXTRA: dict[str, tuple[str, ...]] = {
         "tenants",
         "locations",
         "notifyResourceJobs",
-        "tags",
         "checkPolicyCompliance",
         "providers",
         "operations",

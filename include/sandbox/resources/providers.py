@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..call import Call
     from ..sandbox import Sandbox
 
-CAPABILITIES = "CrossResourceGroupResourceMove, CrossSubscriptionResourceMove, SupportsTags, SupportsLocation"
+MOVES = "CrossResourceGroupResourceMove, CrossSubscriptionResourceMove"
 ZONED = frozenset({"virtualmachines", "disks", "publicipaddresses"})
 EDGED = frozenset({"virtualmachines", "disks", "snapshots", "images", "virtualnetworks", "publicipaddresses", "networkinterfaces"})
 PROFILED = frozenset({"microsoft.compute", "microsoft.network", "microsoft.storage", "microsoft.recoveryservices", "microsoft.keyvault"})
@@ -72,8 +72,20 @@ def _type(space: str, name: str, locations: list[str], versions: list[str], *, n
     old = [version for version in versions if version <= "2017-12-01" and not version.endswith("-preview")]
     if old and space.lower() in PROFILED and not (space == "Microsoft.Compute" and name == "locations"):
         kind["apiProfiles"] = [{"profileVersion": "2018-03-01-hybrid", "apiVersion": old[0]}]
-    kind["capabilities"] = "None" if nested or not locations else CAPABILITIES
+    kind["capabilities"] = capabilities(f"{space}/{name}") if locations or not nested else "None"
     return kind
+
+
+def capabilities(type: str) -> str:
+    """What a type's resources can do, as its provider's document says it."""
+    key = type.lower()
+    if key.startswith("microsoft.compute/galleries") or key == "microsoft.managedidentity/userassignedidentities":
+        return "SupportsTags, SupportsLocation"
+    kind = TYPES.get(key)
+    if type.count("/") > 1 or (kind is not None and not kind.regional):
+        return "None"
+    identity = "SystemAssignedResourceIdentity, " if key.startswith("microsoft.compute/virtualmachine") else ""
+    return f"{MOVES}, {identity}SupportsTags, SupportsLocation"
 
 
 @route("GET", "subscriptions/{}/providers")
