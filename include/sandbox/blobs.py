@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
@@ -25,6 +26,7 @@ from .wire import ArmError, Json, Response, moment
 if TYPE_CHECKING:
     from .call import Call
     from .sandbox import Sandbox
+    from .store import Resource
 
 ACCOUNT = "devstorage"
 SIZE = 1024 * 1024
@@ -57,6 +59,28 @@ def disk_bytes(id: str) -> bytes:
     seed = hashlib.sha256(id.lower().encode()).digest()
     footer = b"conectix" + b"\0\0\0\2" + b"\0\1\0\0" + b"\xff" * 8 + b"\0\0\0\0sbox" + seed
     return (seed * (SIZE // len(seed)))[: SIZE - 512] + footer.ljust(512, b"\0")
+
+
+def _read_disk(arm: Sandbox, disk: Resource) -> bytes:
+    """A disk's body, for a reader: what is on the disk is known by these bytes from now on, wherever they are written to."""
+    body = disk_bytes(disk.id)
+    facts = {"content": disk.private.get("content"), "size_gb": disk.properties.get("diskSizeGB", 1)}
+    arm.store.set(f"vhd.{hashlib.sha256(body).hexdigest()}", facts)
+    return body
+
+
+def exported(arm: Sandbox, uri: str) -> tuple[Json | None, int] | None:
+    """What is in the VHD at a blob's address: the operating system of the disk that it was exported from (None for any other bytes), and
+    its size in GB. None where there is no such blob."""
+    parts = urlsplit(uri)
+    segments = _segments(f"{parts.scheme}://{parts.netloc}", [segment for segment in parts.path.split("/") if segment])
+    data = arm.store.blobs.get("/".join(segments[1:])) if segments[:1] == [ACCOUNT] else None
+    if data is None:
+        return None
+    facts = arm.store.settings.get(f"vhd.{hashlib.sha256(data).hexdigest()}")
+    if facts is None:
+        return None, max(1, math.ceil(len(data) / 1024**3))
+    return facts["content"], int(facts["size_gb"])
 
 
 def account_sas(arm: Sandbox) -> str:
@@ -121,7 +145,7 @@ def _disk(arm: Sandbox, call: Call) -> Response:
     grant = _grant(arm, call.query, _time(arm, call))
     resource = grant["resource"]
     if call.method in ("GET", "HEAD"):
-        return _read(call, disk_bytes(resource.id), "PageBlob", arm.now)
+        return _read(call, _read_disk(arm, resource), "PageBlob", arm.now)
     raise ArmError(
         403, "AuthorizationPermissionMismatch", "This request is not authorized to perform this operation using this permission."
     )
@@ -262,7 +286,7 @@ def _source(arm: Sandbox, call: Call, url: str) -> bytes:
     segments = _segments(f"{parts.scheme}://{parts.netloc}", [segment for segment in parts.path.split("/") if segment])
     if segments and segments[0].lower().startswith(_STEM):
         try:
-            return disk_bytes(_grant(arm, query, arm.now)["resource"].id)
+            return _read_disk(arm, _grant(arm, query, arm.now)["resource"])
         except ArmError as error:
             raise ArmError(error.status, "CannotVerifyCopySource", error.message) from None
     name = "/".join(segments[1:])
@@ -283,7 +307,7 @@ def _copied(arm: Sandbox, name: str, id: str) -> None:
     try:
         if segments[0].lower().startswith(_STEM):
             query = {key: values[0] for key, values in parse_qs(parts.query).items()}
-            content = disk_bytes(_grant(arm, query, arm.now)["resource"].id)
+            content = _read_disk(arm, _grant(arm, query, arm.now)["resource"])
         else:
             content = arm.store.blobs["/".join(segments[1:])]
         arm.store.put_blob(name, content)

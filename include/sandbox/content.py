@@ -1,7 +1,8 @@
 """What is on a disk, and how it travels: from platform images to disks, machines, snapshots, managed images and gallery versions.
 
 Content of an OS disk is a JSON object: {"os": "Linux"|"Windows", "generation": "V1"|"V2", "architecture": "x64"|"Arm64", "security":
-"Standard"|"TrustedLaunch"| "ConfidentialVM", "size_gb", "os_name", "os_version", "guest": {…see guest.py}}. A data disk has no content.
+"Standard"|"TrustedLaunch"|"ConfidentialVM", "size_gb", "os_name", "os_version", "guest": {…see guest.py}, "platform"?: [publisher, offer,
+sku, version] of the platform image that it descends from}. A data disk has no content.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ def of_platform(arm: Sandbox, key: tuple[str, str, str], version: str, location:
         "os_name": sku.os_name,
         "os_version": sku.os_version,
         "guest": guest.fresh(sku.os_type),
+        "platform": [*key, version],
     }
     id = ":".join((*key, version))
     return Origin("platform", id, location, content, "Generalized", supports_trusted_launch=bool(sku.security))

@@ -11,7 +11,7 @@ from ..store import Resource
 from ..wire import ArmError, Json, Response
 from . import sharing
 from .changes import changed
-from .galleries import GalleryType, invalid
+from .galleries import GalleryType, check_limit, invalid
 from .groups import location_of
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class Definitions(GalleryType):
             )
         if resource is not None:
             self.check_idle(arm, resource)
+        else:
+            check_limit(arm, call, self.name, location, 1_000)
         properties = self.properties(arm, call, body)
         assert call.parent is not None
         sharing.check_definition(call.parent, location, security_type(properties))

@@ -11,7 +11,7 @@ from ..events import event
 from ..registry import ResourceType, field, register
 from ..store import Resource
 from ..wire import ArmError, Json, Response
-from . import sharing, soft_delete
+from . import shapes, sharing, soft_delete
 from .groups import location_of
 
 if TYPE_CHECKING:
@@ -37,6 +37,18 @@ def nested(children: list[Resource]) -> ArmError:
     )
 
 
+def check_limit(arm: Sandbox, call: Call, type: str, location: str, most: int) -> None:
+    """Raises ArmError where the subscription has as many as it may have in the region (azure-compute-gallery.md, without a text)."""
+    present = arm.store.of_type(call.subscription, type)
+    if len(present) >= most and sum(one.location == location for one in present.values()) >= most:
+        raise ArmError(
+            409,
+            "OperationNotAllowed",
+            f"Operation could not be completed as it results in exceeding the limit of {most} resources of the type '{type}' in the "
+            f"location '{location}' of the subscription '{call.subscription}'.",
+        )
+
+
 def marked(action: str, resource: Resource) -> ArmError:
     return ArmError(
         409,
@@ -55,11 +67,21 @@ class GalleryType(ResourceType):
     title: ClassVar[str] = ""
     retry_after: ClassVar[int | None] = None
 
-    def begin(self, arm: Sandbox, call: Call, resource: Resource, change: str, body: Json | None = None) -> Response:
+    def begin(self, arm: Sandbox, call: Call, resource: Resource, change: str) -> Response:
         """Answer a write: start the operation, show the resource."""
         created = change == "create"
         operation = operations.start(arm, call, resource, f"{self.short}.{change}", family=self.family)
-        return operations.written(arm, call, operation, body or resource.body, created=created, retry_after=self.retry_after)
+        return operations.written(arm, call, operation, self.shaped(call, resource.body), created=created, retry_after=self.retry_after)
+
+    def shaped(self, call: Call, body: Json) -> Json:
+        """A body as the request's api-version shows it."""
+        return shapes.shown(body, self.name, call.api_version)
+
+    def dynamic(self, call: Call) -> bool:
+        return shapes.is_old(call.api_version)
+
+    def view(self, arm: Sandbox, call: Call, resource: Resource) -> Json:
+        return self.shaped(call, resource.body)
 
     def write(self, arm: Sandbox, call: Call, resource: Resource | None, body: Json, location: str, properties: Json) -> Response:
         """Put the resource with these properties in place, and begin its operation."""
@@ -137,7 +159,7 @@ class Galleries(GalleryType):
         return True
 
     def view(self, arm: Sandbox, call: Call, resource: Resource) -> Json:
-        return sharing.view(arm, call, resource)
+        return self.shaped(call, sharing.view(arm, call, resource))
 
     def share(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         self.check_idle(arm, resource)
@@ -155,6 +177,8 @@ class Galleries(GalleryType):
             )
         if resource is not None:
             self.check_idle(arm, resource)
+        else:
+            check_limit(arm, call, self.name, location, 100)
         properties: Json = {}
         if (description := field(body, "properties.description")) is not None:
             properties["description"] = description

@@ -176,10 +176,10 @@ def _fill(version: Resource) -> None:
         "hostCaching": origin["caching"],
         "source": os_disk.get("source", {}),
     }
-    given = {one.get("lun"): one.get("source", {}) for one in storage.get("dataDiskImages", [])}
+    given = {one.get("lun"): {"source": one["source"]} for one in storage.get("dataDiskImages", []) if one.get("source")}
     if origin["data"]:
         storage["dataDiskImages"] = [
-            {"lun": one["lun"], "sizeInGB": one["size_gb"], "hostCaching": one["caching"], "source": given.get(one["lun"], {})}
+            {"lun": one["lun"], "sizeInGB": one["size_gb"], "hostCaching": one["caching"], **given.get(one["lun"], {})}
             for one in origin["data"]
         ]
 

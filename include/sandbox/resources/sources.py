@@ -6,16 +6,23 @@ is theirs too.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
+from .. import guest
+from ..authorization import check_linked
+from ..blobs import exported
 from ..content import DISK, IMAGE, MACHINE, SNAPSHOT, VERSION, Origin, of_disk, of_machine, of_stored
 from ..registry import field, invalid, required
 from ..store import Resource
 from ..wire import ArmError, Json
+from .changes import changed
 from .definitions import security_type
 from .images import arm_not_found
+from .references import resolve_gallery
 
 if TYPE_CHECKING:
+    from ..call import Call
     from ..sandbox import Sandbox
 
 _SUPPORTED = ("trustedlaunchsupported", "confidentialvmsupported", "trustedlaunchandconfidentialvmsupported")
@@ -27,16 +34,38 @@ def named(body: Json) -> dict[str, str]:
         "storageProfile.source.id",
         "storageProfile.source.virtualMachineId",
         "storageProfile.source.communityGalleryImageId",
-        "storageProfile.osDiskImage.source.id",
-        "storageProfile.osDiskImage.source.uri",
-        "storageProfile.osDiskImage.source.storageAccountId",
         "publishingProfile.source.managedImage.id",
+        "storageProfile.osDiskImage.source.uri",
+        "storageProfile.osDiskImage.source.id",
+        "storageProfile.osDiskImage.source.storageAccountId",
     )
     return {path: value for path in paths if (value := field(body, f"properties.{path}")) is not None}
 
 
-def find(arm: Sandbox, body: Json, location: str) -> Origin:
-    """The origin of a new version. Raises ArmError where it is missing, ambiguous or not where the version is."""
+def storage_profile(body: Json) -> Json:
+    """A new version's storageProfile: what was given, with its defaults."""
+    given = field(body, "properties.storageProfile", dict, {})
+    made: Json = {"source": given["source"]} if given.get("source") else {}
+    if (managed := field(body, "properties.publishingProfile.source.managedImage.id")) is not None:
+        made["source"] = {"id": managed}
+    if given.get("osDiskImage"):
+        made["osDiskImage"] = {"hostCaching": "ReadWrite", **given["osDiskImage"]}
+    if given.get("dataDiskImages"):
+        made["dataDiskImages"] = [{"hostCaching": "None", **one} for one in given["dataDiskImages"]]
+    return made
+
+
+def check_luns(body: Json, version: Resource) -> None:
+    """Raises ArmError 409 where an update names other data disks than the version has."""
+    given = field(body, "properties.storageProfile.dataDiskImages", list)
+    present = version.properties["storageProfile"].get("dataDiskImages")
+    if given and present is not None and {one.get("lun") for one in given} != {one["lun"] for one in present}:
+        raise changed("galleryImageVersion", "storageProfile.dataDiskImages.lun")
+
+
+def find(arm: Sandbox, call: Call, body: Json, location: str, definition: Resource) -> Origin:
+    """The origin of a new version. Raises ArmError where it is missing, ambiguous, not where the version is, or not the caller's to
+    use."""
     found = named(body)
     kinds = {path.split(".")[-2] if "osDiskImage" not in path else "osDiskImage" for path in found}
     if not found or len(kinds) != 1 or (len(found) > 1 and "osDiskImage" not in kinds):
@@ -45,12 +74,31 @@ def find(arm: Sandbox, body: Json, location: str) -> Origin:
             "galleryImageVersion.properties.storageProfile",
         )
     path, id = next(iter(found.items()))
-    if path.endswith(("uri", "storageAccountId", "communityGalleryImageId")):
-        raise invalid(
-            f"The source '{id}' is of a kind that the sandbox does not hold: use a virtual machine, managed image, version, disk or "
-            f"snapshot.",
-            f"galleryImageVersion.properties.{path}",
-        )
+    if path.endswith("uri"):
+        origin = vhd(arm, body, id, location, definition, path)
+    elif path.endswith("storageAccountId"):
+        raise invalid("Required parameter 'osDiskImage.source.uri' is missing (null).", f"galleryImageVersion.properties.{path}")
+    elif path.endswith("communityGalleryImageId"):
+        origin = of_stored(resolve_gallery(arm, call, {"communityGalleryImageId": id}, location), "version")
+    else:
+        origin = _of_resource(arm, call, id, path, location, definition)
+    _add_data_disks(arm, call, body, origin)
+    return origin
+
+
+def _of_resource(arm: Sandbox, call: Call, id: str, path: str, location: str, definition: Resource) -> Origin:
+    kind = _type(id)
+    check_linked(arm, call, f"{kind}/{'write' if kind in (MACHINE, DISK, SNAPSHOT) else 'read'}", id)
+    if kind == VERSION and path == "storageProfile.source.id":
+        version = resolve_gallery(arm, call, {"id": id}, location)
+        if any("encryption" in region for region in version.properties["publishingProfile"]["targetRegions"]):
+            raise ArmError(
+                400,
+                "BadRequest",
+                f"The gallery image version '{id}' is encrypted with a disk encryption set and cannot be the source of another one.",
+                target=f"galleryImageVersion.properties.{path}",
+            )
+        return of_stored(version, "version")
     source = arm.resource(id)
     if source is None:
         raise arm_not_found(id)
@@ -58,49 +106,95 @@ def find(arm: Sandbox, body: Json, location: str) -> Origin:
         raise ArmError(
             409, "OperationNotAllowed", f"The source resource '{id}' is in the provisioning state '{source.state}' and cannot be used."
         )
-    origin = _origin(arm, source, path)
-    if source.location != location and source.type != VERSION:
+    if source.location != location:
         raise invalid(
             f"The resource with id '{id}' is not in the location '{location}' of the gallery image version.", "galleryImageVersion.location"
         )
-    _add_data_disks(arm, body, origin)
-    return origin
-
-
-def _origin(arm: Sandbox, source: Resource, path: str) -> Origin:
     if source.type == MACHINE and path.endswith(("virtualMachineId", "source.id")):
         return of_machine(arm, source)
     if source.type == IMAGE and path.endswith(("source.id", "managedImage.id")):
         return of_stored(source, "image")
-    if source.type == VERSION and path == "storageProfile.source.id":
-        return of_stored(source, "version")
     if source.type in (DISK, SNAPSHOT):
-        origin = of_disk(source)
-        if origin is None:
-            raise invalid(f"The disk or snapshot '{source.id}' holds no operating system.", f"galleryImageVersion.properties.{path}")
-        return origin
+        kept = "snapshot" if source.type == SNAPSHOT else "disk"
+        return of_disk(source) or _blank(kept, source.id, location, definition, int(source.properties["diskSizeGB"]))
     raise invalid(f"The resource '{source.id}' cannot be the source of a gallery image version.", f"galleryImageVersion.properties.{path}")
 
 
-def _add_data_disks(arm: Sandbox, body: Json, origin: Origin) -> None:
+def _type(id: str) -> str:
+    """`Microsoft.Compute/galleries/images/versions` of a resource's id."""
+    parts = id.split("/")
+    full = "/".join([*parts[6:7], *parts[7::2]])
+    return next((known for known in (MACHINE, DISK, SNAPSHOT, IMAGE, VERSION) if known.lower() == full.lower()), full)
+
+
+def vhd(arm: Sandbox, body: Json, uri: str, location: str, definition: Resource, path: str) -> Origin:
+    """A VHD in a storage account's blob: what the exported disk held where the blob came from one; what else may be in it, the sandbox does
+    not look at."""
+    source = field(body, "properties.storageProfile.osDiskImage.source", dict, {})
+    if not (source.get("storageAccountId") or source.get("id")):
+        name = "galleryImageVersion.properties.storageProfile.osDiskImage.source.storageAccountId"
+        raise invalid(f"Required parameter '{name}' is missing (null).", name)
+    found = exported(arm, uri)
+    if found is None:
+        raise invalid(f"The source blob '{uri}' of the gallery image version was not found.", f"galleryImageVersion.properties.{path}")
+    content, size = found
+    if content is None:
+        return _blank("vhd", uri, location, definition, size)
+    return Origin("vhd", uri, location, {**deepcopy(content), "size_gb": size}, None)
+
+
+def _blank(kind: str, id: str, location: str, definition: Resource, size: int) -> Origin:
+    """A disk on which the sandbox knows no operating system: Azure takes it (recorded), and a machine made from it never comes up."""
+    wanted = definition.properties
+    security = {"trustedlaunch": "TrustedLaunch", "confidentialvm": "ConfidentialVM"}.get(security_type(wanted), "Standard")
+    nobody = {**guest.fresh(wanted["osType"]), "deprovisioned": False, "image_state": None}
+    content = {
+        "os": wanted["osType"],
+        "generation": wanted["hyperVGeneration"],
+        "architecture": wanted.get("architecture", "x64"),
+        "security": security,
+        "size_gb": size,
+        "os_name": "",
+        "os_version": "",
+        "guest": nobody,
+    }
+    return Origin(kind, id, location, content, None)
+
+
+def _add_data_disks(arm: Sandbox, call: Call, body: Json, origin: Origin) -> None:
     given = field(body, "properties.storageProfile.dataDiskImages", list, [])
     luns = [one["lun"] for one in origin.data]
+    where = "galleryImageVersion.properties.storageProfile.dataDiskImages"
     for one in given:
-        lun = required(one, "lun", int, target="galleryImageVersion.properties.storageProfile.dataDiskImages.lun")
-        id = field(one, "source.id")
-        if id is None:
+        lun = required(one, "lun", int, target=f"{where}.lun")
+        size = _data_disk(arm, call, one, f"{where}.source")
+        if size is None:
             continue
-        disk = arm.resource(id)
-        if disk is None or disk.type not in (DISK, SNAPSHOT):
-            raise arm_not_found(id)
         if lun in luns:
-            raise invalid(
-                f"The data disk image lun {lun} is used more than once.", "galleryImageVersion.properties.storageProfile.dataDiskImages.lun"
-            )
+            raise invalid(f"The data disk image lun {lun} is used more than once.", f"{where}.lun")
         luns.append(lun)
-        origin.data.append({"lun": lun, "size_gb": disk.properties["diskSizeGB"], "caching": one.get("hostCaching", "None")})
-    if origin.kind in ("disk", "snapshot") and (caching := field(body, "properties.storageProfile.osDiskImage.hostCaching")) is not None:
+        origin.data.append({"lun": lun, "size_gb": size, "caching": one.get("hostCaching", "None")})
+    caching = field(body, "properties.storageProfile.osDiskImage.hostCaching")
+    if origin.kind in ("disk", "snapshot", "vhd") and caching is not None:
         origin.caching = caching
+
+
+def _data_disk(arm: Sandbox, call: Call, given: Json, where: str) -> int | None:
+    """The size of a data disk image's source, in GB; None where it has none of its own."""
+    uri, id = field(given, "source.uri"), field(given, "source.id")
+    if uri is not None:
+        found = exported(arm, uri)
+        if found is None:
+            raise invalid(f"The source blob '{uri}' of the gallery image version was not found.", f"{where}.uri")
+        return found[1]
+    if id is None:
+        return None
+    kind = _type(id)
+    check_linked(arm, call, f"{kind}/write", id)
+    disk = arm.resource(id)
+    if disk is None or kind not in (DISK, SNAPSHOT):
+        raise arm_not_found(id)
+    return int(disk.properties["diskSizeGB"])
 
 
 def check_fit(origin: Origin, definition: Resource) -> None:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from .. import operations
 from ..content import VERSION, keep
-from ..regions import display, is_known, short
-from ..registry import field, one_of, register, required
+from ..registry import field, one_of, register
 from ..store import Resource
 from ..wire import ArmError, Json, Response, moment, stamp
-from . import replication, sharing, soft_delete, sources
+from . import replication, sharing, soft_delete, sources, target_regions, validations
 from .changes import changed
 from .definitions import security_type
-from .galleries import GalleryType
+from .galleries import GalleryType, check_limit
 from .groups import location_of
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from ..sandbox import Sandbox
 
 INT32 = 2**31 - 1
-STORAGE = ("Standard_LRS", "Standard_ZRS", "Premium_LRS", "PremiumV2_LRS")
 _PREFIX = "galleryImageVersion.properties."
 
 
@@ -40,12 +38,27 @@ class Versions(GalleryType):
     retry_after = 60
 
     def dynamic(self, call: Call) -> bool:
-        return call.expands("ReplicationStatus")
+        return "$expand" in call.query or super().dynamic(call)
 
     def view(self, arm: Sandbox, call: Call, resource: Resource) -> Json:
-        if not self.dynamic(call):
-            return resource.body
-        return {**resource.body, "properties": {**resource.properties, "replicationStatus": replication.status(arm, resource)}}
+        """With what `$expand` names: ReplicationStatus, UefiSettings, ValidationProfile."""
+        properties = dict(resource.properties)
+        if "securityProfile" in properties and not call.expands("UefiSettings"):
+            rest = {name: value for name, value in properties.pop("securityProfile").items() if name != "uefiSettings"}
+            if rest:
+                properties["securityProfile"] = rest
+        if call.expands("ReplicationStatus"):
+            properties["replicationStatus"] = replication.status(arm, resource)
+        if call.expands("ValidationProfile"):
+            properties["validationsProfile"] = validations.profile(arm, resource)
+        return self.shaped(call, {**resource.body, "properties": properties})
+
+    def written(self, arm: Sandbox, call: Call, operation: Json, resource: Resource, *, created: bool) -> Response:
+        """The answer to a write; an update in the oldest api-version is accepted, not done (recorded)."""
+        shown = self.shaped(call, resource.body)
+        if not created and call.api_version < "2019-03-01":
+            return operations.accepted(arm, call, operation, retry_after=self.retry_after, body=shown)
+        return operations.written(arm, call, operation, shown, created=created, retry_after=self.retry_after)
 
     # create and update
 
@@ -60,6 +73,7 @@ class Versions(GalleryType):
             return self.restore(arm, call, kept, body, location)
         if kept is not None:
             raise soft_delete.taken(kept)
+        check_limit(arm, call, self.name, location, 10_000)
         definition = call.parent
         assert definition is not None
         if definition.state == "Deleting":
@@ -70,10 +84,12 @@ class Versions(GalleryType):
                 gateway=True,
             )
         mode = one_of(body, "properties.publishingProfile.replicationMode", ("Full", "Shallow"))
-        regions = target_regions(body, location, mode)
+        regions = target_regions.read(call, body, location, None)
+        if mode == "Shallow":
+            target_regions.check_shallow(regions)
         gallery = arm.store.resources[definition.key.rsplit("/", 2)[0]]
         sharing.check_version(gallery, location, regions)
-        origin = sources.find(arm, body, location)
+        origin = sources.find(arm, call, body, location, definition)
         sources.check_fit(origin, definition)
         # Which machines a version makes is what its definition says, whatever its source said of itself.
         origin.supports_trusted_launch = "trustedlaunch" in security_type(definition.properties)
@@ -87,20 +103,17 @@ class Versions(GalleryType):
             "replicaCount": field(body, "properties.publishingProfile.replicaCount", int, 1),
             "excludeFromLatest": field(body, "properties.publishingProfile.excludeFromLatest", bool, False),
             "publishedDate": stamp(arm.now),
-            "storageAccountType": one_of(body, "properties.publishingProfile.storageAccountType", STORAGE) or "Standard_LRS",
+            "storageAccountType": target_regions.storage_type(call, body, location, None),
         }
+        if (strategy := field(body, "properties.publishingProfile.storageAccountStrategy")) is not None:
+            profile["storageAccountStrategy"] = strategy
         if mode is not None:
             profile["replicationMode"] = mode
         if (end := end_of_life(arm, body)) is not None:
             profile["endOfLifeDate"] = end
-        given = field(body, "properties.storageProfile", dict, {})
-        storage: Json = {key: given[key] for key in ("source", "osDiskImage", "dataDiskImages") if given.get(key)}
-        managed = field(body, "properties.publishingProfile.source.managedImage.id")
-        if managed is not None:
-            storage["source"] = {"id": managed}
         properties: Json = {
             "publishingProfile": profile,
-            "storageProfile": storage,
+            "storageProfile": sources.storage_profile(body),
             "safetyProfile": safety(body, None),
             "provisioningState": "Creating",
         }
@@ -117,7 +130,7 @@ class Versions(GalleryType):
             arm, call, resource, "galleries/images/versions.update", then="versions.written", family=self.family, open_ended=True
         )
         replication.begin(arm, call, resource, operation)
-        return operations.written(arm, call, operation, resource.body, created=True, retry_after=self.retry_after)
+        return self.written(arm, call, operation, resource, created=True)
 
     def update(self, arm: Sandbox, call: Call, resource: Resource, body: Json, *, whole: bool) -> Response:
         self.check_idle(arm, resource)
@@ -128,12 +141,19 @@ class Versions(GalleryType):
         mode = one_of(body, "properties.publishingProfile.replicationMode", ("Full", "Shallow"))
         if mode is not None and mode != profile.get("replicationMode", "Full"):
             raise changed("galleryImageVersion", "publishingProfile.replicationMode")
+        for name in ("storageAccountType", "storageAccountStrategy"):
+            if field(body, f"properties.publishingProfile.{name}") not in (None, profile.get(name)):
+                raise changed("galleryImageVersion", f"publishingProfile.{name}")
+        sources.check_luns(body, resource)
         safe = safety(body, resource.properties["safetyProfile"])
         regions = profile["targetRegions"]
-        given_regions = field(body, "properties.publishingProfile.targetRegions", list)
-        if given_regions is not None:
-            regions = target_regions(body, resource.location, profile.get("replicationMode"))
-            self.check_regions(resource, regions, safe)
+        if any(field(body, f"properties.publishingProfile.{name}", list) is not None for name in ("targetRegions", "regions")):
+            regions = target_regions.read(call, body, resource.location, profile)
+            if profile.get("replicationMode") == "Shallow":
+                target_regions.check_shallow(regions)
+            failed = {name for name, replica in resource.private["replicas"].items() if replica["state"] == "Failed"}
+            deletion = safe["allowDeletionOfReplicatedLocations"]
+            target_regions.check_change(profile["targetRegions"], regions, failed, deletion=deletion)
         end = end_of_life(arm, body)
         published = dict(profile)
         published["targetRegions"] = regions
@@ -150,7 +170,7 @@ class Versions(GalleryType):
             arm, call, resource, "galleries/images/versions.update", then="versions.written", family=self.family, open_ended=True
         )
         replication.begin(arm, call, resource, operation)
-        return operations.written(arm, call, operation, resource.body, created=False, retry_after=self.retry_after)
+        return self.written(arm, call, operation, resource, created=False)
 
     def restore(self, arm: Sandbox, call: Call, kept: Resource | None, body: Json, location: str) -> Response:
         """Take a soft-deleted version out of the bin: a PUT with its home region, `restore` true or no source (recorded)."""
@@ -167,30 +187,6 @@ class Versions(GalleryType):
 
     def ending(self, arm: Sandbox, call: Call, resource: Resource) -> str:
         return "versions.softDeleted" if soft_delete.applies(arm, call, resource) else super().ending(arm, call, resource)
-
-    def check_regions(self, resource: Resource, new: list[Json], safe: Json) -> None:
-        """Full desired state: a region that is left out loses its replicas, unless the safety profile refuses that. A failed region
-        has none to lose."""
-        old = resource.properties["publishingProfile"]["targetRegions"]
-        kept = {short(region["name"]): region for region in new}
-        for region in old:
-            name = short(region["name"])
-            if name not in kept:
-                failed = resource.private["replicas"].get(name, {}).get("state") == "Failed"
-                if not safe["allowDeletionOfReplicatedLocations"] and not failed:
-                    raise ArmError(
-                        409,
-                        "OperationNotAllowed",
-                        f"The replicated location '{region['name']}' cannot be removed: "
-                        f"safetyProfile.allowDeletionOfReplicatedLocations of the gallery image version "
-                        "is false. Set it to true to remove replicated locations.",
-                        target=_PREFIX + "publishingProfile.targetRegions",
-                    )
-                continue
-            if kept[name]["storageAccountType"] != region["storageAccountType"]:
-                raise changed("galleryImageVersion", "publishingProfile.targetRegions.storageAccountType")
-            if kept[name].get("encryption") != region.get("encryption"):
-                raise changed("galleryImageVersion", "publishingProfile.targetRegions.encryption")
 
     def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         return self.update(arm, call, resource, call.json(), whole=False)
@@ -220,47 +216,6 @@ def check_name(name: str) -> None:
             "1.0.0, 2018.12.1 etc.",
             target="galleryImageVersionName",
         )
-
-
-def target_regions(body: Json, location: str, mode: str | None) -> list[Json]:
-    """The target regions as Azure keeps them: display names, defaults filled in. Raises ArmError for duplicates, unknown regions, or a
-    list without the home region."""
-    where = "publishingProfile.targetRegions"
-    given = field(body, f"properties.{where}", list) or [{"name": location}]
-    count = field(body, "properties.publishingProfile.replicaCount", int, 1)
-    kind = one_of(body, "properties.publishingProfile.storageAccountType", STORAGE) or "Standard_LRS"
-    found: list[Json] = []
-    for one in given:
-        name = required(one, "name", target=_PREFIX + where + ".name")
-        if not is_known(name):
-            raise invalid(f"The target region '{name}' is not a known Azure region.", where)
-        if any(short(other["name"]) == short(name) for other in found):
-            raise invalid("Duplicate regions are not allowed in target publishing regions.", where)
-        replicas = field(one, "regionalReplicaCount", int, count)
-        if not 1 <= replicas <= 100:
-            raise invalid(
-                f"The regional replica count {replicas} is not valid: it must lie between 1 and 100.", where + ".regionalReplicaCount"
-            )
-        region: Json = {
-            "name": display(name),
-            "regionalReplicaCount": replicas,
-            "storageAccountType": one_of(one, "storageAccountType", STORAGE) or kind,
-        }
-        if one.get("encryption"):
-            region["encryption"] = one["encryption"]
-        if (excluded := field(one, "excludeFromLatest", bool)) is not None:
-            region["excludeFromLatest"] = excluded
-        found.append(region)
-    if not any(short(region["name"]) == short(location) for region in found):
-        names = ", ".join(region["name"] for region in found)
-        raise invalid(
-            f"Gallery image version publishing profile regions '{names}' must contain the location of image version '{location}'.", where
-        )
-    if mode == "Shallow" and (len(found) != 1 or found[0]["regionalReplicaCount"] != 1):
-        raise invalid(
-            "A gallery image version with the replication mode 'Shallow' can have its source region with one replica only.", where
-        )
-    return found
 
 
 def end_of_life(arm: Sandbox, body: Json) -> str | None:

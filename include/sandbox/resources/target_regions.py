@@ -1,0 +1,161 @@
+"""Where a version's replicas are to be: regions, counts, storage types and encryption, as Azure keeps them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..regions import WITHOUT_ZONES, display, is_known, short
+from ..registry import field, one_of, required
+from ..wire import ArmError, Json
+from .changes import changed
+
+if TYPE_CHECKING:
+    from ..call import Call
+
+STORAGE = ("Standard_LRS", "Standard_ZRS", "Premium_LRS", "PremiumV2_LRS")
+STRATEGIES = ("PreferStandard_ZRS", "DefaultStandard_LRS")
+MOST = 100  # replicas of a version in a region
+_PROFILE = "publishingProfile"
+_REGIONS = "publishingProfile.targetRegions"
+
+
+def invalid(message: str, path: str = _REGIONS) -> ArmError:
+    return ArmError(400, "InvalidParameter", message, target=f"galleryImageVersion.properties.{path}")
+
+
+def strategy_of(call: Call, body: Json, old: Json | None) -> str | None:
+    """How a region's storage type is chosen where nothing names one; None where the version's own type says it. Since api-version
+    2025-03-03 that is zone-redundant storage where the region has it (azure-mgmt-compute, StorageAccountStrategy)."""
+    given = one_of(body, f"properties.{_PROFILE}.storageAccountType", STORAGE)
+    strategy = one_of(body, f"properties.{_PROFILE}.storageAccountStrategy", STRATEGIES)
+    if given is not None and strategy is not None:
+        raise invalid(
+            "The properties 'storageAccountType' and 'storageAccountStrategy' cannot be specified together.",
+            f"{_PROFILE}.storageAccountStrategy",
+        )
+    if given is not None:
+        return None
+    return strategy or (old or {}).get("storageAccountStrategy") or (STRATEGIES[0] if call.api_version >= "2025-03-03" else STRATEGIES[1])
+
+
+def storage_type(call: Call, body: Json, region: str, old: Json | None) -> str:
+    """The storage account type of a region that names none."""
+    strategy = strategy_of(call, body, old)
+    return _preferred(strategy, region) if strategy is not None else str(one_of(body, f"properties.{_PROFILE}.storageAccountType", STORAGE))
+
+
+def _preferred(strategy: str, region: str) -> str:
+    return "Standard_ZRS" if strategy == STRATEGIES[0] and short(region) not in WITHOUT_ZONES else "Standard_LRS"
+
+
+def read(call: Call, body: Json, location: str, old: Json | None) -> list[Json]:
+    """The target regions of a request: display names, defaults filled in. `old` is the version's publishing profile, if there is one.
+
+    Raises ArmError for duplicates, unknown regions, a list without the home region, counts, storage and encryption that cannot be.
+    """
+    if field(body, f"properties.{_PROFILE}.targetExtendedLocations", list):
+        raise invalid("Replication to extended locations is not supported by the sandbox.", f"{_PROFILE}.targetExtendedLocations")
+    given = field(body, f"properties.{_REGIONS}", list) or [
+        {"name": name} for name in field(body, f"properties.{_PROFILE}.regions", list, [])
+    ]
+    count = field(body, f"properties.{_PROFILE}.replicaCount", int, (old or {}).get("replicaCount", 1))
+    _check_count(count, f"{_PROFILE}.replicaCount")
+    before = {short(one["name"]): one for one in (old or {}).get("targetRegions", [])}
+    found: list[Json] = []
+    for one in given or [{"name": location}]:
+        name = required(one, "name", target=f"galleryImageVersion.properties.{_REGIONS}.name")
+        if not is_known(name):
+            raise invalid(f"The target region '{name}' is not a known Azure region.")
+        if any(short(other["name"]) == short(name) for other in found):
+            raise invalid("Duplicate regions are not allowed in target publishing regions.")
+        kept = before.get(short(name), {}).get("storageAccountType")
+        found.append(_region(one, name, count, kept or storage_type(call, body, name, old)))
+    if not any(short(region["name"]) == short(location) for region in found):
+        names = ", ".join(region["name"] for region in found)
+        raise invalid(
+            f"Gallery image version publishing profile regions '{names}' must contain the location of image version '{location}'."
+        )
+    _check_encryption(call, found)
+    return found
+
+
+def _region(one: Json, name: str, count: int, kind: str) -> Json:
+    replicas = field(one, "regionalReplicaCount", int, count)
+    _check_count(replicas, f"{_REGIONS}.regionalReplicaCount")
+    region: Json = {
+        "name": display(name),
+        "regionalReplicaCount": replicas,
+        "storageAccountType": one_of(one, "storageAccountType", STORAGE) or kind,
+    }
+    if region["storageAccountType"] == "Standard_ZRS" and short(name) in WITHOUT_ZONES:
+        raise invalid(f"ZRS storage account type is not supported in this region '{display(name)}'.", f"{_REGIONS}.storageAccountType")
+    if one.get("encryption"):
+        region["encryption"] = one["encryption"]
+    if (excluded := field(one, "excludeFromLatest", bool)) is not None:
+        region["excludeFromLatest"] = excluded
+    sets = field(one, "additionalReplicaSets", list, [])
+    for more in sets:
+        _check_count(field(more, "regionalReplicaCount", int, 1), f"{_REGIONS}.additionalReplicaSets.regionalReplicaCount")
+    if sets:
+        region["additionalReplicaSets"] = [
+            {
+                "storageAccountType": one_of(more, "storageAccountType", STORAGE) or "PremiumV2_LRS",
+                "regionalReplicaCount": field(more, "regionalReplicaCount", int, 1),
+            }
+            for more in sets
+        ]
+    return region
+
+
+def _check_count(count: int, path: str) -> None:
+    if not 1 <= count <= MOST:
+        raise invalid(f"The regional replica count {count} is not valid: it must lie between 1 and {MOST}.", path)
+
+
+def _check_encryption(call: Call, regions: list[Json]) -> None:
+    """One disk encryption set per region, of the gallery's subscription, for the same disks in every region
+    (image-version-encryption.md)."""
+    disks = []
+    for region in regions:
+        encryption = region.get("encryption", {})
+        wanted = {"os": field(encryption, "osDiskImage.diskEncryptionSetId")}
+        wanted |= {str(one.get("lun")): one.get("diskEncryptionSetId") for one in field(encryption, "dataDiskImages", list, [])}
+        named = {disk: id for disk, id in wanted.items() if id}
+        for id in named.values():
+            if id.lower().split("/")[2:3] != [call.subscription.lower()]:
+                raise invalid(
+                    f"The disk encryption set '{id}' must be in the subscription '{call.subscription}' of the gallery.",
+                    f"{_REGIONS}.encryption",
+                )
+        disks.append(set(named))
+    if any(one != disks[0] for one in disks):
+        raise invalid(
+            "If a disk is encrypted with a disk encryption set in one target region, it must be encrypted with one in every target region.",
+            f"{_REGIONS}.encryption",
+        )
+
+
+def check_shallow(regions: list[Json]) -> None:
+    if len(regions) != 1 or regions[0]["regionalReplicaCount"] != 1:
+        raise invalid("A gallery image version with the replication mode 'Shallow' can have its source region with one replica only.")
+
+
+def check_change(old: list[Json], new: list[Json], failed: set[str], *, deletion: bool) -> None:
+    """Full desired state: a region that is left out loses its replicas, unless the safety profile refuses that. A failed region (short
+    names) has none to lose."""
+    kept = {short(region["name"]): region for region in new}
+    for region in old:
+        name = short(region["name"])
+        if name not in kept:
+            if not deletion and name not in failed:
+                raise ArmError(
+                    409,
+                    "OperationNotAllowed",
+                    f"The replicated location '{region['name']}' cannot be removed: safetyProfile.allowDeletionOfReplicatedLocations of "
+                    "the gallery image version is false. Set it to true to remove replicated locations.",
+                    target=f"galleryImageVersion.properties.{_REGIONS}",
+                )
+            continue
+        for path in ("storageAccountType", "encryption"):
+            if kept[name].get(path) != region.get(path):
+                raise changed("galleryImageVersion", f"{_REGIONS}.{path}")
