@@ -166,7 +166,9 @@ class ManagedDisks(ResourceType):
                 "The source blob does not exist in the sandbox; copy it in with the blob endpoint and use a disk or snapshot instead.",
             )
         if option in ("Copy", "Restore", "CopyStart"):
-            id = required(body, "properties.creationData.sourceResourceId")
+            # Clients of before sourceResourceId name the source by sourceUri; Azure shows it as the former afterwards (recorded).
+            uri = field(body, "properties.creationData.sourceUri")
+            id = uri or required(body, "properties.creationData.sourceResourceId")
             source = arm.resource(id)
             if source is None or source.type not in (DISK, SNAPSHOT):
                 raise ArmError(404, "NotFound", f"Resource {id.rsplit('/', 1)[1]} is not found.")
@@ -261,7 +263,10 @@ def _created(arm: Sandbox, operation: Json, resource: Resource | None, **_: Any)
     if resource is not None:
         resource.properties.setdefault("diskSizeGB", resource.private.get("size") or 1)
         resource.properties["provisioningState"] = "Succeeded"
-        if resource.properties["creationData"]["createOption"] == "Upload":
+        creation = resource.properties["creationData"]
+        if creation["createOption"] == "Copy" and "sourceUri" in creation:
+            creation["sourceResourceId"] = creation.pop("sourceUri")
+        if creation["createOption"] == "Upload":
             resource.properties.setdefault("diskState", "ReadyToUpload")
         fill(arm, resource)
         arm.store.touch(resource)

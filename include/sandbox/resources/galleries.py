@@ -85,13 +85,17 @@ class GalleryType(ResourceType):
 
     def write(self, arm: Sandbox, call: Call, resource: Resource | None, body: Json, location: str, properties: Json) -> Response:
         """Put the resource with these properties in place, and begin its operation."""
-        change = "create" if resource is None else "update"
-        made = self.body(call, body, location, {**properties, "provisioningState": "Creating" if resource is None else "Updating"})
+        change, state = ("create", "Creating") if resource is None else ("update", self.updating(body))
+        made = self.body(call, body, location, {**properties, "provisioningState": state})
         if resource is None:
             resource = arm.store.add(Resource(call.id, self.name, made))
         else:
             resource.body = made
         return self.begin(arm, call, resource, change)
+
+    def updating(self, body: Json) -> str:
+        """The provisioningState that an update answers with."""
+        return "Updating"
 
     def body(self, call: Call, given: Json, location: str, properties: Json) -> Json:
         """What GET shows. Tags are there only where the request has them (recorded)."""
@@ -161,6 +165,11 @@ class Galleries(GalleryType):
     def view(self, arm: Sandbox, call: Call, resource: Resource) -> Json:
         return self.shaped(call, sharing.view(arm, call, resource))
 
+    def updating(self, body: Json) -> str:
+        """A new description is there at once, unlike another policy (recorded)."""
+        given = field(body, "properties", dict, {})
+        return "Updating" if given.get("softDeletePolicy") or given.get("sharingProfile") else "Succeeded"
+
     def share(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         self.check_idle(arm, resource)
         return sharing.share(arm, call, resource)
@@ -200,6 +209,7 @@ class Galleries(GalleryType):
             resource.properties["sharingProfile"] = own
         if (description := field(body, "properties.description")) is not None:
             resource.properties["description"] = description
+        resource.properties["provisioningState"] = self.updating(body)
         return self.begin(arm, call, resource, "update")
 
 
