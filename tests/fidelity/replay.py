@@ -65,6 +65,13 @@ class Replay:
                 self._made.update(seed.makes(exchange))
             yield judgement
 
+    def _handle(self, request: Request) -> Response:
+        """The sandbox's answer; a 500 where it breaks, as over HTTP."""
+        try:
+            return self.sandbox.handle(request)
+        except Exception as problem:
+            return Response(500, {}, json.dumps({"error": {"code": type(problem).__name__, "message": str(problem)}}).encode())
+
     # one exchange
 
     def _replay(self, number: int, exchange: Exchange) -> Judgement:
@@ -116,13 +123,13 @@ class Replay:
                     yield _key(*_split(exchange.headers[name]))
 
     def _ask(self, exchange: Exchange, request: Request) -> Response:
-        answer = self.sandbox.handle(request)
+        answer = self._handle(request)
         if exchange.method not in ("GET", "HEAD"):
             return answer
         deadline = self.sandbox.clock.now() + PATIENCE
         while _behind(exchange, answer) and self.sandbox.clock.now() < deadline:
             self._wait(deadline)
-            answer = self.sandbox.handle(request)
+            answer = self._handle(request)
         return answer
 
     def _wait(self, deadline: float) -> None:
@@ -204,7 +211,7 @@ class Replay:
             if not any(operation["status"] == "InProgress" for operation in self.sandbox.store.operations.values()):
                 return
             self._wait(deadline)
-            self.sandbox.handle(Request("GET", f"{BASE}/tenants?api-version=2022-12-01"))
+            self._handle(Request("GET", f"{BASE}/tenants?api-version=2022-12-01"))
 
     def _need_group(self, id: str) -> None:
         key = id.lower()
@@ -255,11 +262,11 @@ class Replay:
 
     def _put(self, id: str, body: Any, version: str) -> None:
         url = f"{BASE}{quote(self.names.translate(id))}?api-version={version}"
-        answer = self.sandbox.handle(Request("PUT", url, _headers(body), _encoded(self.names.translate(body))))
+        answer = self._handle(Request("PUT", url, _headers(body), _encoded(self.names.translate(body))))
         status = answer.headers.get("azure-asyncoperation")
         deadline = self.sandbox.clock.now() + PATIENCE
         while status and self.sandbox.clock.now() < deadline:
-            told = self.sandbox.handle(Request("GET", status))
+            told = self._handle(Request("GET", status))
             if _progress(told.status, _decoded(told)) == 2:
                 return
             self._wait(deadline)
@@ -267,7 +274,7 @@ class Replay:
     def _publish_images(self) -> None:
         """Have every marketplace image that the recording names by its exact version, in the marketplace."""
         for image in seed.marketplace(self.recording):
-            self.sandbox.handle(Request("POST", f"{BASE}/_sandbox/marketplace", _headers(image), _encoded(image)))
+            self._handle(Request("POST", f"{BASE}/_sandbox/marketplace", _headers(image), _encoded(image)))
 
 
 _NEED_BODY = frozenset({"begingetaccess", "capture", "runcommand", "share", "attachdetachdatadisks", "moveresources", "validate"})

@@ -115,20 +115,28 @@ def makes(exchange: Exchange) -> list[str]:
         properties = {}
     if exchange.kind.lower().startswith("microsoft.resources/deployments"):
         made += [id for key in ("outputResources", "dependencies") for id in references(properties.get(key))]
-        template = ((exchange.request or {}).get("properties") or {}).get("template") or {}
         root = exchange.path.split("/providers/")[0]
-        for one in template.get("resources", []):
-            if "[" not in f"{one['type']}{one['name']}":
-                space, *kinds = one["type"].split("/")
-                made.append(
-                    f"{root}/providers/{space}/" + "/".join("/".join(pair) for pair in zip(kinds, one["name"].split("/"), strict=False))
-                )
+        for one in _template_resources(exchange.request):
+            space, *kinds = one["type"].split("/")
+            made.append(
+                f"{root}/providers/{space}/" + "/".join("/".join(pair) for pair in zip(kinds, one["name"].split("/"), strict=False))
+            )
     profile = properties.get("storageProfile")
     if isinstance(profile, dict) and exchange.kind.lower().startswith("microsoft.compute/virtualmachines"):
         for disk in (profile.get("osDisk"), *(profile.get("dataDisks") or ())):
             if isinstance(disk, dict) and disk.get("createOption") != "Attach" and isinstance(disk.get("managedDisk"), dict):
                 made.append(str(disk["managedDisk"].get("id", "")))
     return [id.lower() for id in made if id]
+
+
+def _template_resources(deployment: Any) -> Iterator[dict[str, str]]:
+    """The resources of a deployment's template whose types and names are plain."""
+    properties = deployment.get("properties") if isinstance(deployment, dict) else None
+    template = properties.get("template") if isinstance(properties, dict) else None
+    resources = template.get("resources") if isinstance(template, dict) else None
+    for one in resources.values() if isinstance(resources, dict) else resources or ():
+        if isinstance(one, dict) and isinstance(one.get("type"), str) and isinstance(one.get("name"), str) and "[" not in one["name"]:
+            yield one
 
 
 def _points_back(key: str, value: Any) -> bool:
