@@ -7,6 +7,7 @@ from typing import Any
 
 from .shape import pairs
 
+NAMES = frozenset({"name", "uniqueName", "publicNames"})
 GUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.IGNORECASE)
 
 
@@ -50,7 +51,7 @@ class Names:
         elif recorded.startswith("https://") and answered.startswith("https://"):
             self._map(recorded, answered)
             self._map(recorded.split("?")[0], answered.split("?")[0])
-        elif key == "name" or (GUID.match(recorded) and GUID.match(answered)):
+        elif key in NAMES or (GUID.match(recorded) and GUID.match(answered)):
             self._map(recorded, answered)
 
     def _map(self, was: str, now: str) -> None:

@@ -191,8 +191,8 @@ class Replay:
         needed: list[str] = []
         parts = exchange.id.split("/")
         target = exchange.id if len(parts) % 2 else "/".join(parts[:-1])  # of a list, what it is below
-        if not creates and target.count("/") > 7:
-            needed.append(target)
+        above = "/".join(target.split("/")[:-2])
+        needed += [one for one in (above if creates else target,) if one.count("/") > 7]
         if exchange.method in ("PUT", "PATCH", "POST"):
             own = seed.makes(exchange)
             needed += [id for id in scope.references(body) if not any(_within(id, made) for made in own)]
@@ -234,7 +234,7 @@ class Replay:
             return self._seeded[key]
         if self.sandbox.store.get(self.names.translate(id)) is not None:
             return ""
-        if any(_within(key, made) or _within(made, key) for made in self._made if made.count("/") > 7):
+        if key in self._made or ("/".join(key.split("/")[:-2]) in self._made and key.split("/")[-2] in seed.PARTS):
             return ""  # the recording made it: the sandbox should have it
         self._seeded[key] = ""  # what points back at it may ask for it meanwhile
         self._seeded[key] = self._make(number, id)

@@ -17,6 +17,9 @@ READ_ONLY = frozenset(
 # What points back at those who use a resource, where its entries have nothing but an id.
 BACK_REFERENCES = frozenset({"ipConfigurations", "ipConfiguration", "subnets", "virtualMachine", "managedBy", "managedByExtended"})
 
+# Sub-resources that their parent's request makes.
+PARTS = frozenset({"subnets", "ipconfigurations", "securityrules", "defaultsecurityrules"})
+
 PASSWORD = "REDACTED-Passw0rd!"
 
 

@@ -18,8 +18,8 @@ from tests.fidelity.replay import Judgement, Replay, new_sandbox
 from tests.fidelity.report import replay_all
 
 # Raise these with the numbers; never lower them.
-STATUS = 90.5
-SHAPE = 82.0
+STATUS = 92.0
+SHAPE = 83.5
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"
