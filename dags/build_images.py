@@ -187,6 +187,12 @@ def build_dag(recipe: Recipe, catalogue: Catalogue) -> DAG:
         # The machines are not needed once the boot test is over: they do not wait for replication, nor for a human.
         delete = DeleteResourceGroupOperator(task_id="delete_build", planned_by=PLAN).as_teardown(setups=group)
         tested >> delete
+        if recipe.disaster_recovery and recipe.encrypted:
+            # Azure copies no encrypted version later: once it is tested, it is published to the second gallery from the same source.
+            with TaskGroup("second_gallery"):
+                second = CreateDestinationOperator(task_id="ensure_destination", planned_by=PLAN)
+                publish_second = PublishImageVersionOperator(task_id="publish_version", planned_by=PLAN)
+            chain(tested, second, publish_second, delete)
         # A version that failed its boot test must go; one that only lacks a region is kept, to be repaired by clearing `replicate_version`.
         # The plan is among what it waits for, as the one success that it needs: without a plan there is nothing to discard.
         discard = DiscardImageVersionOperator(task_id="discard_version", planned_by=PLAN, trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)

@@ -44,6 +44,7 @@ class Build:
             "capture": self._capture(),
             **self._publish(),
             **self._boot_test(),
+            **self._second_gallery(),
             **self._release(),
             "delete_build": {
                 "name": self.names.resource_group,
@@ -253,6 +254,19 @@ class Build:
             "boot_test.run_script": self._run_command(recipe.boot_test, "boot-test", False, machine=self.names.test_machine),
         }
 
+    def _second_gallery(self) -> dict[str, Arguments]:
+        """Azure copies no version that is encrypted with a customer's keys: it is published to the second gallery from the same source."""
+        second = self.recipe.disaster_recovery
+        if second is None or not self.recipe.encrypted:
+            return {}
+        published = self._publish()["publish.publish_version"]
+        home = next(region for region in second.target_regions if region.name == self.recipe.build.region)
+        path = {"resource_group": second.resource_group, "gallery": second.gallery}
+        return {
+            "second_gallery.ensure_destination": second_destination(self.recipe),
+            "second_gallery.publish_version": {**published, **path, "target_regions": [home.model_dump()]},
+        }
+
     def _release(self) -> dict[str, Arguments]:
         version = {**self._definition, "version": self.version}
         return {
@@ -264,6 +278,40 @@ class Build:
             "promote_version": {**version, "tags": version_tags(self.recipe, self.run, self.facts, self.digest)},
             "discard_version": {**version, "run": tag_value(self.run.id), "when_failed": list(DISCARD_WHEN_FAILED)},
         }
+
+
+def second_destination(recipe: Recipe) -> Arguments:
+    """Resource group, gallery and definition of a recipe's second gallery, as ``destination.ensure`` takes them."""
+    second = recipe.disaster_recovery
+    assert second is not None
+    publisher, offer, sku = recipe.identifier
+    tags = shared_tags(recipe)
+    return {
+        "resource_group": {"name": second.resource_group, "location": second.location, "tags": tags},
+        "gallery": {
+            "resource_group": second.resource_group,
+            "name": second.gallery,
+            "location": second.location,
+            "description": "Copies for disaster recovery",
+            "tags": tags,
+        },
+        "definition": {
+            "resource_group": second.resource_group,
+            "gallery": second.gallery,
+            "name": recipe.definition,
+            "location": second.location,
+            "os_type": recipe.os.type,
+            "os_state": recipe.os.state,
+            "hyper_v_generation": recipe.os.generation,
+            "architecture": recipe.os.architecture,
+            "publisher": publisher,
+            "offer": offer,
+            "sku": sku,
+            "features": features_of(recipe),
+            "description": recipe.description,
+            "tags": tags,
+        },
+    }
 
 
 def features_of(recipe: Recipe) -> dict[str, str]:

@@ -167,13 +167,12 @@ def _disaster_recovery(recipe: Recipe) -> Iterator[Contradiction]:
             f"the image is encrypted, and {', '.join(missing)} has no disk encryption set here",
             f"Name one for each region of the second gallery, {home} too: its versions are published in {home} at build time.",
         )
-    for index, region in enumerate(second.regions):
-        if region.encryption_set and second.subscription and region.encryption_set.split("/")[2].lower() != second.subscription.lower():
-            yield Contradiction(
-                (at, "regions", index),
-                "the disk encryption set is in another subscription than the gallery",
-                "Azure takes only sets of the gallery's own subscription.",
-            )
+    if second.subscription is not None:
+        yield Contradiction(
+            (at, "subscription"),
+            "an encrypted image cannot be published to another subscription",
+            "Azure takes encryption sets of the gallery's subscription only, and no encrypted source of another: leave it out.",
+        )
     if second.connection is not None:
         yield Contradiction(
             (at, "connection"),

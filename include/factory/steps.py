@@ -31,6 +31,9 @@ def steps_of(recipe: Recipe) -> dict[str, str]:
     if recipe.boot_test is not None:
         steps["boot_test.create_virtual_machine"] = "virtual_machine.create"
         steps["boot_test.run_script"] = "run_command.run"
+    if recipe.disaster_recovery is not None and recipe.encrypted:
+        steps["second_gallery.ensure_destination"] = "destination.ensure"
+        steps["second_gallery.publish_version"] = "image_version.publish"
     steps |= {
         "replicate_version": "image_version.replicate",
         "promote_version": "image_version.promote",

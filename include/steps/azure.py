@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,8 @@ class Azure:
     :param credential: an async token credential of azure-identity; closed with the clients.
     :param endpoint: Azure Resource Manager, ``https://host``.
     :param credential_scopes: default: ``<endpoint>/.default``.
+    :param auxiliary_credentials: of the same application in other tenants: their tokens go with each request, so that one call may read
+        there what it writes here (https://learn.microsoft.com/azure/azure-resource-manager/management/authenticate-multi-tenant).
     :param client_options: go to both clients (``transport``, ``connection_verify``, ...).
     """
 
@@ -50,12 +52,14 @@ class Azure:
         endpoint: str = "https://management.azure.com",
         *,
         credential_scopes: list[str] | None = None,
+        auxiliary_credentials: Sequence[AsyncTokenCredential] = (),
         **client_options: Any,
     ) -> None:
         self.subscription_id = subscription_id
         self.endpoint = endpoint.rstrip("/")
         self._credential = credential
         self._scopes = credential_scopes or [_SCOPES.get(self.endpoint, f"{self.endpoint}/.default")]
+        self._auxiliary = auxiliary_credentials
         self._options = client_options
         self._known: dict[str, tuple[float, asyncio.Future[Any]]] = {}
         self._others: dict[str, Azure] = {}
@@ -68,7 +72,14 @@ class Azure:
             return self
         key = subscription_id.lower()
         if key not in self._others:
-            self._others[key] = Azure(self._credential, subscription_id, self.endpoint, credential_scopes=self._scopes, **self._options)
+            self._others[key] = Azure(
+                self._credential,
+                subscription_id,
+                self.endpoint,
+                credential_scopes=self._scopes,
+                auxiliary_credentials=self._auxiliary,
+                **self._options,
+            )
         return self._others[key]
 
     @cached_property
@@ -92,7 +103,12 @@ class Azure:
     def _client_options(self) -> dict[str, Any]:
         from include.steps.retry import PatientRetryPolicy
 
-        return {"credential_scopes": self._scopes, "retry_policy": PatientRetryPolicy(), **self._options}
+        options = {"credential_scopes": self._scopes, "retry_policy": PatientRetryPolicy(), **self._options}
+        if self._auxiliary:
+            from azure.mgmt.core.policies import AsyncAuxiliaryAuthenticationPolicy
+
+            options["per_retry_policies"] = [AsyncAuxiliaryAuthenticationPolicy(self._auxiliary, *self._scopes)]
+        return options
 
     def id(self, resource_group: str, *segments: str, provider: str = "Microsoft.Compute") -> str:
         """The ARM id of a resource: ``azure.id("rg", "virtualMachines", "vm")``; of the group itself when no segments are given."""
@@ -179,15 +195,16 @@ class Azure:
         return read_arm_error(body) if body.get("error") else None
 
     async def close(self) -> None:
-        """Close the clients that were made, and the credential."""
+        """Close the clients that were made, and the credentials."""
         for each in (self, *self._others.values()):
             for name in ("compute", "resources"):
                 client = each.__dict__.pop(name, None)
                 if client is not None:
                     await client.close()
-        close = getattr(self._credential, "close", None)
-        if close is not None:
-            await close()
+        for credential in (self._credential, *self._auxiliary):
+            close = getattr(credential, "close", None)
+            if close is not None:
+                await close()
 
     async def __aenter__(self) -> Azure:
         return self

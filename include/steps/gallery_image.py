@@ -72,9 +72,10 @@ async def ensure(
     return str(definition["id"])
 
 
-def _check(definition: Resource, wanted: dict[str, Any]) -> None:
+def differences(definition: Resource, wanted: dict[str, Any]) -> list[str]:
+    """What a definition has otherwise than ``wanted`` (ARM's ``properties``) of what can never be changed, in words."""
     present = definition.get("properties") or {}
-    differences = [
+    return [
         f"{field} is {have!r}, the recipe says {want!r}"
         for field, have, want in (
             *((key, present.get(key), wanted[key]) for key in ("osType", "osState", "hyperVGeneration", "architecture")),
@@ -83,11 +84,14 @@ def _check(definition: Resource, wanted: dict[str, Any]) -> None:
         )
         if str(have).lower() != str(want).lower() and not (field == "architecture" and have is None)
     ]
-    if differences:
+
+
+def _check(definition: Resource, wanted: dict[str, Any]) -> None:
+    if different := differences(definition, wanted):
         raise StepError(
             "permanent",
             "DefinitionDiffers",
-            f"The image definition {definition.get('id')} exists with other properties: {'; '.join(differences)}",
+            f"The image definition {definition.get('id')} exists with other properties: {'; '.join(different)}",
             "These properties of a definition can never be changed: correct the recipe, or publish under another definition name.",
         )
 

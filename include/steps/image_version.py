@@ -46,7 +46,7 @@ async def publish(
 
     A ``Failed`` version of this run is deleted and published again; one that is being published is adopted.
 
-    :param source: ``{"kind": "virtual_machine"|"managed_image", "id"}`` or ``{"kind": "snapshot", "os": id, "data": {lun: id}}``.
+    :param source: ``{"kind": "virtual_machine"|"managed_image"|"version", "id"}`` or ``{"kind": "snapshot", "os": id, "data": {lun: id}}``.
     :param target_regions: the home region only; it must be ``location``.
     :param replication_mode: ``Full`` or ``Shallow`` (one replica in the home region, for ever).
     :param safety: ``{"allow_deletion_of_replicated_locations", "block_deletion_before_end_of_life"}``, both false unless given.
@@ -135,7 +135,7 @@ def _storage_profile(source: dict[str, Any]) -> dict[str, Any]:
     match source["kind"]:
         case "virtual_machine":
             return {"source": {"virtualMachineId": source["id"]}}
-        case "managed_image":
+        case "managed_image" | "version":
             return {"source": {"id": source["id"]}}
         case "snapshot":
             disks = [
@@ -148,7 +148,7 @@ def _storage_profile(source: dict[str, Any]) -> dict[str, Any]:
                 "permanent",
                 "UnknownSource",
                 f"source.kind {kind!r} is not known",
-                "It is one of virtual_machine, managed_image, snapshot.",
+                "It is one of virtual_machine, managed_image, version, snapshot.",
             )
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
+from include.factory.version_tags import PINNED
 from include.steps import gallery_versions
 from include.steps.azure import Azure
 from include.steps.build_plan import definition_facts
 from include.steps.errors import StepError, StepSkipped
+from include.steps.form import checked, fields_of
 from include.steps.look import Found, Resource, look, sort, step
 from include.steps.machine_state import is_generalized, power_state, read_machine
 from include.steps.target_region import normal, states
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CAPTURE_TAG = "image-factory-capture"
-PINNED_TAG = "image-factory-pinned"
 FORM = ("replica_count", "storage_account_type")
 DELETE_TIMEOUT = 2 * 3600.0
 
@@ -44,8 +44,7 @@ async def plan(azure: Azure, *, run: dict[str, Any], form: dict[str, Any] | str)
     """
     from include.factory.capture import CapturePlanError, capture_plan_text, plan_capture
 
-    fields = dict(json.loads(form) if isinstance(form, str) else form)
-    dry_run = bool(fields.pop("dry_run", False))
+    fields, dry_run = fields_of(form)
     asked, this = _asked(fields, run)
     machine, gallery = await asyncio.gather(read_facts(azure, asked.virtual_machine), _gallery_facts(azure, asked))
     try:
@@ -61,24 +60,14 @@ async def plan(azure: Azure, *, run: dict[str, Any], form: dict[str, Any] | str)
 
 
 def _asked(form: dict[str, Any], run: dict[str, Any]) -> tuple[Capture, Run]:
-    from pydantic import ValidationError
-
     from include.factory.capture import Capture
     from include.factory.run import Run
 
-    fields = {name: value for name, value in form.items() if value is not None}
-    own = {name: fields.pop(name) for name in FORM if name in fields}
-    reason = str(fields.pop("reason", ""))
-    fields["regions"] = [{"name": one, **own} if isinstance(one, str) else one for one in fields.get("regions") or ()]
+    reason = str(form.pop("reason", ""))
+    own = {name: form.pop(name) for name in FORM if name in form}
+    regions = [{"name": one, **own} if isinstance(one, str) else one for one in form.get("regions") or ()]
     identity = {key: run[key] for key in ("dag_id", "run_id", "at", "started") if run.get(key)}
-    problems: list[str] = []
-    try:
-        this = Run.model_validate({**identity, "reason": reason})
-        return Capture.model_validate(fields), this
-    except ValidationError as error:
-        problems = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}".removeprefix(": ") for one in error.errors()]
-        text = f"The run cannot be as asked: {'; '.join(problems)}"
-        raise StepError("permanent", "BadParameter", text, "Start a new run with other values.", details=problems) from error
+    return checked(Capture, {**form, "regions": regions}), checked(Run, {**identity, "reason": reason})
 
 
 async def read_facts(azure: Azure, machine: str) -> MachineFacts:
@@ -208,8 +197,9 @@ async def retire(
         if resource is None or found is Found.ABSENT:
             continue
         tags = resource.get("tags") or {}
-        if tags.get(CAPTURE_TAG) != name or PINNED_TAG in tags:
-            log.warning("Version %s is left: it is %s.", version, "pinned" if PINNED_TAG in tags else f"no capture of {name}")
+        pinned = tags.get(PINNED, "false").lower() != "false"
+        if tags.get(CAPTURE_TAG) != name or pinned:
+            log.warning("Version %s is left: it is %s.", version, "pinned" if pinned else f"no capture of {name}")
             continue
         await one.delete()
         deleted.append(version)

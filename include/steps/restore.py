@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Collection
 from datetime import datetime
@@ -13,6 +12,7 @@ from include.steps import gallery_versions
 from include.steps.azure import Azure
 from include.steps.build_plan import definition_facts
 from include.steps.errors import StepError, StepSkipped
+from include.steps.form import checked, fields_of
 from include.steps.look import RUN_TAG, Resource, look, step
 from include.steps.machine_state import agent_ready, power_state, read_machine
 
@@ -51,8 +51,7 @@ async def plan_game_day(azure: Azure, *, run: dict[str, Any], form: dict[str, An
 async def _planned(azure: Azure, run: dict[str, Any], form: dict[str, Any] | str, lives: bool) -> dict[str, Any]:
     from include.factory.restore import RestorePlanError, plan_game_day, plan_restore, restore_plan_text
 
-    fields = dict(json.loads(form) if isinstance(form, str) else form)
-    dry_run = bool(fields.pop("dry_run", False))
+    fields, dry_run = fields_of(form)
     if not lives and not fields.get("image"):
         fields |= await asyncio.to_thread(_whose_turn, run["at"])
     asked, this = _asked(fields, run)
@@ -87,20 +86,12 @@ def _whose_turn(at: str) -> dict[str, Any]:
 
 
 def _asked(form: dict[str, Any], run: dict[str, Any]) -> tuple[Restore, Run]:
-    from pydantic import ValidationError
-
     from include.factory.restore import Restore
     from include.factory.run import Run
 
-    fields = {name: value for name, value in form.items() if value is not None}
-    reason = str(fields.pop("reason", ""))
+    reason = str(form.pop("reason", ""))
     identity = {key: run[key] for key in ("dag_id", "run_id", "at", "started") if run.get(key)}
-    try:
-        return Restore.model_validate(fields), Run.model_validate({**identity, "reason": reason})
-    except ValidationError as error:
-        problems = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}".removeprefix(": ") for one in error.errors()]
-        text = f"The run cannot be as asked: {'; '.join(problems)}"
-        raise StepError("permanent", "BadParameter", text, "Start a new run with other values.", details=problems) from error
+    return checked(Restore, form), checked(Run, {**identity, "reason": reason})
 
 
 def _where(azure: Azure, asked: Restore) -> tuple[str, str, str, str, str | None]:

@@ -34,6 +34,9 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": {
                     "subscriptionId": _text("Subscription ID", "The subscription in which machines are built and galleries live."),
                     "tenantId": _text("Tenant ID", "The directory of the service principal or workload identity."),
+                    "auxiliaryTenantIds": _text(
+                        "Auxiliary tenant IDs", "Other tenants whose images are read, with commas; the application must be multi-tenant."
+                    ),
                     "identity": {
                         "label": "Identity",
                         "description": "Empty: service principal when a client secret is given, else the default credential chain.",

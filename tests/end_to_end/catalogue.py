@@ -55,6 +55,11 @@ def small(
     return text + (NOTIFY.format(told=told) if told else "")
 
 
+SECOND_GALLERY = """\
+disaster_recovery: {gallery: second, resource_group: rg-second, location: westeurope, keep: 2}
+"""
+
+
 def write_catalogue(folder: Path) -> Path:
     """The shipped recipes with the small ones beside them, none with a schedule: an unpaused DAG whose hour has just struck would start a
     run of its own beside the one that a test starts, and one of the two would find nothing new to build."""
@@ -65,6 +70,7 @@ def write_catalogue(folder: Path) -> Path:
         "steady": small("steady", told=told(folder, "steady")),
         "survivor": small("survivor", told=told(folder, "survivor")),
         "slow": small("slow", told=told(folder, "slow"), step=SLOW),
+        "mirrored": small("mirrored") + SECOND_GALLERY,
         "approved": small("approved", told=told(folder, "approved"), approval="{approvers: [admin], timeout: 1h}"),
         "kept": small("kept", told=told(folder, "kept"), check=BAD),
         "failing-step": small("failing-step", told=told(folder, "failing-step"), step=BAD),

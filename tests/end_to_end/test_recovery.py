@@ -12,6 +12,15 @@ from tests.end_to_end.conftest import Factory
 pytestmark = pytest.mark.airflow
 
 HOME = "westeurope"
+BACKUP = """\
+name: web-nightly
+owner: web@example.com
+virtual_machine: production/web
+schedule: "* * * * *"
+gallery: vault
+resource_group: rg-vault
+keep: 2
+"""
 VAULT = {"resource_group": "rg-vault", "gallery": "vault"}
 
 
@@ -131,3 +140,77 @@ def test_a_dry_run_of_a_capture_writes_nothing(web: Factory) -> None:
     assert set(states.values()) == {"skipped"}
     assert "USD a month" in web.airflow.log("capture_vm", run_id, "plan")
     assert sorted(web.resources()) == before
+
+
+def test_a_capture_becomes_a_machine_again_elsewhere(web: Factory) -> None:
+    before = web.requests()
+    form = {"image": "rg-vault/vault/web", "region": "northeurope", "resource_group": "restored", "name": "web-again"}
+    run_id, states = ran(web, "restore_vm", form)
+    assert states["check"] == "skipped"
+    assert written(web, before) == writes_by_type(web.airflow.rest.xcom("restore_vm", run_id, "plan")["calls"])
+    assert power(web, "web-again", "restored") == "PowerState/running"
+
+
+def test_a_game_day_measures_and_leaves_nothing(web: Factory) -> None:
+    before = web.requests()
+    run_id, _ = ran(web, "game_day", {"image": "rg-vault/vault/web", "objective_minutes": 60})
+    assert written(web, before) == writes_by_type(web.airflow.rest.xcom("game_day", run_id, "plan")["calls"])
+    told = web.airflow.rest.xcom("game_day", run_id, "report")
+    assert told["met"] is True
+    assert 0 < told["seconds"] < 3600
+    assert "Recovery" in web.airflow.log("game_day", run_id, "report")
+    assert not web.resources("/image-game-day-")
+
+
+def test_a_game_day_without_capacity_fails_and_still_reports_and_cleans_up(web: Factory) -> None:
+    rule = {
+        "name": "no capacity",
+        "match": {"method": "PUT", "type": "Microsoft.Compute/virtualMachines"},
+        "effect": {"error": {"status": 409, "code": "SkuNotAvailable", "message": "The requested size is not available."}},
+    }
+    web.airflow.sandbox_control.post("/_sandbox/faults", json=rule).raise_for_status()
+    try:
+        run_id = web.airflow.trigger("game_day", {"image": "rg-vault/vault/web"})
+        assert web.airflow.wait("game_day", run_id) == "failed"
+    finally:
+        web.airflow.sandbox_control.delete("/_sandbox/faults", params={"name": "no capacity"})
+    states = web.airflow.task_states("game_day", run_id)
+    assert (states["create_virtual_machine"], states["report"], states["delete_resource_group"]) == ("failed", "success", "success")
+    assert web.airflow.rest.xcom("game_day", run_id, "report")["met"] is False
+    assert not web.resources("/image-game-day-")
+
+
+def test_a_build_is_copied_to_the_second_gallery_and_restored_from_there(factory: Factory) -> None:
+    factory.airflow.rest.unpause("keep_second_galleries")
+    run_id = factory.build("mirrored")
+    assert factory.outcome("mirrored", run_id) == "success"
+    version = factory.plan("mirrored", run_id)["version"]
+
+    def copied() -> bool:
+        runs = [run for run in factory.airflow.rest.runs("keep_second_galleries") if run["run_type"] == "asset_triggered"]
+        return bool(runs) and all(run["state"] == "success" for run in runs)
+
+    factory.until(copied, 180, "the copy that the build's event starts")
+    path = arm(factory, "galleries", "second", "images", "mirrored", "versions", version, group="rg-second")
+    copy = factory.airflow.sandbox_control.get(path, params={"api-version": "2024-03-03"}).json()
+    assert copy["location"] == "westeurope"
+    assert not copy["properties"]["publishingProfile"]["excludeFromLatest"]
+
+    form = {"image": "mirrored", "disaster_recovery": True, "resource_group": "restored", "name": "mirrored"}
+    restored, _ = ran(factory, "restore_vm", form)
+    assert factory.airflow.rest.xcom("restore_vm", restored, "plan")["version_id"].lower() == path.lower()
+
+
+def test_a_backup_that_is_due_is_captured(web: Factory) -> None:
+    """Every minute of the clock, so that the next quarter of an hour starts it; the run is named after backup and time."""
+    folder = web.airflow.settings.recipes / "backups"
+    folder.mkdir(exist_ok=True)
+    (folder / "web-nightly.yaml").write_text(BACKUP)
+    web.airflow.trigger("back_up_machines", {})
+
+    def captured() -> list[str]:
+        return [run["dag_run_id"] for run in web.airflow.rest.runs("capture_vm") if run["dag_run_id"].startswith("backup__web-nightly__")]
+
+    (run_id, *_) = web.until(captured, 120, "the run of the backup")
+    assert web.airflow.wait("capture_vm", run_id) == "success"
+    assert web.airflow.rest.xcom("capture_vm", run_id, "report")["captures"]

@@ -18,6 +18,13 @@ SPECIALIZED = {"type": "Linux", "state": "Specialized"}
 SUBNET = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/net/providers/Microsoft.Network/virtualNetworks/v/subnets/s"
 DISKS = {"region": "eastus2", "data_disks": [{"lun": 0, "size_gb": 64}, {"lun": 2, "size_gb": 32}]}
 
+DES = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/keys/providers/Microsoft.Compute/diskEncryptionSets/des"
+
+
+def encrypted(*names: str) -> list[dict[str, str]]:
+    return [{"name": name, "encryption_set": f"{DES}-{name}"} for name in names]
+
+
 # Recipes that differ in every way that changes the list of steps or where their arguments come from.
 SHAPES: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -28,6 +35,15 @@ SHAPES: dict[str, dict[str, Any]] = {
     "managed image": {"os": {"type": "Linux", "security_type": "TrustedLaunchSupported"}},
     "no steps": {"steps": [], "checks": []},
     "approval": {"approval": True},
+    "encrypted with a second gallery": {
+        "replicate": encrypted("eastus2", "westeurope"),
+        "disaster_recovery": {
+            "gallery": "second",
+            "resource_group": "rg-second",
+            "location": "northeurope",
+            "regions": encrypted("eastus2", "northeurope"),
+        },
+    },
 }
 shapes = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.replace(" ", "_"))
 
@@ -393,3 +409,17 @@ def test_the_print_names_version_regions_and_every_call_in_order(shape: str) -> 
 def test_every_step_is_named_by_module_and_function() -> None:
     for shape in SHAPES.values():
         assert all(step.count(".") == 1 for step in steps_of(recipe(**shape)).values())
+
+
+def test_an_encrypted_image_is_published_to_the_second_gallery_from_the_same_source() -> None:
+    made = plan(recipe(**SHAPES["encrypted with a second gallery"]), run(), facts())
+    first, second = made.steps["publish.publish_version"], made.steps["second_gallery.publish_version"]
+    assert (second["gallery"], second["source"], second["version"]) == ("second", first["source"], first["version"])
+    assert [region["name"] for region in second["target_regions"]] == ["eastus2"]
+    assert second["target_regions"][0]["encryption_set"] == f"{DES}-eastus2"
+
+
+def test_an_image_that_is_not_encrypted_is_copied_and_not_published_twice() -> None:
+    second = {"gallery": "second", "resource_group": "rg-second", "location": "westeurope"}
+    made = plan(recipe(disaster_recovery=second), run(), facts())
+    assert not [task for task in made.steps if task.startswith("second_gallery")]

@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 
 DEFAULT_CONNECTION = "azure_image_factory"
 
+# https://learn.microsoft.com/azure/azure-resource-manager/management/authenticate-multi-tenant
+AUXILIARY_LIMIT = 3
+
 # Authority and Resource Manager of each cloud: azure.identity.AzureAuthorityHosts and `az cloud list`.
 _CLOUD_ENDPOINTS = {
     "AzureCloud": ("https://login.microsoftonline.com", "https://management.azure.com"),
@@ -47,6 +50,7 @@ class AzureSettings:
     authority: str
     endpoint: str
     ca_file: str | None
+    auxiliary_tenant_ids: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, connection: Connection) -> AzureSettings:
@@ -58,8 +62,13 @@ class AzureSettings:
         authority = extra.get("authority") or _CLOUD_ENDPOINTS.get(cloud, ("", ""))[0]
         endpoint = extra.get("endpoint") or _CLOUD_ENDPOINTS.get(cloud, ("", ""))[1]
         ca_file = extra.get("ca_file")
+        auxiliary = tuple(tenant.strip() for tenant in str(extra.get("auxiliaryTenantIds") or "").split(",") if tenant.strip())
 
         problems = []
+        if auxiliary and identity != "service_principal":
+            problems.append(f"auxiliaryTenantIds: a {identity} has one tenant only; use a service principal of a multi-tenant application")
+        if len(auxiliary) > AUXILIARY_LIMIT:
+            problems.append(f"auxiliaryTenantIds: {len(auxiliary)} tenants, and Azure takes {AUXILIARY_LIMIT} beside the first")
         if cloud not in CLOUDS:
             problems.append(f"cloud: {cloud!r} is not known; choose one of {', '.join(CLOUDS)}, or give endpoint and authority")
         if identity not in IDENTITIES:
@@ -88,21 +97,25 @@ class AzureSettings:
             authority=authority.rstrip("/"),
             endpoint=endpoint.rstrip("/"),
             ca_file=ca_file,
+            auxiliary_tenant_ids=auxiliary,
         )
 
     def key(self) -> str:
         """A digest that changes with any field, the secret's value included: the key under which clients are shared."""
         fields = [self.subscription_id, self.tenant_id, self.identity, self.client_id, self.client_secret, self.authority, self.endpoint]
-        return hashlib.sha256(json.dumps([*fields, self.ca_file]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([*fields, self.ca_file, *self.auxiliary_tenant_ids]).encode()).hexdigest()
 
     def connect(self) -> Azure:
         """Make the clients. Nothing is sent until a step calls them."""
         from include.steps.azure import Azure
 
         options: dict[str, Any] = {"connection_verify": self.ca_file} if self.ca_file else {}
-        return Azure(self._credential(options), self.subscription_id, endpoint=self.endpoint, **options)
+        auxiliary = [self._credential(options, tenant) for tenant in self.auxiliary_tenant_ids]
+        return Azure(
+            self._credential(options, self.tenant_id), self.subscription_id, self.endpoint, auxiliary_credentials=auxiliary, **options
+        )
 
-    def _credential(self, options: dict[str, Any]) -> AsyncTokenCredential:
+    def _credential(self, options: dict[str, Any], tenant_id: str | None) -> AsyncTokenCredential:
         from azure.identity.aio import (
             ClientSecretCredential,
             DefaultAzureCredential,
@@ -114,11 +127,11 @@ class AzureSettings:
         known = {authority for authority, _ in _CLOUD_ENDPOINTS.values()}
         options = {**options, "authority": self.authority, "disable_instance_discovery": self.authority not in known}
         if self.identity == "service_principal":
-            return ClientSecretCredential(str(self.tenant_id), str(self.client_id), str(self.client_secret), **options)
+            return ClientSecretCredential(str(tenant_id), str(self.client_id), str(self.client_secret), **options)
         if self.identity == "managed_identity":
             return ManagedIdentityCredential(client_id=self.client_id)
         if self.identity == "workload_identity":
-            return WorkloadIdentityCredential(tenant_id=self.tenant_id, client_id=self.client_id, **options)
+            return WorkloadIdentityCredential(tenant_id=tenant_id, client_id=self.client_id, **options)
         return DefaultAzureCredential(managed_identity_client_id=self.client_id, **options)
 
 

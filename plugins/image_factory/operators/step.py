@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from typing import Any, ClassVar
 
 from airflow.sdk import BaseOperator
@@ -83,8 +84,14 @@ class StepOperator(BaseOperator):
             if self.planned_by is not None:
                 plan = task_instance.xcom_pull(task_ids=self.planned_by)
                 arguments = {**planned_arguments(plan, self.task_id, self.planned_by), **arguments}
-            async with settings.connect() as azure:
-                return await step(azure, **arguments, **facts_of_run(step, task_instance))
+            async with AsyncExitStack() as open_clients:
+
+                async def connect(conn_id: str) -> Any:
+                    other = AzureSettings.of(AzureImageFactoryHook.get_connection(conn_id))
+                    return await open_clients.enter_async_context(other.connect())
+
+                azure = await open_clients.enter_async_context(settings.connect())
+                return await step(azure, **arguments, **facts_of_run(step, task_instance, connect))
 
         try:
             return asyncio.run(run())

@@ -27,12 +27,15 @@ def load_step(name: str) -> Step:
     return step
 
 
-def facts_of_run(step: Step, task_instance: Any) -> dict[str, Any]:
-    """What only the run knows, for the steps that ask for it by name: ``attempt`` (from 1) and ``failed_tasks`` (task ids)."""
+def facts_of_run(step: Step, task_instance: Any, connect: Callable[[str], Awaitable[Any]]) -> dict[str, Any]:
+    """What only the run knows, for the steps that ask for it by name: ``attempt`` (from 1), ``failed_tasks`` (task ids), and ``connect``,
+    which gives the clients of another Airflow connection."""
     parameters = inspect.signature(step).parameters
     facts: dict[str, Any] = {}
     if "attempt" in parameters:
         facts["attempt"] = task_instance.try_number
+    if "connect" in parameters:
+        facts["connect"] = connect
     if "failed_tasks" in parameters:
         states = task_instance.get_task_states(dag_id=task_instance.dag_id, run_ids=[task_instance.run_id])
         facts["failed_tasks"] = sorted(task for task, state in states.get(task_instance.run_id, {}).items() if state == "failed")
@@ -141,6 +144,8 @@ class StepTrigger(BaseTrigger):
         await XCom.aset(key=key, value=value, dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index)
 
     async def _run_step(self, azure: Azure, name: str) -> Any:
+        from image_factory.hooks.azure import shared_clients
+
         # Importing a step may import the Azure SDK: a second or two in which the event loop must not stand still.
         step = await asyncio.to_thread(load_step, name)
         arguments = await self._arguments()
@@ -148,7 +153,7 @@ class StepTrigger(BaseTrigger):
         chosen = {key: value for key, value in arguments.items() if key in accepted} if name == self.cancel else arguments
         # The UI shows no rendered fields for a task that never saw a worker: the log is the place to read them.
         log.info("%s %s", name, {key: "***" if key.endswith("_token") and value else value for key, value in chosen.items()})
-        return await step(azure, **chosen, **facts_of_run(step, self.task_instance))
+        return await step(azure, **chosen, **facts_of_run(step, self.task_instance, shared_clients))
 
     async def _arguments(self) -> dict[str, Any]:
 

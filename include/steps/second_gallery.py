@@ -1,0 +1,290 @@
+"""Second galleries, kept in step with the first: versions copied, flags and regions set right, and what is retired deleted where asked."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from include.steps import destination as destinations
+from include.steps import gallery_image, gallery_versions, image_version
+from include.steps.arm_error import of_exception
+from include.steps.azure import Azure
+from include.steps.errors import StepError, StepSkipped
+from include.steps.form import checked, fields_of
+from include.steps.look import PROMOTED_TAG, RUN_TAG, Found, gone, look, step
+from include.steps.replication import Replication
+from include.steps.table import table
+from include.steps.target_region import present
+from include.steps.version import Version, update
+
+if TYPE_CHECKING:
+    from include.factory.recipe import Recipe
+    from include.factory.second_gallery import Galleries, RecipePlan
+
+log = logging.getLogger(__name__)
+
+Connect = Callable[[str], Awaitable[Azure]]
+"""The clients of an Airflow connection."""
+
+COPIED_FROM_TAG = "image-factory-copied-from"
+UPDATE_TIMEOUT = 2 * 3600.0
+
+
+@step
+async def plan(azure: Azure, *, form: dict[str, Any] | str, connect: Connect | None = None) -> dict[str, Any]:
+    """Plan what the second galleries lack, before the first write.
+
+    :param form: the fields of :class:`include.factory.second_gallery.Keeping` (an object, or JSON text of one), ``reason``, ``dry_run``.
+    :param connect: gives the clients of a recipe's own connection.
+    :return: ``{"recipes": [names], "calls": [every write], "left_out": {recipe: {version: reason}}, "steps": {"keep", "report"}}``.
+    :raises StepSkipped: a dry run, or nothing to do; its result is the same object.
+    :raises StepError: ``BadParameter``; ``UnknownRecipe``.
+    """
+    from include.factory.second_gallery import Keeping, arguments_of, plan_second_gallery, second_gallery_text
+
+    fields, dry_run = fields_of(form)
+    fields.pop("reason", None)
+    asked = checked(Keeping, fields)
+    recipes = await asyncio.to_thread(_recipes, asked.recipe)
+    read = await asyncio.gather(*(_read(azure, recipe, connect) for recipe in recipes))
+    plans = [plan_second_gallery(recipe, asked, galleries) for recipe, galleries in zip(recipes, read, strict=True)]
+    log.info("%s", "\n".join(second_gallery_text(recipe, made) for recipe, made in zip(recipes, plans, strict=True)))
+    all_of_them = [arguments_of(recipe, made) for recipe, made in zip(recipes, plans, strict=True)]
+    document = {
+        "recipes": [recipe.name for recipe in recipes],
+        "calls": [call for made in plans for call in made.calls],
+        "left_out": {made.recipe: made.left_out for made in plans if made.left_out},
+        "steps": {
+            "keep": {
+                "recipes": [each for each in all_of_them if each["versions"]],
+                "at_once": asked.at_once,
+                "timeout": asked.timeout,
+            },
+            "report": {"recipes": [recipe.name for recipe in recipes]},
+        },
+    }
+    if dry_run:
+        raise StepSkipped("This is a dry run: the plan is in the log, and nothing was written.", document)
+    if not document["calls"]:
+        raise StepSkipped(_nothing(plans), document)
+    return document
+
+
+def _recipes(name: str | None) -> list[Recipe]:
+    from include.factory.catalogue import load_catalogue
+    from include.factory.folder import catalogue_folder
+
+    all_of_them = load_catalogue(catalogue_folder()).recipes
+    with_second = [recipe for recipe in all_of_them.values() if recipe.disaster_recovery]
+    if name is None:
+        return with_second
+    chosen = [recipe for recipe in with_second if recipe.name == name]
+    if not chosen:
+        known = ", ".join(recipe.name for recipe in with_second) or "none"
+        why = "has no second gallery" if name in all_of_them else "is not in the catalogue"
+        raise StepError("permanent", "UnknownRecipe", f"The recipe {name!r} {why}", f"With a second gallery: {known}.")
+    return chosen
+
+
+def _nothing(plans: list[RecipePlan]) -> str:
+    if not plans:
+        return "No recipe has a second gallery: nothing to do."
+    out = "; ".join(f"{made.recipe} {version}: {reason}" for made in plans for version, reason in made.left_out.items())
+    return f"Nothing can be done: {out}." if out else f"The second galleries of {len(plans)} recipe(s) are in step: nothing to do."
+
+
+async def _second(azure: Azure, subscription: str | None, connection: str | None, connect: Connect | None) -> Azure:
+    """The clients of a second gallery."""
+    if connection is not None:
+        if connect is None:
+            raise StepError(
+                "permanent", "NoConnections", f"The connection {connection!r} cannot be reached from here", "Run it as an Airflow task."
+            )
+        azure = await connect(connection)
+    return azure.in_subscription(subscription)
+
+
+async def _read(azure: Azure, recipe: Recipe, connect: Connect | None) -> Galleries:
+    from include.factory.second_gallery import Galleries
+
+    settings, publish = recipe.disaster_recovery, recipe.publish
+    assert settings is not None
+    second = await _second(azure, settings.subscription, settings.connection, connect)
+    path = (settings.resource_group, settings.gallery, recipe.definition)
+    group, gallery, definition, first = await asyncio.gather(
+        look(second.resources.resource_groups.get(path[0])),
+        look(second.compute.galleries.get(*path[:2])),
+        look(second.compute.gallery_images.get(*path)),
+        _versions(azure, publish.resource_group, publish.gallery, recipe.definition),
+    )
+    copies = await _versions(second, *path) if definition else []
+    return Galleries(
+        subscription_id=azure.subscription_id,
+        second_subscription_id=second.subscription_id,
+        first=tuple(first),
+        second=tuple(copies),
+        there=tuple(one["id"] for one in (group, gallery, definition) if one is not None),
+        differences=tuple(gallery_image.differences(definition, _wanted(recipe))) if definition else (),
+        sources={
+            version.name: Version(azure, publish.resource_group, publish.gallery, recipe.definition, version.name).id for version in first
+        },
+    )
+
+
+def _wanted(recipe: Recipe) -> dict[str, Any]:
+    from include.factory.arguments import features_of
+
+    publisher, offer, sku = recipe.identifier
+    return {
+        "osType": recipe.os.type,
+        "osState": recipe.os.state,
+        "hyperVGeneration": recipe.os.generation,
+        "architecture": recipe.os.architecture,
+        "identifier": {"publisher": publisher, "offer": offer, "sku": sku},
+        "features": [{"name": name, "value": value} for name, value in features_of(recipe).items()],
+    }
+
+
+async def _versions(azure: Azure, resource_group: str, gallery: str, definition: str) -> list[Any]:
+    """All versions with the states of their regions; none where there is no definition."""
+    path = {"resource_group": resource_group, "gallery": gallery, "definition": definition}
+    try:
+        names = [version.name for version in await gallery_versions.read(azure, **path)]
+    except StepError as error:
+        if error.code == "DefinitionNotFound":
+            return []
+        raise
+    return await gallery_versions.with_states(azure, names, **path)
+
+
+async def keep(
+    azure: Azure, *, recipes: list[dict[str, Any]], at_once: int = 4, timeout: float = 21600, connect: Connect | None = None
+) -> dict[str, Any]:
+    """Do what was planned for each version, ``at_once`` at a time; one that fails delays no other. Run again, it does what is left.
+
+    :param recipes: ``{"recipe", "subscription", "connection", "location", "target_regions", "versions", "destination"}`` each, where
+        ``versions`` are the fields of :class:`include.factory.second_gallery.VersionAction` and ``destination`` the arguments of
+        :func:`include.steps.destination.ensure`.
+    :param timeout: seconds for each version.
+    :return: ``{"recipes": {recipe: [versions]}}``.
+    :raises StepError: ``PartlyKept``: some are done, and the others are named; kind ``transient`` when waiting is all that is missing.
+    """
+    gate = asyncio.Semaphore(at_once)
+    done: dict[str, list[str]] = {}
+    failures: dict[str, StepError] = {}
+
+    async def one(second: Azure, kept: dict[str, Any], action: dict[str, Any]) -> None:
+        async with gate:
+            try:
+                await _act(second, kept, action, timeout)
+                done.setdefault(kept["recipe"], []).append(action["version"])
+            except Exception as error:
+                failures[f"{kept['recipe']} {action['version']}"] = error if isinstance(error, StepError) else of_exception(error)
+
+    async def one_recipe(kept: dict[str, Any]) -> None:
+        try:
+            second = await _second(azure, kept["subscription"], kept["connection"], connect)
+            if any(action.get("copy_of") for action in kept["versions"]):
+                await destinations.ensure(second, **kept["destination"])
+        except Exception as error:
+            failures[kept["recipe"]] = error if isinstance(error, StepError) else of_exception(error)
+            return
+        await asyncio.gather(*(one(second, kept, action) for action in kept["versions"]))
+
+    await asyncio.gather(*map(one_recipe, recipes))
+    if failures:
+        waiting = all(failure.kind in ("transient", "adopt") for failure in failures.values())
+        named = "; ".join(f"{what}: {failure.message}" for what, failure in sorted(failures.items()))
+        count = sum(map(len, done.values()))
+        raise StepError(
+            "transient" if waiting else "permanent",
+            "PartlyKept",
+            f"{count} version(s) are done, {len(failures)} are not. {named}",
+            next(iter(failures.values())).cure.rstrip(".") + ". Clear this task: it does what is left, and nothing twice.",
+            details={"done": done, "failed": {what: failure.as_dict() for what, failure in failures.items()}},
+        )
+    return {"recipes": {recipe: sorted(versions) for recipe, versions in sorted(done.items())}}
+
+
+async def _act(azure: Azure, kept: dict[str, Any], action: dict[str, Any], timeout: float) -> None:
+    definition = kept["destination"]["definition"]
+    path = {"resource_group": definition["resource_group"], "gallery": definition["gallery"], "definition": definition["name"]}
+    version = Version(azure, **path, version=action["version"])
+    if action.get("delete"):
+        found, resource = await version.settle(None, timeout)
+        if resource is not None and found is not Found.ABSENT:
+            await version.delete()
+            log.info("Version %s is deleted from %s.", action["version"], path["gallery"])
+        return
+    settings = {region["name"]: region for region in kept["target_regions"]}
+    if source := action.get("copy_of"):
+        tags = {**{name: value for name, value in action["tags"].items() if name != PROMOTED_TAG}, COPIED_FROM_TAG: source[-256:]}
+        # The run that built the version is the copy's, too: so whoever copies it next takes up what this one began.
+        tags.setdefault(RUN_TAG, source[-256:])
+        await image_version.publish(
+            azure,
+            **path,
+            version=action["version"],
+            location=kept["location"],
+            source={"kind": "version", "id": source},
+            target_regions=[settings[kept["location"]]],
+            tags=tags,
+        )
+        log.info("%s %s is copied to %s.", kept["recipe"], action["version"], path["gallery"])
+    if regions := action.get("regions"):
+        await Replication(version, [settings[name] for name in regions], timeout).run()
+    if action.get("excluded") is not None:
+        await _set_flags(version, bool(action["excluded"]))
+
+
+async def _set_flags(version: Version, excluded: bool) -> None:
+    """Set the global and all regional exclude flags, and read them back."""
+    started = None
+    while True:
+        found, resource = await version.settle(None, UPDATE_TIMEOUT, started)
+        if resource is None or found is Found.ABSENT:
+            raise gone(f"Version {version.version}", "keep")
+        profile = resource["properties"]["publishingProfile"]
+        flags = [profile.get("excludeFromLatest"), *(item.get("excludeFromLatest") for item in present(resource).values())]
+        if all(bool(flag) is excluded for flag in flags):
+            return
+        if started is not None:
+            raise StepError(
+                "transient",
+                "FlagsUnchanged",
+                f"The update of version {version.version} succeeded, but its flags read back unchanged",
+                "Nothing: it is put again. If it lasts, find out who else updates this version.",
+            )
+        allow = bool((resource["properties"].get("safetyProfile") or {}).get("allowDeletionOfReplicatedLocations"))
+        started = await version.put(update(resource, excluded=excluded, allow_deletion=allow))
+
+
+@step
+async def report(azure: Azure, *, recipes: list[str], connect: Connect | None = None) -> dict[str, Any]:
+    """Print, for each recipe, how its two galleries compare now, whatever became of the run.
+
+    :return: ``{"table": Markdown, "behind": {recipe: {version: what is missing}}}``.
+    """
+    from include.factory.second_gallery import Keeping, plan_second_gallery
+
+    chosen = [recipe for recipe in await asyncio.to_thread(_recipes, None) if recipe.name in recipes]
+    read = await asyncio.gather(*(_read(azure, recipe, connect) for recipe in chosen))
+    rows, behind = [], {}
+    for recipe, galleries in zip(chosen, read, strict=True):
+        made = plan_second_gallery(recipe, Keeping(), galleries)
+        copies = {version.name: version for version in galleries.second}
+        todo = {action.version: "to be copied" if action.copy_of else "out of step" for action in made.actions}
+        missing = {**todo, **made.left_out}
+        if missing:
+            behind[recipe.name] = missing
+        for name in dict.fromkeys([*todo, *copies, *made.left_out]):
+            copy = copies.get(name)
+            where = ", ".join(f"{region} {replica.state}" for region, replica in copy.regions.items()) if copy else "-"
+            rows.append([recipe.name, name, where, "-" if copy is None else "no" if copy.excluded else "yes", missing.get(name, "in step")])
+    shown = table(["recipe", "version", "second gallery", "latest", "state"], rows)
+    log.info("Second galleries, as they are now:\n%s", shown)
+    if behind:
+        log.warning("Not in step: %s", ", ".join(behind))
+    return {"table": shown, "behind": behind}

@@ -1,0 +1,251 @@
+"""Second galleries, kept in step with the first."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include.factory.second_gallery import VersionAction
+from include.sandbox.directory import Directory
+from include.steps import second_gallery
+from include.steps.errors import StepError, StepSkipped
+from include.steps.replication import Replication
+from include.steps.version import Version
+from tests.steps.build_line import DEFINITION, GALLERIES, GALLERY, HOME, TAGS, VERSION, Killed, Line, region
+from tests.steps.planned import writes
+from tests.steps.test_replication import broken
+
+RECIPE = """\
+name: ubuntu
+owner: team@example.com
+os: {{type: Linux}}
+base: "Canonical:ubuntu-24_04-lts:server:latest"
+build: {{region: westeurope}}
+publish: {{gallery: images, resource_group: galleries, publisher: factory}}
+replicate: [northeurope]
+disaster_recovery: {{gallery: images2, resource_group: galleries2, location: northeurope, regions: [uksouth], keep: 2{more}}}
+"""
+NUMBERS = ("2026.1121.20000", "2026.1122.20000", "2026.1123.20000")
+PATH = {"resource_group": GALLERIES, "gallery": GALLERY, "definition": DEFINITION}
+SECOND = Directory().second_subscription_id
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Write the recipe `ubuntu`, with more fields of `disaster_recovery`."""
+    monkeypatch.setenv("IMAGE_FACTORY_RECIPES", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def write(more: str = "") -> None:
+        (tmp_path / "ubuntu.yaml").write_text(RECIPE.format(more=more))
+
+    write()
+    return write
+
+
+async def three_versions() -> Line:
+    """Published, brought to northeurope and promoted, one after the other."""
+    line = await Line().up_to("publish")
+    for number in NUMBERS:
+        tags = {**TAGS, "image-factory-recipe": "ubuntu", "image-factory-digest": f"sha256:{number}"}
+        await line.run("publish", version=number, tags=tags)
+        await line.run("replicate", version=number, target_regions=[region(HOME), region("northeurope")])
+        await line.run("promote", version=number)
+    line.calls.clear()
+    return line
+
+
+async def kept(line: Line, **form: Any) -> dict[str, Any]:
+    """Planned and done; the plan's promise held to what was written."""
+    line.calls.clear()
+    plan = await second_gallery.plan(line.azure, form=form)
+    assert not writes(line)
+    await second_gallery.keep(line.azure, **plan["steps"]["keep"])
+    assert sorted(writes(line).elements()) == sorted(call.lower() for call in plan["calls"])
+    return plan
+
+
+def copy_of(line: Line, number: str, subscription: str | None = None) -> Any:
+    azure = line.azure.in_subscription(subscription)
+    return line.sandbox.resource(azure.id("galleries2", "galleries", "images2", "images", "ubuntu", "versions", number))
+
+
+async def set_excluded(line: Line, number: str) -> None:
+    await second_gallery._set_flags(Version(line.azure, **PATH, version=number), True)
+
+
+@pytest.mark.parametrize("subscription", [None, SECOND])
+async def test_the_newest_promoted_versions_are_copied_with_their_regions_tags_and_flags(
+    recipe: Callable[[str], None], subscription: str | None
+) -> None:
+    recipe(f", subscription: {subscription}" if subscription else "")
+    line = await three_versions()
+    await kept(line)
+    assert copy_of(line, NUMBERS[0], subscription) is None
+    for number in NUMBERS[1:]:
+        copy = copy_of(line, number, subscription)
+        assert copy.location == "northeurope"
+        assert {name: one["state"] for name, one in copy.private["replicas"].items()} == {
+            "northeurope": "Completed",
+            "uksouth": "Completed",
+        }
+        assert not copy.properties["publishingProfile"]["excludeFromLatest"]
+        assert copy.body["tags"]["image-factory-digest"] == f"sha256:{number}"
+        assert copy.body["tags"]["image-factory-copied-from"].endswith(f"/versions/{number}")
+    told = await second_gallery.report(line.azure, recipes=["ubuntu"])
+    assert told["behind"] == {}
+    assert NUMBERS[2] in told["table"]
+
+
+async def test_a_second_run_has_nothing_to_do(recipe: Callable[[str], None]) -> None:
+    line = await three_versions()
+    await kept(line)
+    with pytest.raises(StepSkipped, match="are in step"):
+        await second_gallery.plan(line.azure, form={})
+
+
+async def test_a_dry_run_writes_nothing(recipe: Callable[[str], None]) -> None:
+    line = await three_versions()
+    with pytest.raises(StepSkipped, match="dry run") as caught:
+        await second_gallery.plan(line.azure, form={"dry_run": True})
+    assert len(caught.value.result["calls"]) == 3 + 2 * 3
+    assert not writes(line)
+
+
+async def test_what_was_rolled_back_leaves_latest_in_the_second_gallery_too(recipe: Callable[[str], None]) -> None:
+    line = await three_versions()
+    await kept(line)
+    await set_excluded(line, NUMBERS[2])
+    await kept(line)
+    assert copy_of(line, NUMBERS[2]).properties["publishingProfile"]["excludeFromLatest"]
+    # The one before is now among the newest promoted: it is copied, so that two good ones are there.
+    assert copy_of(line, NUMBERS[0]) is not None
+
+
+async def test_a_region_that_somebody_took_away_comes_back(recipe: Callable[[str], None]) -> None:
+    line = await three_versions()
+    await kept(line)
+    version = Version(line.azure, "galleries2", "images2", "ubuntu", NUMBERS[2])
+    await Replication(version, [], 9999, remove=["uksouth"]).run()
+    await kept(line)
+    assert set(copy_of(line, NUMBERS[2]).private["replicas"]) == {"northeurope", "uksouth"}
+
+
+async def test_a_retired_version_is_named_and_deleted_only_where_asked(recipe: Callable[[str], None]) -> None:
+    line = await three_versions()
+    await kept(line)
+    await Version(line.azure, **PATH, version=NUMBERS[1]).delete()
+    plan = await kept(line)
+    assert plan["left_out"] == {
+        "ubuntu": {NUMBERS[1]: "it is in the second gallery only (retired in the first): `delete_retired` deletes it"}
+    }
+    assert copy_of(line, NUMBERS[1]) is not None
+    await kept(line, delete_retired=True)
+    assert copy_of(line, NUMBERS[1]) is None
+    assert copy_of(line, NUMBERS[0]) is not None
+
+
+async def test_a_version_that_is_not_where_it_would_be_copied_is_left_out_with_the_reason(recipe: Callable[[str], None]) -> None:
+    line = await Line().up_to("publish")
+    await line.run("publish")
+    await line.run("promote")
+    with pytest.raises(StepSkipped, match="it is not in northeurope, and a copy is made where it is"):
+        await second_gallery.plan(line.azure, form={})
+
+
+async def test_a_version_that_fails_delays_no_other_and_a_second_try_does_what_is_left(recipe: Callable[[str], None]) -> None:
+    line = await three_versions()
+    line.sandbox.faults.add(**broken("uksouth", "readd", count=1))
+    match = line.sandbox.faults.rules[-1].match
+    match["name"] = NUMBERS[2]
+    line.sandbox.faults.add(name="for ever", match={**match}, effect=broken("uksouth", "readd")["effect"])
+    plan = await second_gallery.plan(line.azure, form={})
+    with pytest.raises(StepError, match=rf"1 version\(s\) are done, 1 are not. ubuntu {NUMBERS[2]}") as caught:
+        await second_gallery.keep(line.azure, **plan["steps"]["keep"])
+    assert caught.value.code == "PartlyKept"
+    assert (await second_gallery.report(line.azure, recipes=["ubuntu"]))["behind"]["ubuntu"] == {NUMBERS[2]: "out of step"}
+    line.sandbox.faults.clear()
+    await second_gallery.keep(line.azure, **plan["steps"]["keep"])
+    assert (await second_gallery.report(line.azure, recipes=["ubuntu"]))["behind"] == {}
+
+
+async def test_a_second_definition_of_another_kind_is_named_and_left(recipe: Callable[[str], None]) -> None:
+    line = await three_versions()
+    await line.run("ensure_resource_group", name="galleries2")
+    await line.run("ensure_gallery", resource_group="galleries2", name="images2")
+    await line.run("ensure_definition", resource_group="galleries2", gallery="images2", os_state="Specialized")
+    with pytest.raises(StepSkipped, match="osState is 'Specialized', the recipe says 'Generalized'"):
+        await second_gallery.plan(line.azure, form={})
+
+
+async def test_an_unknown_recipe_is_refused(recipe: Callable[[str], None]) -> None:
+    with pytest.raises(StepError, match=r"'other' is not in the catalogue.*With a second gallery: ubuntu"):
+        await second_gallery.plan(Line().azure, form={"recipe": "other"})
+
+
+@pytest.mark.parametrize("mode", ["before", "after"])
+async def test_a_copy_killed_at_any_call_and_run_again_ends_in_the_same_place(recipe: Callable[[str], None], mode: str) -> None:
+    before = await three_versions()
+    arguments = (await second_gallery.plan(before.azure, form={}))["steps"]["keep"]
+    arguments["recipes"][0]["versions"] = arguments["recipes"][0]["versions"][:1]
+    good = before.copy()
+    await second_gallery.keep(good.azure, **arguments)
+    expected = good.state()
+    at = 0
+    while True:
+        at += 1
+        world = before.copy()
+        world.transport.arm(at, mode)
+        try:
+            await second_gallery.keep(world.azure, **arguments)
+            break
+        except (Killed, BaseExceptionGroup):
+            world.transport.arm(0, mode)
+        await second_gallery.keep(world.azure, **arguments)
+        assert world.state() == expected, f"killed {mode} call {at}"
+    assert at > 8
+
+
+async def test_two_runs_at_once_make_one_copy(recipe: Callable[[str], None]) -> None:
+    line = await three_versions()
+    arguments = (await second_gallery.plan(line.azure, form={}))["steps"]["keep"]
+    other = Line(line.sandbox)
+    await asyncio.gather(second_gallery.keep(line.azure, **arguments), second_gallery.keep(other.azure, **arguments))
+    assert (await second_gallery.report(line.azure, recipes=["ubuntu"]))["behind"] == {}
+    made = [
+        path.lower() for method, path, status in [*line.calls, *other.calls] if method == "PUT" and status == 201 and "/versions/" in path
+    ]
+    assert len(made) == len(set(made))
+
+
+async def test_an_encrypted_version_is_never_copied_but_kept_in_step_once_its_build_published_it(recipe: Callable[[str], None]) -> None:
+    line = await Line().up_to("publish")
+    sets = {name: line.azure.id("keys", "diskEncryptionSets", name) for name in (HOME, "northeurope", "uksouth")}
+    recipe("")
+    path = Path(os.environ["IMAGE_FACTORY_RECIPES"]) / "ubuntu.yaml"
+    encrypted = "[" + ", ".join(f"{{name: {name}, encryption_set: {id}}}" for name, id in sets.items()) + "]"
+    path.write_text(path.read_text().replace("[northeurope]", encrypted).replace("[uksouth]", encrypted))
+    await line.run("publish", target_regions=[region(HOME, encryption_set=sets[HOME])])
+    await line.run("promote")
+    with pytest.raises(StepSkipped, match="Azure copies no such version; builds publish theirs"):
+        await second_gallery.plan(line.azure, form={})
+
+    await line.run("ensure_resource_group", name="galleries2")
+    await line.run("ensure_gallery", resource_group="galleries2", name="images2")
+    await line.run("ensure_definition", resource_group="galleries2", gallery="images2")
+    own = {"resource_group": "galleries2", "gallery": "images2", "target_regions": [region(HOME, encryption_set=sets[HOME])]}
+    await line.run("publish", **own)
+    await kept(line)
+    copy = copy_of(line, VERSION)
+    assert set(copy.private["replicas"]) == {HOME, "northeurope", "uksouth"}
+    assert not copy.properties["publishingProfile"]["excludeFromLatest"]
+    assert (await second_gallery.report(line.azure, recipes=["ubuntu"]))["behind"] == {}
+
+
+def test_an_action_that_does_nothing_is_empty() -> None:
+    assert VersionAction(version="1.2.3").is_empty
