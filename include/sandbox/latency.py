@@ -62,6 +62,7 @@ LATENCIES: dict[str, Latency] = {
     "network.delete": (10, 0.2, 4, 20),
     "resourceGroups.delete": (180, 0.5, 15, 1800),
     "resourceGroups.delete.empty": (15, 0.2, 10, 30),
+    "deployments.delete": (5, 0.3, 2, 15),  # no figure is published
     "blobs.copy": (8, 0.4, 2, 60),
 }
 

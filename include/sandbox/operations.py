@@ -302,7 +302,7 @@ def _group_result(arm: Sandbox, call: Call, operation: Json) -> Response:
         error = operation["error"]
         failure = {"Error": {"Code": error["code"], "Target": None, "Message": error["message"], "Details": error.get("details")}}
         return Response(409, {"content-type": JSON_TYPE}, compact(failure))
-    return Response(204 if operation["kind"] == "resources.move" else 200)
+    return Response(204 if operation["kind"] in ("resources.move", "deployments.delete") else 200)
 
 
 def _network_result(arm: Sandbox, call: Call, operation: Json) -> Response:

@@ -46,6 +46,10 @@ class ResourceType:
     def put(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:
         raise self.unsupported(call)
 
+    def preflight(self, arm: Sandbox, call: Call, body: Json) -> None:
+        """What the provider says to a template's resource before the deployment begins; what only the running deployment knows is not yet
+        there. Raises ArmError."""
+
     def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         raise self.unsupported(call)
 

@@ -6,8 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from .. import authorization
 from ..call import Call
-from ..registry import field
+from ..registry import TYPES, field
 from ..routing import find
 from ..templates.plan import Plan
 from ..templates.scope import Scope
@@ -162,8 +163,39 @@ def plan_of(
 
 
 def preflight(arm: Sandbox, call: Call, plan: Plan) -> None:
-    """What ARM refuses before anything starts: types, api-versions and namespaces that there are not. Raises ArmError."""
+    """What ARM refuses before anything starts: types, api-versions and namespaces that there are not, what the caller may not write, and
+    what the providers say at once. Raises ArmError."""
+    denied: list[str] = []
+    problems: list[Json] = []
     for one in plan.resources:
         found = Call(Request("PUT", f"{call.base}{quote(one.id)}?api-version={one.api_version}"))
         found.subscription = found.segments[1]
+        found.principal, found.client, found.tenant = call.principal, call.client, call.tenant
         find(arm, found)
+        action = authorization.action_of(found)
+        if not authorization.allowed(arm, call.principal, action, one.id):
+            denied.append(
+                f"Authorization failed for template resource '{one.name}' of type '{one.type}'. The client '{call.client}' with object id "
+                f"'{call.principal}' does not have permission to perform action '{action}' at scope '{one.id}'."
+            )
+            continue
+        try:
+            TYPES[found.type.lower()].preflight(arm, found, plan.body(one))
+        except ArmError as problem:
+            problems.append({**problem.body(), "target": problem.target or one.id})
+    if denied:
+        raise ArmError(
+            403,
+            "InvalidTemplateDeployment",
+            denied[0] if len(denied) == 1 else f"Deployment failed with multiple errors: '{':'.join(denied)}'",
+            gateway=True,
+        )
+    if problems:
+        raise ArmError(
+            400,
+            "InvalidTemplateDeployment",
+            f"The template deployment '{call.name}' is not valid according to the validation procedure. The tracking id is "
+            f"'{arm.request_guid()}'. See inner errors for details.",
+            details=problems,
+            gateway=True,
+        )

@@ -99,8 +99,10 @@ def _step(arm: Sandbox, id: str, number: int) -> None:
 
 
 def _headers(arm: Sandbox, resource: Resource) -> dict[str, str]:
+    tenant, client = resource.private["caller"]
+    principal = arm.directory.find(tenant, client) if client else None
     return {
-        "authorization": f"Bearer {arm.token()}",
+        "authorization": f"Bearer {arm.token(principal)}",
         "content-type": "application/json",
         "x-ms-correlation-request-id": resource.properties["correlationId"],
     }

@@ -51,6 +51,7 @@ class Deployments(ResourceType):
             "number": number,
             "operation": f"{8584_000_000_000_000_000 - number:020d}",
             "base": call.base,
+            "caller": [call.tenant, call.client],
             "body": body,
             "started": arm.now,
             "polled": 0,

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from .. import guest, operations
 from ..content import MACHINE, Origin, disk_content
+from ..regions import short
 from ..registry import ResourceType, field, invalid, one_of, register, required
 from ..store import Resource
-from ..wire import JSON_TYPE, Json, Response, pretty, stamp
+from ..wire import JSON_TYPE, ArmError, Json, Response, pretty, stamp
 from .groups import location_of
 from .identity import identity
 from .instance_view import instance_view
@@ -47,6 +48,20 @@ class VirtualMachines(ResourceType):
         self.views["vmsizes"] = lambda arm, call, machine: Response(
             200, {"content-type": JSON_TYPE}, pretty({"value": [size_body(name, size) for name, size in SIZES.items()]})
         )
+
+    def preflight(self, arm: Sandbox, call: Call, body: Json) -> None:
+        """Sizes and cores are looked at before anything is made."""
+        profile = body.get("properties", {}).get("hardwareProfile") if isinstance(body.get("properties"), dict) else None
+        given = profile.get("vmSize") if isinstance(profile, dict) else None
+        location = body.get("location")
+        if call.resource is not None or not isinstance(given, str) or not isinstance(location, str):
+            return
+        name, size = find_size(given)
+        check_available(arm, short(location), name)
+        try:
+            check_quota(arm, call.subscription, short(location), size)
+        except ArmError as problem:
+            raise ArmError(400, "QuotaExceeded", problem.message) from None
 
     def dynamic(self, call: Call) -> bool:
         return call.expands("instanceView") or call.query.get("statusonly", "").lower() == "true"
