@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,7 +87,7 @@ def read(path: Path) -> Recording:
                 _unwrapped(one["req"]),
                 one["status"],
                 {name.lower(): value for name, value in one["headers"].items()},
-                one["res"],
+                _joined(one["res"]),
             )
             for one in content["interactions"]
         )
@@ -112,8 +111,27 @@ def _unwrapped(body: Any) -> Any:
     return body
 
 
-def read_all(folder: Path, only: str = "") -> Iterator[Recording]:
-    """Every recording of a folder whose file name contains `only`."""
-    for path in sorted(folder.glob("*.json")):
-        if only.lower() in path.name.lower():
-            yield read(path)
+def _joined(body: Any) -> Any:
+    """An answer's body. One recorder kept JSON as its lines, of which the collection may have only the first: then the entries that are
+    whole."""
+    if not isinstance(body, list) or not all(isinstance(line, str) for line in body) or not "".join(body[:1]).endswith("\n"):
+        return body
+    text = "".join(body)
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        pass
+    found, at, decoder = [], text.find("{"), json.JSONDecoder()
+    while text.startswith("[") and at >= 0:
+        try:
+            entry, end = decoder.raw_decode(text, at)
+        except json.JSONDecodeError:
+            break
+        found.append(entry)
+        at = text.find("{", end)
+    return found
+
+
+def files(folder: Path, only: str = "") -> list[Path]:
+    """Every file of a folder whose name contains `only`, in order."""
+    return [path for path in sorted(folder.glob("*.json")) if only.lower() in path.name.lower()]

@@ -207,11 +207,12 @@ class Replay:
         """Where something that the sandbox still has to do makes a resource that the recording shows already: let time pass until it is
         there."""
         deadline = self.sandbox.clock.now() + PATIENCE
-        while self.sandbox.store.get(self.names.translate(id)) is None and self.sandbox.clock.now() < deadline:
-            if not any(operation["status"] == "InProgress" for operation in self.sandbox.store.operations.values()):
+        while self.sandbox.store.get(self.names.translate(id)) is None:
+            due = self.sandbox.store.next_due()
+            if due is None or due > deadline:
                 return
             self._wait(deadline)
-            self._handle(Request("GET", f"{BASE}/tenants?api-version=2022-12-01"))
+            self.sandbox.advance()
 
     def _need_group(self, id: str) -> None:
         key = id.lower()

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .recording import read_all
+from .recording import files, read
 from .replay import Judgement, Replay
 
 
@@ -22,9 +22,10 @@ class Row:
 
 @dataclass
 class Report:
-    """Everything judged, with the recording's name."""
+    """Everything judged, with the recording's name; `unreadable`: files that are no recordings."""
 
     judged: list[tuple[str, Judgement]] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
 
     @property
     def in_scope(self) -> list[tuple[str, Judgement]]:
@@ -66,6 +67,7 @@ class Report:
                 if one.status or one.shape:
                     exchange = one.exchange
                     made.append(f"{name} #{exchange.index} {exchange.method} {exchange.path}: {'; '.join(one.status + one.shape)}")
+        made += self.unreadable
         left = Counter(one.out_of_scope for _, one in self.judged if one.out_of_scope)
         if left:
             made.append(f"{sum(left.values())} exchanges are out of scope:")
@@ -77,7 +79,12 @@ class Report:
 def replay_all(folder: Path, only: str = "") -> Report:
     """Replay every recording of a folder, each against a sandbox of its own."""
     report = Report()
-    for recording in read_all(folder, only):
+    for path in files(folder, only):
+        try:
+            recording = read(path)
+        except ValueError as problem:
+            report.unreadable.append(str(problem))
+            continue
         report.judged += [(recording.name, one) for one in Replay(recording).run()]
     return report
 

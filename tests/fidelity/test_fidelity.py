@@ -18,8 +18,8 @@ from tests.fidelity.replay import Judgement, Replay, new_sandbox
 from tests.fidelity.report import replay_all
 
 # Raise these with the numbers; never lower them.
-STATUS = 92.0
-SHAPE = 83.5
+STATUS = 94.0
+SHAPE = 87.0
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"
@@ -99,6 +99,15 @@ def test_what_was_there_before_is_made_from_the_answer_that_shows_it() -> None:
 def test_the_command_says_why_it_cannot_replay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--recordings", str(tmp_path / "nowhere")]) == 2
     assert "nowhere is not a folder" in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_recording_is_named_and_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _write(tmp_path / "one.json", _recorded())
+    (tmp_path / "two.json").write_text('{"interactions": [{"i": 1}]}')
+    assert main(["--recordings", str(tmp_path)]) == 0
+    *_, named, last = capsys.readouterr().out.splitlines()
+    assert "two.json is not a recording" in named
+    assert last.startswith("fidelity: 4 exchanges")
 
 
 def test_the_command_s_last_line_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
