@@ -24,7 +24,6 @@ from airflow.sdk import (
     AssetOrTimeSchedule,
     CronTriggerTimetable,
     Param,
-    ParamsDict,
     TaskGroup,
     TriggerRule,
     chain,
@@ -32,6 +31,7 @@ from airflow.sdk import (
 )
 
 from image_factory.assets import base_asset, image_asset
+from image_factory.forms import put_form
 from image_factory.notices import callbacks_of
 from image_factory.operators.announcement import AnnounceImageVersionOperator
 from image_factory.operators.build_plan import PlanImageBuildOperator
@@ -197,8 +197,7 @@ def build_dag(recipe: Recipe, catalogue: Catalogue) -> DAG:
         # The plan is among what it waits for, as the one success that it needs: without a plan there is nothing to discard.
         discard = DiscardImageVersionOperator(task_id="discard_version", planned_by=PLAN, trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
         [plan, *tested, replicate] >> discard
-    # Last: every operator made while its DAG has params takes a deep copy of them, which is most of the time of importing 1,000 recipes.
-    dag.params = ParamsDict(form_of(recipe))
+    put_form(dag, form_of(recipe))
     return dag
 
 

@@ -24,10 +24,10 @@ from __future__ import annotations
 import gc
 from typing import Any
 
-from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param, ParamsDict, get_parsing_context
+from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param, get_parsing_context
 
 from image_factory.assets import image_asset
-from image_factory.forms import REASON, definition_fields, dry_run, number
+from image_factory.forms import REASON, definition_fields, dry_run, number, put_form
 from image_factory.operators.regions import (
     ChangeRegionsOperator,
     PlanRecipeRegionsOperator,
@@ -73,8 +73,8 @@ def replicate_dag(recipe: Recipe) -> DAG:
         default_args={"owner": recipe.owner},
     ) as dag:
         chain_of(PlanRecipeRegionsOperator(task_id=PLAN, recipe=recipe.name, run=RUN))
-    # Last: every operator made while its DAG has params takes a deep copy of them.
-    dag.params = ParamsDict(
+    put_form(
+        dag,
         {
             "remove_others": Param(
                 False, type="boolean", title="Remove other regions", description="Un-replicate from regions that the recipe does not name."
@@ -82,7 +82,7 @@ def replicate_dag(recipe: Recipe) -> DAG:
             "at_once": AT_ONCE,
             "dry_run": dry_run(False),
             "reason": REASON,
-        }
+        },
     )
     return dag
 
@@ -100,7 +100,8 @@ def backfill_dag(catalogue: Catalogue) -> DAG:
         tags=["replicate", "by hand"],
     ) as dag:
         chain_of(PlanRegionChangeOperator(task_id=PLAN, form="{{ params | tojson }}"))
-    dag.params = ParamsDict(
+    put_form(
+        dag,
         {
             **definition_fields(catalogue),
             "versions": Param(
@@ -134,7 +135,7 @@ def backfill_dag(catalogue: Catalogue) -> DAG:
             "at_once": AT_ONCE,
             "dry_run": dry_run(True, "Print the plan (versions, regions, calls, gigabytes, rough cost) and stop."),
             "reason": REASON,
-        }
+        },
     )
     return dag
 

@@ -9,12 +9,22 @@ A recipe that is built on another recipe's image needs no watching: the promotio
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, CronTriggerTimetable
+from airflow.sdk import DAG, Asset, CronTriggerTimetable
 
-from image_factory.assets import base_asset
 from image_factory.operators.base_watch import AnnounceBaseImagesOperator, WatchBaseImagesOperator
 from include.factory.catalogue import load_catalogue
 from include.factory.folder import catalogue_folder
+from include.factory.recipe import Recipe
+
+
+def watched(recipes: list[Recipe]) -> dict[str, Asset]:
+    """The bases to watch, by the recipe's name. The builds are scheduled by the same assets (build_images.py)."""
+    return {
+        recipe.name: Asset(name=f"base of {recipe.name}", group="azure-compute-gallery")
+        for recipe in recipes
+        if recipe.schedule and recipe.schedule.on_new_base
+    }
+
 
 with DAG(
     dag_id="watch_base_images",
@@ -26,7 +36,6 @@ with DAG(
     max_active_runs=1,
     tags=["watch"],
 ):
-    recipes = load_catalogue(catalogue_folder()).recipes.values()
-    assets = {recipe.name: base_asset(recipe) for recipe in recipes if recipe.schedule and recipe.schedule.on_new_base}
+    assets = watched(list(load_catalogue(catalogue_folder()).recipes.values()))
     look = WatchBaseImagesOperator(task_id="look", recipes=sorted(assets))
     look >> AnnounceBaseImagesOperator(task_id="announce", assets=assets, found_by="look")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from airflow.sdk import Param
+from airflow.sdk import DAG, Param
+from airflow.sdk.definitions.param import ParamsDict
+from attrs import validators
 
 from include.factory.catalogue import Catalogue
 
@@ -28,6 +30,16 @@ def definition_fields(catalogue: Catalogue, *, without: str = "") -> dict[str, P
 
 def _known(title: str, description: str, examples: Collection[str]) -> Param:
     return Param(None, type=["null", "string"], examples=sorted(examples), title=title, description=description)
+
+
+def put_form(dag: DAG, fields: dict[str, Param]) -> None:
+    """Give a DAG its trigger form, when it has all its tasks.
+
+    Last, because every operator made while its DAG has params takes a deep copy of them. And without Airflow's check of each default
+    against its schema, which would be most of the time of importing 1,000 recipes: tests/dags hold the forms valid.
+    """
+    with validators.disabled():
+        dag.params = ParamsDict(fields)
 
 
 def number(title: str, description: str, default: int | None, least: int, most: int) -> Param:

@@ -140,3 +140,11 @@ def test_reading_the_dag_files_imports_no_azure_sdk() -> None:
 def _python(script: str) -> str:
     environment: dict[str, Any] = {**os.environ, "PYTHONPATH": os.pathsep.join((str(PROJECT), str(PROJECT / "plugins")))}
     return subprocess.run([sys.executable, "-c", script], cwd=PROJECT, env=environment, check=True, capture_output=True, text=True).stdout
+
+
+def test_every_form_is_one_that_nothing_needs_to_be_filled_in_of_or_says_what(dag_bag: DagBag) -> None:
+    """Importing does not check the defaults (image_factory.forms.put_form)."""
+    for dag in dag_bag.dags.values():
+        for name, param in dag.params.items():
+            required = "default" not in param.schema and not param.has_value
+            assert required or param.resolve(suppress_exception=False) == param.value, f"{dag.dag_id}: {name}"
