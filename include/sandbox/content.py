@@ -24,6 +24,7 @@ SNAPSHOT = "Microsoft.Compute/snapshots"
 IMAGE = "Microsoft.Compute/images"
 GALLERY = "Microsoft.Compute/galleries"
 DEFINITION = "Microsoft.Compute/galleries/images"
+APPLICATION = "Microsoft.Compute/galleries/applications"
 VERSION = "Microsoft.Compute/galleries/images/versions"
 
 

@@ -27,12 +27,12 @@ def python_environment(name: str) -> Path:
     folder = JUDGES / name
     if not _is_current(folder, pins):
         shutil.rmtree(folder, ignore_errors=True)
-        _install([sys.executable, "-m", "venv", "--without-pip", str(folder)], name)
+        installed([sys.executable, "-m", "venv", "--without-pip", str(folder)], name)
         python = str(folder / "bin" / "python")
         try:
             _run([sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python, "-r", str(pins)])
         except (OSError, subprocess.SubprocessError):  # where pip knows a registry that uv cannot reach
-            _install([sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "-r", str(pins)], name)
+            installed([sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "-r", str(pins)], name)
         _mark(folder, pins)
     return folder
 
@@ -47,7 +47,7 @@ def node_packages(name: str) -> Path:
     if not _is_current(folder, lock):
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(pins, folder)
-        _install(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder)], name)
+        installed(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder)], name)
         _mark(folder, lock)
     return folder
 
@@ -65,8 +65,8 @@ def _run(command: list[str]) -> None:
     subprocess.run(command, check=True, capture_output=True, text=True, timeout=WITHIN)
 
 
-def _install(command: list[str], name: str) -> None:
-    """Skips where a package registry cannot be reached, except in CI, where a judge that is missing is a failure."""
+def installed(command: list[str], name: str) -> None:
+    """Run one step of an installation. Skips where it fails, as without a package registry; in CI, a missing judge is a failure."""
     try:
         _run(command)
     except (OSError, subprocess.SubprocessError) as error:

@@ -30,6 +30,7 @@ FAMILIES = (
     "images",
     "galleries",
     "definitions",
+    "applications",
     "soft_delete",
     "shared_images",
     "scale_sets",

@@ -44,7 +44,7 @@ class Definitions(GalleryType):
     name = DEFINITION
     bodies: ClassVar[dict[str, str]] = {"PUT": "compute.GalleryImage", "PATCH": "compute.GalleryImageUpdate"}
     parameter = "galleryImage"
-    children = "versions"
+    children = ("versions",)
     title = "Gallery Image"
 
     def put(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from .. import operations
 from ..content import GALLERY
 from ..events import event
-from ..registry import ResourceType, field, register
+from ..registry import TYPES, ResourceType, field, register
 from ..store import Resource
 from ..wire import ArmError, Json, Response
 from . import shapes, sharing, soft_delete
@@ -63,7 +63,7 @@ class GalleryType(ResourceType):
 
     family = "capsOperations"
     nests: ClassVar[bool] = True
-    children: ClassVar[str] = ""
+    children: ClassVar[tuple[str, ...]] = ()
     title: ClassVar[str] = ""
     retry_after: ClassVar[int | None] = None
 
@@ -119,9 +119,12 @@ class GalleryType(ResourceType):
         if operations.running(arm, resource) is not None:
             raise operations.conflict(resource)
 
+    def below(self, arm: Sandbox, resource: Resource) -> list[Resource]:
+        """What has to be deleted before the resource."""
+        return [child for kind in self.children for child in arm.store.collection(f"{resource.key}/{kind}").values()]
+
     def delete(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
-        children = list(arm.store.collection(f"{resource.key}/{self.children}").values())
-        if self.children and children:
+        if children := self.below(arm, resource):
             raise nested(children)
         if self.children and (kept := soft_delete.kept_in(arm, resource)):
             raise soft_delete.holds(kept)
@@ -142,9 +145,9 @@ class GalleryType(ResourceType):
 @event("galleries.deleted")
 def _deleted(arm: Sandbox, operation: Json, resource: Resource | None, **_: Any) -> None:
     if resource is not None:
-        children = [*arm.store.collection(f"{resource.key}/images"), *arm.store.collection(f"{resource.key}/versions")]
-        if children:
-            raise nested([arm.store.resources[key] for key in children])
+        kind = TYPES[resource.type.lower()]
+        if isinstance(kind, GalleryType) and (children := kind.below(arm, resource)):
+            raise nested(children)
         arm.store.drop(resource)
 
 
@@ -152,7 +155,7 @@ class Galleries(GalleryType):
     name = GALLERY
     bodies: ClassVar[dict[str, str]] = {"PUT": "compute.Gallery", "PATCH": "compute.GalleryUpdate", "share": "compute.SharingUpdate"}
     parameter = "gallery"
-    children = "images"
+    children = ("images", "applications")
     title = "Gallery"
 
     def __init__(self) -> None:

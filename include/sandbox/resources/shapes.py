@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from ..content import DEFINITION, GALLERY, VERSION
+from ..content import APPLICATION, DEFINITION, GALLERY, VERSION
 from ..wire import Json
 
 # Property -> the api-version that first shows it.
 SINCE: dict[str, dict[str, str]] = {
     GALLERY: {"sharingProfile": "2020-09-30", "softDeletePolicy": "2021-10-01", "sharingStatus": "2022-01-03"},
+    APPLICATION: {"customActions": "2022-08-03"},
     DEFINITION: {"hyperVGeneration": "2019-03-01", "features": "2020-09-30", "architecture": "2021-07-01"},
     VERSION: {"safetyProfile": "2022-03-03", "securityProfile": "2023-07-03", "validationsProfile": "2023-07-03"},
 }
