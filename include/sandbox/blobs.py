@@ -40,9 +40,9 @@ def is_blob_host(host: str) -> bool:
     return host.endswith((_DISKS, _ACCOUNTS))
 
 
-def disk_url(base: str, name: str, query: str) -> str:
+def disk_url(base: str, name: str, query: str, blob: str = "abcd") -> str:
     """Where a disk's bytes are read: at a host of its own for a client of Azure's public names, else below `base`."""
-    account, container = f"{_STEM}{name[:12]}", f"{name[12:24]}/abcd"
+    account, container = f"{_STEM}{name[:12]}", f"{name[12:24]}/{blob}"
     if base.endswith("://management.azure.com"):
         return f"https://{account}.z{int(name[:2], 16) % 51}{_DISKS}/{container}?{query}"
     return f"{base}/{account}/{container}?{query}"
@@ -93,6 +93,13 @@ def account_sas(arm: Sandbox) -> str:
         .replace("=", "%3D")
     )
     return f"sv=2024-11-04&ss=b&srt=sco&sp=rwdlac&se=2099-01-01T00:00:00Z&spr=https&sig={signature}"
+
+
+def account_url(arm: Sandbox, base: str, name: str) -> str:
+    """A URL that reads the blob `name` (container/blob) of the sandbox's account."""
+    if base.endswith("://management.azure.com"):
+        return f"https://{ACCOUNT}{_ACCOUNTS}/{name}?{account_sas(arm)}"
+    return f"{base}/{ACCOUNT}/{name}?{account_sas(arm)}"
 
 
 def answer(arm: Sandbox, call: Call) -> Response | None:

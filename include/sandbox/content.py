@@ -75,20 +75,20 @@ def disk_content(disk: Resource) -> Json | None:
 def of_machine(arm: Sandbox, machine: Resource) -> Origin:
     """A machine with all its disks, as it is now."""
     profile = machine.properties["storageProfile"]
-    disk = arm.resource(machine.private.get("os_disk"), DISK)
+    disk = arm.resource(machine.private.get("os_disk"))
     content = disk_content(disk) if disk is not None else None
     if disk is None or content is None:
         raise ArmError(409, "OperationNotAllowed", f"The virtual machine '{machine.name}' has no OS disk.")
     data = []
     for one in profile.get("dataDisks", []):
-        attached = arm.resource((one.get("managedDisk") or {}).get("id"), DISK)
+        attached = arm.resource(one["managedDisk"]["id"] if "managedDisk" in one else one["vhd"]["uri"])
         size = attached.properties["diskSizeGB"] if attached is not None else one.get("diskSizeGB", 1)
         data.append(
             {"lun": one["lun"], "size_gb": size, "caching": one.get("caching", "None"), "id": attached.id if attached is not None else None}
         )
     state = "Generalized" if machine.private.get("generalized") else "Specialized"
     caching = profile["osDisk"].get("caching", "ReadWrite")
-    storage = profile["osDisk"].get("managedDisk", {}).get("storageAccountType", "Premium_LRS")
+    storage = profile["osDisk"].get("managedDisk", {}).get("storageAccountType", "Standard_LRS")
     size = disk.properties["diskSizeGB"]
     return Origin("machine", machine.id, machine.location, {**deepcopy(content), "size_gb": size}, state, caching, storage, data)
 

@@ -190,6 +190,18 @@ def invalid(message: str, target: str | None = None) -> ArmError:
     return ArmError(400, "InvalidParameter", message, target=target)
 
 
+def arm_not_found(id: str) -> ArmError:
+    """A 404 for a resource that a request's body names."""
+    parts = id.split("/")
+    what = "/".join(parts[6:]) if len(parts) > 8 else id
+    group = parts[4] if len(parts) > 4 else ""
+    return ArmError(
+        404,
+        "ResourceNotFound",
+        f"The Resource '{what}' under resource group '{group}' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix",
+    )
+
+
 def wrong_type(path: str, value: Any) -> ArmError:
     name = path.removeprefix("properties.")
     return ArmError(400, "InvalidParameter", f"The value of parameter {name} is invalid: {value!r}.", target=name)

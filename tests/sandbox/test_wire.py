@@ -75,7 +75,8 @@ COMMAND = {"location": LOCATION, "properties": {"source": {"script": "true"}}}
         ("PUT", f"{COMPUTE}/disks/d", DISK, (202, True, True, "2")),
         ("PUT", f"{COMPUTE}/galleries/g", {"location": LOCATION}, (201, True, False, None)),
         ("PUT", f"{COMPUTE}/virtualMachines/vm/runCommands/c", COMMAND, (201, True, False, None)),
-        ("PATCH", f"{COMPUTE}/virtualMachines/vm", {"tags": {"a": "b"}}, (200, True, False, None)),
+        ("PATCH", f"{COMPUTE}/virtualMachines/vm", {"properties": {"licenseType": "None"}}, (200, True, False, None)),
+        ("PATCH", f"{COMPUTE}/virtualMachines/vm", {"tags": {"a": "b"}}, (200, False, False, None)),
         ("POST", f"{COMPUTE}/virtualMachines/vm/deallocate", None, (202, True, True, "10")),
         ("POST", f"{COMPUTE}/virtualMachines/vm/powerOff?skipShutdown=false", None, (202, True, True, None)),
         ("POST", f"{COMPUTE}/virtualMachines/vm/runCommand", {"commandId": "RunShellScript", "script": ["true"]}, (202, True, True, None)),
@@ -146,7 +147,7 @@ def test_the_front_door_writes_compactly_and_the_provider_indents(built: Sandbox
 def test_a_machines_etag_counts_its_changes(built: Sandbox) -> None:
     before = ask(built, "GET", f"{COMPUTE}/virtualMachines/vm")
     assert (before.headers["etag"], before.json()["etag"]) == ('"1"', '"1"')
-    finish(built, ask(built, "PATCH", f"{COMPUTE}/virtualMachines/vm", {"tags": {"a": "b"}}))
+    finish(built, ask(built, "PATCH", f"{COMPUTE}/virtualMachines/vm", {"properties": {"licenseType": "None"}}))
     assert ask(built, "GET", f"{COMPUTE}/virtualMachines/vm").headers["etag"] == '"2"'
 
 

@@ -4,23 +4,41 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..registry import arm_not_found, field, invalid, one_of
 from ..wire import Json
 
 if TYPE_CHECKING:
     from ..call import Call
     from ..sandbox import Sandbox
 
+KINDS = ("None", "SystemAssigned", "UserAssigned", "SystemAssigned, UserAssigned")
+ASSIGNED = "Microsoft.ManagedIdentity/userAssignedIdentities"
 
-def identity(arm: Sandbox, call: Call, given: Json) -> Json:
-    """A machine's identity with the ids that Azure fills in."""
-    made = dict(given)
-    if "systemassigned" in str(given.get("type", "")).lower().replace(" ", ""):
+
+def identity(arm: Sandbox, call: Call, given: Json, before: Json | None = None) -> Json:
+    """The identity to show. On an update, user assigned identities are added to those before, and those given as null are removed.
+
+    Raises ArmError for one that does not exist.
+    """
+    kind = one_of({"type": str(given.get("type", "None")).replace(",", ", ").replace("  ", " ")}, "type", KINDS)
+    made: Json = {"type": kind}
+    if "SystemAssigned" in str(kind):
         made["principalId"] = arm.guid("principal", call.id.lower())
         made["tenantId"] = arm.tenant_id
-    if isinstance(given.get("userAssignedIdentities"), dict):
-        made["userAssignedIdentities"] = {
-            id: {"principalId": arm.guid("principal", id.lower()), "clientId": arm.guid("client", id.lower())}
-            for id, value in given["userAssignedIdentities"].items()
-            if value is not None
-        }
+    asked = field(given, "userAssignedIdentities", dict, {})
+    if "UserAssigned" not in str(kind):
+        return made
+    assigned: Json = dict((before or {}).get("userAssignedIdentities") or {})
+    for id, value in asked.items():
+        known = next((one for one in assigned if one.lower() == id.lower()), id)
+        if value is None:
+            assigned.pop(known, None)
+            continue
+        found = arm.resource(id, ASSIGNED)
+        if found is None:
+            raise arm_not_found(id)
+        assigned[known] = {"principalId": found.properties["principalId"], "clientId": found.properties["clientId"]}
+    if not assigned:
+        raise invalid("The identity type 'UserAssigned' requires at least one identity in 'userAssignedIdentities'.", "identity")
+    made["userAssignedIdentities"] = assigned
     return made

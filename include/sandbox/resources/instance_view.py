@@ -6,8 +6,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import operations
-from ..content import DISK, disk_content
+from ..content import disk_content
 from ..wire import Json, short_stamp, stamp
+from .extension_views import handlers, view_of
 
 if TYPE_CHECKING:
     from ..sandbox import Sandbox
@@ -26,14 +27,18 @@ _DISPLAY = {
 
 def instance_view(arm: Sandbox, machine: Resource) -> Json:
     private = machine.private
-    disk = arm.resource(private.get("os_disk"), DISK)
+    disk = arm.resource(private.get("os_disk"))
     content = disk_content(disk) if disk is not None else None
     power = private.get("power", "running")
     made: Json = {}
     agent_from = private.get("agent_from")
-    if power == "running" and content is not None:
-        ready = agent_from is not None and agent_from <= arm.now
-        if ready:
+    heard = power in ("running", "stopped") and content is not None and machine.state != "Creating"
+    if heard and content is not None:
+        # a stopped machine shows what its agent said last (recorded: azure-cli test_vm_create_state_modifications)
+        said = private.get("said")
+        if agent_from is not None and agent_from <= arm.now:
+            said = True
+        if said:
             made["computerName"] = (machine.properties.get("osProfile") or {}).get("computerName") or machine.name
             made["osName"], made["osVersion"] = content["os_name"], content["os_version"]
             status = {
@@ -43,6 +48,11 @@ def instance_view(arm: Sandbox, machine: Resource) -> Json:
                 "message": "Guest Agent is running",
                 "time": short_stamp(arm.now),
             }
+            made["vmAgent"] = {
+                "vmAgentVersion": AGENTS[content["os"]],
+                "statuses": [status],
+                "extensionHandlers": handlers(arm, machine),
+            }
         else:
             status = {
                 "code": "ProvisioningState/Unavailable",
@@ -51,7 +61,7 @@ def instance_view(arm: Sandbox, machine: Resource) -> Json:
                 "message": "VM status blob is found but not yet populated.",
                 "time": short_stamp(arm.now),
             }
-        made["vmAgent"] = {"vmAgentVersion": AGENTS[content["os"]] if ready else "Unknown", "statuses": [status], "extensionHandlers": []}
+            made["vmAgent"] = {"vmAgentVersion": "Unknown", "statuses": [status]}
     profile = machine.properties["storageProfile"]
     made["disks"] = [
         {
@@ -67,6 +77,9 @@ def instance_view(arm: Sandbox, machine: Resource) -> Json:
         }
         for one in (profile["osDisk"], *profile["dataDisks"])
     ]
+    extensions = list(arm.store.collection(f"{machine.key}/extensions").values())
+    if extensions:
+        made["extensions"] = [view_of(one) for one in extensions]
     if content is not None:
         made["hyperVGeneration"] = content["generation"]
     made["statuses"] = _statuses(arm, machine, power)
@@ -93,14 +106,12 @@ def _statuses(arm: Sandbox, machine: Resource, power: str) -> list[Json]:
             }
         )
     else:
-        found.append(
-            {
-                "code": f"ProvisioningState/{state.lower()}",
-                "level": "Info",
-                "displayStatus": "Provisioning succeeded" if state == "Succeeded" else state,
-                "time": when,
-            }
-        )
+        shown: Json = {
+            "code": f"ProvisioningState/{state.lower()}",
+            "level": "Info",
+            "displayStatus": "Provisioning succeeded" if state == "Succeeded" else state,
+        }
+        found.append({**shown, "time": when} if state == "Succeeded" else shown)
     operation = operations.running(arm, machine)
     if operation is not None:
         moving = {

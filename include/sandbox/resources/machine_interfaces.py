@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..registry import field, invalid, required
+from ..registry import field, invalid, one_of, required
 from ..store import Resource
 from ..wire import ArmError, Json
 from .interfaces import INTERFACE, RESERVED, claim, interface_properties, release, reserved
@@ -55,10 +55,7 @@ def connect(arm: Sandbox, call: Call, body: Json, found: list[Resource], machine
     shown = []
     given = field(body, "properties.networkProfile.networkInterfaces", list, [])
     for one, interface in zip(given, found, strict=True):
-        reference: Json = {"id": interface.id}
-        if field(one, "properties", dict):
-            reference["properties"] = one["properties"]
-        shown.append(reference)
+        shown.append(_reference(one, interface))
     group = call.id.split("/providers/")[0]
     for index, one in enumerate(field(body, "properties.networkProfile.networkInterfaceConfigurations", list, [])):
         name = required(one, "name", target="networkInterfaceConfigurations.name")
@@ -86,6 +83,57 @@ def connect(arm: Sandbox, call: Call, body: Json, found: list[Resource], machine
         claim(arm, interface)
         arm.store.touch(interface)
     return shown
+
+
+def _reference(given: Json, interface: Resource) -> Json:
+    """An entry of networkInterfaces; properties only where there are any (recorded: az sends null)."""
+    kept = {name: value for name, value in field(given, "properties", dict, {}).items() if value is not None}
+    if "deleteOption" in kept:
+        kept["deleteOption"] = one_of(kept, "deleteOption", ("Delete", "Detach"))
+    return {"id": interface.id, **({"properties": kept} if kept else {})}
+
+
+def change_interfaces(arm: Sandbox, call: Call, machine: Resource, body: Json) -> None:
+    """The list of interfaces is full desired state. Only a deallocated machine takes new ones or gives some up."""
+    given = field(body, "properties.networkProfile.networkInterfaces", list)
+    if given is None:
+        return
+    old = machine.properties["networkProfile"]["networkInterfaces"]
+    wanted = named_interfaces(arm, call, body, machine.location)
+    before, after = {one["id"].lower() for one in old}, {one.key for one in wanted}
+    if before != after and machine.private.get("power") != "deallocated":
+        raise ArmError(
+            400,
+            "AddingOrDeletingNetworkInterfacesOnARunningVirtualMachineNotSupported",
+            "Secondary network interfaces cannot be added or deleted from a running virtual machine. To change network interfaces, "
+            f"please deallocate the virtual machine. Virtual Machine Id: {machine.id}.",
+            details=[],
+        )
+    primaries = [one for one in given if field(one, "properties.primary", bool, False)]
+    if len(given) > 1 and len(primaries) != 1:
+        raise ArmError(
+            400,
+            "VirtualMachineMustHaveOneNetworkInterfaceAsPrimary",
+            f"Virtual machine {machine.id} must have one network interface set as the primary.",
+            details=[],
+        )
+    for one in old:
+        interface = arm.resource(one["id"], INTERFACE)
+        if interface is not None and interface.key not in after:
+            interface.properties.pop("virtualMachine", None)
+            interface.properties.pop("primary", None)
+            arm.store.touch(interface)
+    shown = {one["id"].lower(): one for one in old}
+    made = []
+    for one, interface in zip(given, wanted, strict=True):
+        reference = _reference(one, interface)
+        kept = {**(shown.get(interface.key, {}).get("properties") or {}), **(reference.get("properties") or {})}
+        made.append({"id": reference["id"], **({"properties": kept} if kept else {})})
+        interface.properties["virtualMachine"] = {"id": machine.id}
+        interface.properties["primary"] = bool(kept.get("primary", len(given) == 1))
+        claim(arm, interface)
+        arm.store.touch(interface)
+    machine.properties["networkProfile"]["networkInterfaces"] = made
 
 
 def with_addresses(arm: Sandbox, call: Call, group: str, machine: Resource, properties: Json) -> Json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import guest
-from ..content import DISK, MACHINE, disk_content
+from ..content import MACHINE, disk_content
 from ..events import event
 from ..registry import TYPES
 from ..store import Resource
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def _created(arm: Sandbox, operation: Json, resource: Resource | None, user: str | None) -> None:
     if resource is None:
         return
-    disk = arm.resource(resource.private["os_disk"], DISK)
+    disk = arm.resource(resource.private["os_disk"])
     content = disk_content(disk) if disk is not None else None
     if disk is None or content is None:
         raise ArmError(409, "OperationNotAllowed", "The OS disk was deleted.")
@@ -28,7 +28,7 @@ def _created(arm: Sandbox, operation: Json, resource: Resource | None, user: str
     else:
         content["guest"]["boots"] += 1
     arm.store.touch(disk)
-    resource.private |= {"power": "running", "since": arm.now, "agent_from": arm.now}
+    resource.private |= {"power": "running", "since": arm.now, "agent_from": None if content.get("blank") else arm.now}
     arm.store.touch(resource)
 
 

@@ -1,15 +1,15 @@
-"""What is done to a whole machine: start, powerOff, restart, deallocate, redeploy, reapply, generalize, simulateEviction; and what its
-guest does to itself."""
+"""What is done to a whole machine: start, powerOff, restart, deallocate, redeploy, reapply, generalize, simulateEviction."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .. import guest, operations
 from ..content import DISK, disk_content
 from ..events import event
 from ..wire import ArmError, Json, Response
+from .machine_disks import managed_ids
 from .machine_update import bump
 from .sizes import check_quota, find_size
 from .virtual_machines import MACHINES
@@ -33,6 +33,14 @@ def not_allowed(action: str, machine: Resource, why: str) -> ArmError:
     return ArmError(409, "OperationNotAllowed", f"Operation '{action}' is not allowed on VM '{machine.name}' since the VM is {why}.")
 
 
+def check_idle(arm: Sandbox, action: str, machine: Resource) -> None:
+    """Raises ArmError 409 for a machine that goes, or that another operation has."""
+    if machine.state == "Deleting":
+        raise not_allowed(action, machine, "marked for deletion")
+    if operations.running(arm, machine) is not None:
+        raise operations.conflict(machine)
+
+
 def _action(name: str) -> Callable[[Sandbox, Call, Resource], Response]:
     def act(arm: Sandbox, call: Call, machine: Resource) -> Response:
         kind = f"virtualMachines.{name}"
@@ -50,12 +58,20 @@ def _action(name: str) -> Callable[[Sandbox, Call, Resource], Response]:
                 raise operations.conflict(machine)
             operations.preempt(arm, machine)
         power = machine.private.get("power")
+        if name == "deallocate" and call.query.get("hibernate", "").lower() == "true":
+            raise ArmError(
+                409,
+                "OperationNotAllowed",
+                f"The Hibernate-Deallocate Operation cannot be performed on a VM '{machine.name}' that has 'HibernationEnabled' capability "
+                "disabled.",
+            )
         if name in ("start", "redeploy") and power == "deallocated":
             check_quota(arm, machine.subscription, machine.location, find_size(machine.properties["hardwareProfile"]["vmSize"])[1])
         if name in ("restart", "redeploy") and power != "running" and name == "restart":
             raise ArmError(409, "OperationNotAllowed", f"The VM '{machine.name}' is not running, so it cannot be restarted.")
         idle = (name == "start" and power == "running") or (name in ("powerOff", "deallocate") and power == AFTER[name])
         if name in ("powerOff", "deallocate"):
+            machine.private["said"] = agent_answered(arm, machine)
             machine.private["agent_from"] = None
         machine.properties["provisioningState"] = "Updating"
         operation = operations.start(
@@ -82,14 +98,21 @@ def _moved(arm: Sandbox, operation: Json, resource: Resource | None, to: str | N
     bump(arm, resource)
 
 
+def agent_answered(arm: Sandbox, machine: Resource) -> bool:
+    """Whether the agent has reported since the machine was allocated."""
+    start = machine.private.get("agent_from")
+    return bool(machine.private.get("said")) or (start is not None and start <= arm.now)
+
+
 def set_power(arm: Sandbox, machine: Resource, power: str) -> None:
     """Power and what follows from it: the disks' state, the agent."""
     machine.private["power"] = power
     machine.private["since"] = arm.now
     if power != "running":
+        machine.private["said"] = power == "stopped" and agent_answered(arm, machine)
         machine.private["agent_from"] = None
-    for one in (machine.properties["storageProfile"]["osDisk"], *machine.properties["storageProfile"]["dataDisks"]):
-        disk = arm.resource(one["managedDisk"]["id"], DISK)
+    for id in managed_ids(machine):
+        disk = arm.resource(id, DISK)
         if disk is not None and disk.properties["diskState"] in ("Attached", "Reserved"):
             disk.properties["diskState"] = "Reserved" if power == "deallocated" else "Attached"
             arm.store.touch(disk)
@@ -100,7 +123,7 @@ def boot(arm: Sandbox, machine: Resource) -> None:
     """The guest starts; its agent answers a little later. A deprovisioned or resealed guest that boots again is provisioned again and
     no longer ready."""
     machine.private["agent_from"] = arm.now + arm.seconds("guest.boot", machine.key, arm.count("boot"))
-    disk = arm.resource(machine.private.get("os_disk"), DISK)
+    disk = arm.resource(machine.private.get("os_disk"))
     content = disk_content(disk) if disk is not None else None
     if disk is not None and content is not None:
         if guest.is_ready(content):
@@ -130,8 +153,9 @@ def generalize(arm: Sandbox, call: Call, machine: Resource) -> Response:
 
 
 def simulate_eviction(arm: Sandbox, call: Call, machine: Resource) -> Response:
-    if machine.properties.get("priority") != "Spot":
+    if machine.properties.get("priority") not in ("Spot", "Low"):
         raise ArmError(409, "OperationNotAllowed", "Operation 'simulateEviction' is allowed only for Spot Virtual Machines")
+    check_idle(arm, "simulateEviction", machine)
     arm.store.schedule(arm.now + 60 / arm.speed, "virtualMachines.evicted", id=machine.key)
     return Response(204)
 
@@ -150,66 +174,3 @@ def _evicted(arm: Sandbox, id: str) -> None:
 
 MACHINES.actions["generalize"] = generalize
 MACHINES.actions["simulateeviction"] = simulate_eviction
-
-
-# what a script does to its own machine: events named in guest.interpret
-
-
-def _guest(arm: Sandbox, id: str) -> tuple[Resource | None, Any, Json | None]:
-    machine = arm.store.resources.get(id)
-    if machine is None or machine.private.get("power") != "running":
-        return None, None, None
-    disk = arm.resource(machine.private["os_disk"], DISK)
-    return machine, disk, disk_content(disk) if disk is not None else None
-
-
-@event("guest.deprovisioned")
-def _deprovisioned(arm: Sandbox, id: str, user: bool) -> None:
-    _, disk, content = _guest(arm, id)
-    if content is not None:
-        content["guest"]["deprovisioned"] = True
-        if user:
-            content["guest"]["users"] = []
-        arm.store.touch(disk)
-
-
-@event("guest.sysprep")
-def _sysprep(arm: Sandbox, id: str, seconds: float, then: str, stuck: bool) -> None:
-    _, disk, content = _guest(arm, id)
-    if content is not None:
-        content["guest"]["image_state"] = guest.UNDEPLOYABLE
-        arm.store.touch(disk)
-        if not stuck:
-            arm.store.schedule(arm.now + seconds / arm.speed, "guest.sysprepped", id=id, then=then)
-
-
-@event("guest.sysprepped")
-def _sysprepped(arm: Sandbox, id: str, then: str) -> None:
-    machine, disk, content = _guest(arm, id)
-    if machine is None or content is None:
-        return
-    content["guest"]["image_state"] = guest.GENERALIZED
-    arm.store.touch(disk)
-    if then == "stop":
-        arm.store.schedule(arm.now + arm.seconds("guest.shutdown", id, arm.count("boot")), "guest.stopped", id=id)
-    elif then == "restart":
-        boot(arm, machine)
-
-
-@event("guest.stop")
-def _stop(arm: Sandbox, id: str) -> None:
-    arm.store.schedule(arm.now + arm.seconds("guest.shutdown", id, arm.count("boot")), "guest.stopped", id=id)
-
-
-@event("guest.stopped")
-def _stopped(arm: Sandbox, id: str) -> None:
-    machine, _, _ = _guest(arm, id)
-    if machine is not None:
-        set_power(arm, machine, "stopped")
-
-
-@event("guest.restart")
-def _restart(arm: Sandbox, id: str) -> None:
-    machine, _, _ = _guest(arm, id)
-    if machine is not None:
-        boot(arm, machine)

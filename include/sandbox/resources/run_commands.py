@@ -12,7 +12,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import guest, operations
-from ..content import DISK, disk_content
+from ..content import disk_content
 from ..events import event
 from ..registry import ResourceType, field, register, required
 from ..store import Resource
@@ -166,7 +166,7 @@ def execution(arm: Sandbox, run: Json) -> Json:
 
 def plan(arm: Sandbox, machine: Resource, run: Json, script: str, override: Json | None) -> float:
     """Have the guest read the script: lines and effects get their times. Returns when the script ends, epoch seconds."""
-    disk = arm.resource(machine.private["os_disk"], DISK)
+    disk = arm.resource(machine.private["os_disk"])
     content = disk_content(disk) if disk is not None else None
     if disk is None or content is None:
         raise ArmError(409, "OperationNotAllowed", "The machine has no operating system.")
@@ -336,7 +336,7 @@ def _ran(arm: Sandbox, operation: Json, resource: Resource | None, run: Json) ->
     resource.private.pop("command", None)
     arm.store.touch(resource)
     out, err = (guest.tail("".join(f"{text}\n" for _, kind, text in run["lines"] if kind == which)) for which in ("out", "err"))
-    disk = arm.resource(resource.private["os_disk"], DISK)
+    disk = arm.resource(resource.private["os_disk"])
     content = disk_content(disk) if disk is not None else None
     shared = {"level": "Info", "displayStatus": "Provisioning succeeded"}
     if content is not None and content["os"] == "Windows":

@@ -1,133 +1,200 @@
-"""Virtual machine sizes, SKUs with restrictions, usages and quota."""
+"""Virtual machine sizes: what there is, what fits into the quota, and what a region restricts."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..regions import REGIONS, WITHOUT_ZONES, short
 from ..registry import route
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty
 
 if TYPE_CHECKING:
     from ..call import Call
     from ..sandbox import Sandbox
+    from ..store import Resource
 
 REGIONAL_CORES = 5_000
 FAMILY_CORES = 2_500
+SPOT_CORES = 2_500
 
 
+@dataclass(frozen=True)
 class Size:
-    """One size. `generations` of Hyper-V, `architecture`, whether Trusted Launch and confidential machines can use it."""
+    """One size. `generations` of Hyper-V; `premium`: whether it takes premium disks; `local_gb`: its temporary disk; `cached_gb`: room for
+    an ephemeral OS disk in its cache."""
 
-    def __init__(
-        self,
-        family: str,
-        cores: int,
-        memory_gb: float,
-        disks: int,
-        generations: str = "V1,V2",
-        architecture: str = "x64",
-        confidential: bool = False,
-    ) -> None:
-        self.family = family
-        self.cores = cores
-        self.memory_gb = memory_gb
-        self.disks = disks
-        self.generations = generations
-        self.architecture = architecture
-        self.confidential = confidential
+    name: str
+    family: str
+    cores: int
+    memory_gb: float
+    disks: int
+    generations: str = "V1,V2"
+    architecture: str = "x64"
+    confidential: bool = False
+    local_gb: int = 0
+
+    @property
+    def premium(self) -> bool:
+        """The s of DS2_v2, D2s_v5 or B2ms."""
+        return bool(re.match(r"Standard_(DS|GS|B|[A-Z]+\d+(-\d+)?[a-z]*s)", self.name))
+
+    @property
+    def trusted_launch(self) -> bool:
+        return "V2" in self.generations and not self.confidential
+
+    @property
+    def accelerated(self) -> bool:
+        return self.cores > 1
 
 
-# pattern | quota family | GB of memory per core | cores | Hyper-V generations, architecture, confidential
+# size with {} for the cores | family | GB of memory for each core | GB of temporary disk for each | cores | generations, architecture, CVM?
 _SERIES = """
-Standard_D{}_v3 | standardDv3Family | 4 | 2 4 8 16 32 48 64 | V1
-Standard_D{}s_v3 | standardDSv3Family | 4 | 2 4 8 16 32 48 64 | V1,V2
-Standard_D{}_v4 | standardDv4Family | 4 | 2 4 8 16 32 48 64 | V1,V2
-Standard_D{}s_v4 | standardDSv4Family | 4 | 2 4 8 16 32 48 64 | V1,V2
-Standard_D{}d_v4 | standardDDv4Family | 4 | 2 4 8 16 32 48 64 | V1,V2
-Standard_D{}ds_v4 | standardDDSv4Family | 4 | 2 4 8 16 32 48 64 | V1,V2
-Standard_D{}a_v4 | standardDAv4Family | 4 | 2 4 8 16 32 48 64 96 | V1,V2
-Standard_D{}as_v4 | standardDASv4Family | 4 | 2 4 8 16 32 48 64 96 | V1,V2
-Standard_D{}_v5 | standardDv5Family | 4 | 2 4 8 16 32 48 64 96 | V1,V2
-Standard_D{}s_v5 | standardDSv5Family | 4 | 2 4 8 16 32 48 64 96 | V1,V2
-Standard_D{}d_v5 | standardDDv5Family | 4 | 2 4 8 16 32 48 64 96 | V1,V2
-Standard_D{}ds_v5 | standardDDSv5Family | 4 | 2 4 8 16 32 48 64 96 | V1,V2
-Standard_D{}as_v5 | standardDASv5Family | 4 | 2 4 8 16 32 48 64 96 | V1,V2
-Standard_D{}ads_v5 | standardDADSv5Family | 4 | 2 4 8 16 32 48 64 96 | V1,V2
-Standard_D{}s_v6 | standardDSv6Family | 4 | 2 4 8 16 32 48 64 96 | V2
-Standard_D{}ds_v6 | standardDDSv6Family | 4 | 2 4 8 16 32 48 64 96 | V2
-Standard_D{}as_v6 | standardDav6Family | 4 | 2 4 8 16 32 48 64 96 | V2
-Standard_D{}ads_v6 | standardDadv6Family | 4 | 2 4 8 16 32 48 64 96 | V2
-Standard_E{}_v3 | standardEv3Family | 8 | 2 4 8 16 20 32 48 64 | V1
-Standard_E{}s_v3 | standardESv3Family | 8 | 2 4 8 16 20 32 48 64 | V1,V2
-Standard_E{}_v4 | standardEv4Family | 8 | 2 4 8 16 20 32 48 64 | V1,V2
-Standard_E{}s_v4 | standardESv4Family | 8 | 2 4 8 16 20 32 48 64 | V1,V2
-Standard_E{}ds_v4 | standardEDSv4Family | 8 | 2 4 8 16 20 32 48 64 | V1,V2
-Standard_E{}a_v4 | standardEAv4Family | 8 | 2 4 8 16 20 32 48 64 96 | V1,V2
-Standard_E{}as_v4 | standardEASv4Family | 8 | 2 4 8 16 20 32 48 64 96 | V1,V2
-Standard_E{}s_v5 | standardESv5Family | 8 | 2 4 8 16 20 32 48 64 96 | V1,V2
-Standard_E{}ds_v5 | standardEDSv5Family | 8 | 2 4 8 16 20 32 48 64 96 | V1,V2
-Standard_E{}as_v5 | standardEASv5Family | 8 | 2 4 8 16 20 32 48 64 96 | V1,V2
-Standard_E{}ads_v5 | standardEADSv5Family | 8 | 2 4 8 16 20 32 48 64 96 | V1,V2
-Standard_E{}s_v6 | standardESv6Family | 8 | 2 4 8 16 20 32 48 64 96 | V2
-Standard_F{} | standardFFamily | 2 | 1 2 4 8 16 | V1
-Standard_F{}s | standardFSFamily | 2 | 1 2 4 8 16 | V1,V2
-Standard_F{}s_v2 | standardFSv2Family | 2 | 2 4 8 16 32 48 64 72 | V1,V2
-Standard_A{}_v2 | standardAv2Family | 2 | 1 2 4 8 | V1
-Standard_A{}m_v2 | standardAv2Family | 8 | 2 4 8 | V1
-Standard_B{}s_v2 | standardBsv2Family | 4 | 2 4 8 16 32 | V1,V2
-Standard_B{}as_v2 | standardBasv2Family | 4 | 2 4 8 16 32 | V1,V2
-Standard_L{}s_v3 | standardLSv3Family | 8 | 8 16 32 48 64 80 | V1,V2
-Standard_D{}ps_v5 | standardDPSv5Family | 4 | 2 4 8 16 32 48 64 | V2 Arm64
-Standard_D{}pds_v5 | standardDPDSv5Family | 4 | 2 4 8 16 32 48 64 | V2 Arm64
-Standard_D{}pls_v5 | standardDPLSv5Family | 2 | 2 4 8 16 32 48 64 | V2 Arm64
-Standard_B{}ps_v2 | standardBpsv2Family | 4 | 2 4 8 16 | V2 Arm64
-Standard_DC{}as_v5 | standardDCASv5Family | 4 | 2 4 8 16 32 48 64 96 | V2 x64 confidential
-Standard_DC{}ads_v5 | standardDCADSv5Family | 4 | 2 4 8 16 32 48 64 96 | V2 x64 confidential
-Standard_EC{}as_v5 | standardECASv5Family | 8 | 2 4 8 16 20 32 48 64 96 | V2 x64 confidential
+Standard_D{}s_v3    | standardDSv3Family   | 4 |   8 | 2 4 8 16 32 48 64     | V1,V2 x64 -
+Standard_D{}_v3     | standardDv3Family    | 4 |  25 | 2 4 8 16 32 48 64     | V1 x64 -
+Standard_E{}s_v3    | standardESv3Family   | 8 |  16 | 2 4 8 16 20 32 48 64  | V1,V2 x64 -
+Standard_E{}_v3     | standardEv3Family    | 8 |  25 | 2 4 8 16 20 32 48 64  | V1 x64 -
+Standard_D{}a_v4    | standardDAv4Family   | 4 |  25 | 2 4 8 16 32 48 64 96  | V1,V2 x64 -
+Standard_D{}as_v4   | standardDASv4Family  | 4 |   8 | 2 4 8 16 32 48 64 96  | V1,V2 x64 -
+Standard_E{}a_v4    | standardEAv4Family   | 8 |  25 | 2 4 8 16 20 32 48 64 96 | V1,V2 x64 -
+Standard_E{}as_v4   | standardEASv4Family  | 8 |  16 | 2 4 8 16 20 32 48 64 96 | V1,V2 x64 -
+Standard_D{}_v4     | standardDv4Family    | 4 |   0 | 2 4 8 16 32 48 64     | V1,V2 x64 -
+Standard_D{}s_v4    | standardDSv4Family   | 4 |   0 | 2 4 8 16 32 48 64     | V1,V2 x64 -
+Standard_D{}d_v4    | standardDDv4Family   | 4 |  37 | 2 4 8 16 32 48 64     | V1,V2 x64 -
+Standard_D{}ds_v4   | standardDDSv4Family  | 4 |  37 | 2 4 8 16 32 48 64     | V1,V2 x64 -
+Standard_E{}_v4     | standardEv4Family    | 8 |   0 | 2 4 8 16 20 32 48 64  | V1,V2 x64 -
+Standard_E{}s_v4    | standardESv4Family   | 8 |   0 | 2 4 8 16 20 32 48 64  | V1,V2 x64 -
+Standard_E{}ds_v4   | standardEDSv4Family  | 8 |  37 | 2 4 8 16 20 32 48 64  | V1,V2 x64 -
+Standard_D{}s_v5    | standardDSv5Family   | 4 |   0 | 2 4 8 16 32 48 64 96  | V1,V2 x64 -
+Standard_D{}_v5     | standardDv5Family    | 4 |   0 | 2 4 8 16 32 48 64 96  | V1,V2 x64 -
+Standard_D{}ds_v5   | standardDDSv5Family  | 4 |  37 | 2 4 8 16 32 48 64 96  | V1,V2 x64 -
+Standard_D{}as_v5   | standardDASv5Family  | 4 |   0 | 2 4 8 16 32 48 64 96  | V1,V2 x64 -
+Standard_D{}d_v5    | standardDDv5Family   | 4 |  37 | 2 4 8 16 32 48 64 96  | V1,V2 x64 -
+Standard_D{}ads_v5  | standardDADSv5Family | 4 |  37 | 2 4 8 16 32 48 64 96  | V1,V2 x64 -
+Standard_D{}s_v6    | standardDSv6Family   | 4 |   0 | 2 4 8 16 32 48 64 96  | V2 x64 -
+Standard_D{}ds_v6   | standardDDSv6Family  | 4 |  55 | 2 4 8 16 32 48 64 96  | V2 x64 -
+Standard_D{}as_v6   | standardDav6Family   | 4 |   0 | 2 4 8 16 32 48 64 96  | V2 x64 -
+Standard_D{}ads_v6  | standardDadv6Family  | 4 |  55 | 2 4 8 16 32 48 64 96  | V2 x64 -
+Standard_E{}s_v5    | standardESv5Family   | 8 |   0 | 2 4 8 16 20 32 48 64 96 | V1,V2 x64 -
+Standard_E{}ds_v5   | standardEDSv5Family  | 8 |  37 | 2 4 8 16 20 32 48 64 96 | V1,V2 x64 -
+Standard_E{}as_v5   | standardEASv5Family  | 8 |   0 | 2 4 8 16 20 32 48 64 96 | V1,V2 x64 -
+Standard_E{}ads_v5  | standardEADSv5Family | 8 |  37 | 2 4 8 16 20 32 48 64 96 | V1,V2 x64 -
+Standard_E{}s_v6    | standardESv6Family   | 8 |   0 | 2 4 8 16 20 32 48 64 96 | V2 x64 -
+Standard_A{}_v2     | standardAv2Family    | 2 |  10 | 1 2 4 8               | V1 x64 -
+Standard_A{}m_v2    | standardAv2Family    | 8 |  10 | 2 4 8                 | V1 x64 -
+Standard_B{}s_v2    | standardBsv2Family   | 4 |   0 | 2 4 8 16 32           | V1,V2 x64 -
+Standard_B{}as_v2   | standardBasv2Family  | 4 |   0 | 2 4 8 16 32           | V1,V2 x64 -
+Standard_B{}ps_v2   | standardBpsv2Family  | 4 |   0 | 2 4 8 16              | V2 Arm64 -
+Standard_F{}s       | standardFSFamily     | 2 |   4 | 1 2 4 8 16            | V1,V2 x64 -
+Standard_F{}        | standardFFamily      | 2 |  16 | 1 2 4 8 16            | V1 x64 -
+Standard_F{}s_v2    | standardFSv2Family   | 2 |   8 | 2 4 8 16 32 48 64 72  | V1,V2 x64 -
+Standard_L{}s_v3    | standardLSv3Family   | 8 |  10 | 8 16 32 48 64 80      | V1,V2 x64 -
+Standard_D{}ps_v5   | standardDPSv5Family  | 4 |   0 | 2 4 8 16 32 48 64     | V2 Arm64 -
+Standard_D{}pds_v5  | standardDPDSv5Family | 4 |  37 | 2 4 8 16 32 48 64     | V2 Arm64 -
+Standard_D{}pls_v5  | standardDPLSv5Family | 2 |   0 | 2 4 8 16 32 48 64     | V2 Arm64 -
+Standard_D{}ps_v6   | standardDPSv6Family  | 4 |   0 | 2 4 8 16 32 48 64 96  | V2 Arm64 -
+Standard_E{}ps_v5   | standardEPSv5Family  | 8 |   0 | 2 4 8 16 20 32        | V2 Arm64 -
+Standard_DC{}as_v5  | standardDCASv5Family | 4 |   0 | 2 4 8 16 32 48 64 96  | V2 x64 CVM
+Standard_DC{}ads_v5 | standardDCADSv5Family | 4 | 37 | 2 4 8 16 32 48 64 96  | V2 x64 CVM
+Standard_EC{}as_v5  | standardECASv5Family | 8 |   0 | 2 4 8 16 20 32 48 64 96 | V2 x64 CVM
 """
-
-# quota family | Hyper-V generations | name, cores, GB of memory, data disks
+# size | family | cores | GB of memory | data disks | GB of temporary disk
 _SINGLE = """
-basicAFamily | V1 | Basic_A0 1 0.75 1, Basic_A1 1 1.75 2, Basic_A2 2 3.5 4, Basic_A3 4 7 8, Basic_A4 8 14 16
-standardA0_A7Family | V1 | Standard_A0 1 0.75 1, Standard_A1 1 1.75 2, Standard_A2 2 3.5 4, Standard_A3 4 7 8, Standard_A4 8 14 16
-standardA0_A7Family | V1 | Standard_A5 2 14 4, Standard_A6 4 28 8, Standard_A7 8 56 16
-standardA8_A11Family | V1 | Standard_A8 8 56 32, Standard_A9 16 112 64, Standard_A10 8 56 32, Standard_A11 16 112 64
-standardDFamily | V1 | Standard_D1 1 3.5 4, Standard_D2 2 7 8, Standard_D3 4 14 16, Standard_D4 8 28 32
-standardDFamily | V1 | Standard_D11 2 14 8, Standard_D12 4 28 16, Standard_D13 8 56 32, Standard_D14 16 112 64
-standardDSFamily | V1 | Standard_DS1 1 3.5 4, Standard_DS2 2 7 8, Standard_DS3 4 14 16, Standard_DS4 8 28 32
-standardDSFamily | V1 | Standard_DS11 2 14 8, Standard_DS12 4 28 16, Standard_DS13 8 56 32, Standard_DS14 16 112 64
-standardDv2Family | V1 | Standard_D1_v2 1 3.5 4, Standard_D2_v2 2 7 8, Standard_D3_v2 4 14 16, Standard_D4_v2 8 28 32
-standardDv2Family | V1 | Standard_D11_v2 2 14 8, Standard_D12_v2 4 28 16, Standard_D13_v2 8 56 32, Standard_D14_v2 16 112 64
-standardDv2Family | V1 | Standard_D5_v2 16 56 64, Standard_D15_v2 20 140 64
-standardDSv2Family | V1,V2 | Standard_DS1_v2 1 3.5 4, Standard_DS2_v2 2 7 8, Standard_DS3_v2 4 14 16, Standard_DS4_v2 8 28 32
-standardDSv2Family | V1,V2 | Standard_DS5_v2 16 56 64, Standard_DS11_v2 2 14 8, Standard_DS12_v2 4 28 16, Standard_DS13_v2 8 56 32
-standardDSv2Family | V1,V2 | Standard_DS14_v2 16 112 64, Standard_DS15_v2 20 140 64
-standardBSFamily | V1,V2 | Standard_B1ls 1 0.5 2, Standard_B1s 1 1 2, Standard_B1ms 1 2 2
-standardBSFamily | V1,V2 | Standard_B2s 2 4 4, Standard_B2ms 2 8 4
-standardBSFamily | V1,V2 | Standard_B4ms 4 16 8, Standard_B8ms 8 32 16, Standard_B12ms 12 48 16
-standardBSFamily | V1,V2 | Standard_B16ms 16 64 32, Standard_B20ms 20 80 32
+Standard_B1ls     | standardBSFamily     | 1  | 0.5 | 2  | 4
+Standard_B1s      | standardBSFamily     | 1  | 1   | 2  | 4
+Standard_B1ms     | standardBSFamily     | 1  | 2   | 2  | 4
+Standard_B2s      | standardBSFamily     | 2  | 4   | 4  | 8
+Standard_B2ms     | standardBSFamily     | 2  | 8   | 4  | 16
+Standard_B4ms     | standardBSFamily     | 4  | 16  | 8  | 32
+Standard_B8ms     | standardBSFamily     | 8  | 32  | 16 | 64
+Standard_B12ms    | standardBSFamily     | 12 | 48  | 16 | 96
+Standard_B16ms    | standardBSFamily     | 16 | 64  | 32 | 128
+Standard_B20ms    | standardBSFamily     | 20 | 80  | 32 | 160
+Standard_DS1      | standardDSFamily     | 1  | 3.5 | 4  | 7
+Standard_DS2      | standardDSFamily     | 2  | 7   | 8  | 14
+Standard_DS3      | standardDSFamily     | 4  | 14  | 16 | 28
+Standard_DS4      | standardDSFamily     | 8  | 28  | 32 | 56
+Standard_DS11     | standardDSFamily     | 2  | 14  | 8  | 28
+Standard_DS12     | standardDSFamily     | 4  | 28  | 16 | 56
+Standard_DS13     | standardDSFamily     | 8  | 56  | 32 | 112
+Standard_DS14     | standardDSFamily     | 16 | 112 | 64 | 224
+Standard_D1       | standardDFamily      | 1  | 3.5 | 4  | 50
+Standard_D2       | standardDFamily      | 2  | 7   | 8  | 100
+Standard_D3       | standardDFamily      | 4  | 14  | 16 | 200
+Standard_D4       | standardDFamily      | 8  | 28  | 32 | 400
+Standard_D11      | standardDFamily      | 2  | 14  | 8  | 100
+Standard_D12      | standardDFamily      | 4  | 28  | 16 | 200
+Standard_D13      | standardDFamily      | 8  | 56  | 32 | 400
+Standard_D14      | standardDFamily      | 16 | 112 | 64 | 800
+Standard_DS1_v2   | standardDSv2Family   | 1  | 3.5 | 4  | 7
+Standard_DS2_v2   | standardDSv2Family   | 2  | 7   | 8  | 14
+Standard_DS3_v2   | standardDSv2Family   | 4  | 14  | 16 | 28
+Standard_DS4_v2   | standardDSv2Family   | 8  | 28  | 32 | 56
+Standard_DS5_v2   | standardDSv2Family   | 16 | 56  | 64 | 112
+Standard_DS11_v2  | standardDSv2Family   | 2  | 14  | 8  | 28
+Standard_DS12_v2  | standardDSv2Family   | 4  | 28  | 16 | 56
+Standard_DS13_v2  | standardDSv2Family   | 8  | 56  | 32 | 112
+Standard_DS14_v2  | standardDSv2Family   | 16 | 112 | 64 | 224
+Standard_DS15_v2  | standardDSv2Family   | 20 | 140 | 64 | 280
+Standard_D1_v2    | standardDv2Family    | 1  | 3.5 | 4  | 50
+Standard_D2_v2    | standardDv2Family    | 2  | 7   | 8  | 100
+Standard_D3_v2    | standardDv2Family    | 4  | 14  | 16 | 200
+Standard_D4_v2    | standardDv2Family    | 8  | 28  | 32 | 400
+Standard_D5_v2    | standardDv2Family    | 16 | 56  | 64 | 800
+Standard_D11_v2   | standardDv2Family    | 2  | 14  | 8  | 100
+Standard_D12_v2   | standardDv2Family    | 4  | 28  | 16 | 200
+Standard_D13_v2   | standardDv2Family    | 8  | 56  | 32 | 400
+Standard_D14_v2   | standardDv2Family    | 16 | 112 | 64 | 800
+Standard_D15_v2   | standardDv2Family    | 20 | 140 | 64 | 1000
+Basic_A0          | basicAFamily         | 1  | 0.75 | 1 | 20
+Basic_A1          | basicAFamily         | 1  | 1.75 | 2 | 40
+Basic_A2          | basicAFamily         | 2  | 3.5 | 4  | 60
+Basic_A3          | basicAFamily         | 4  | 7   | 8  | 120
+Basic_A4          | basicAFamily         | 8  | 14  | 16 | 240
+Standard_A0       | standardA0_A7Family  | 1  | 0.75 | 1 | 20
+Standard_A1       | standardA0_A7Family  | 1  | 1.75 | 2 | 70
+Standard_A2       | standardA0_A7Family  | 2  | 3.5 | 4  | 135
+Standard_A3       | standardA0_A7Family  | 4  | 7   | 8  | 285
+Standard_A4       | standardA0_A7Family  | 8  | 14  | 16 | 605
+Standard_A5       | standardA0_A7Family  | 2  | 14  | 4  | 135
+Standard_A6       | standardA0_A7Family  | 4  | 28  | 8  | 285
+Standard_A7       | standardA0_A7Family  | 8  | 56  | 16 | 605
+Standard_A8       | standardA8_A11Family | 8  | 56  | 32 | 382
+Standard_A9       | standardA8_A11Family | 16 | 112 | 64 | 382
+Standard_A10      | standardA8_A11Family | 8  | 56  | 32 | 382
+Standard_A11      | standardA8_A11Family | 16 | 112 | 64 | 382
 """
+_FIRST_GENERATION = (
+    "basicAFamily",
+    "standardA0_A7Family",
+    "standardA8_A11Family",
+    "standardAv2Family",
+    "standardDFamily",
+    "standardDSFamily",
+    "standardDv2Family",
+)
 
 
-def _series() -> dict[str, Size]:
+def _read() -> dict[str, Size]:
     made: dict[str, Size] = {}
     for row in _SERIES.strip().splitlines():
-        pattern, family, memory, counts, traits = (part.strip() for part in row.split("|"))
-        generations, *more = traits.split()
+        pattern, family, memory, local, counts, traits = (part.strip() for part in row.split("|"))
+        generations, architecture, confidential = traits.split()
         for cores in map(int, counts.split()):
-            architecture = more[0] if more else "x64"
-            size = Size(family, cores, cores * int(memory), min(32, cores * 2), generations, architecture, "confidential" in more)
-            made[pattern.format(cores)] = size
+            name = pattern.format(cores)
+            disks = min(32, cores * 2)
+            size = Size(
+                name, family, cores, cores * float(memory), disks, generations, architecture, confidential == "CVM", cores * int(local)
+            )
+            made[name] = size
     for row in _SINGLE.strip().splitlines():
-        family, generations, sizes = (part.strip() for part in row.split("|"))
-        for one in sizes.split(","):
-            name, core_count, memory, disks = one.split()
-            made[name] = Size(family, int(core_count), float(memory), int(disks), generations)
+        name, family, cores_, memory, disks_, local = (part.strip() for part in row.split("|"))
+        generations = "V1" if family in _FIRST_GENERATION else "V1,V2"
+        made[name] = Size(name, family, int(cores_), float(memory), int(disks_), generations, local_gb=int(local))
     return made
 
 
-SIZES = _series()
+SIZES = _read()
 _BY_NAME = {name.lower(): (name, size) for name, size in SIZES.items()}
 
 
@@ -145,37 +212,71 @@ def find_size(name: str) -> tuple[str, Size]:
     return found
 
 
+def restricted(arm: Sandbox, location: str) -> list[str]:
+    """The sizes that a region restricts: setting `restricted`, {"westeurope": ["Standard_B2s"]}."""
+    return list(arm.store.settings.get("restricted", {}).get(location, []))
+
+
+def check_available(arm: Sandbox, location: str, name: str) -> None:
+    """Raises ArmError 409 SkuNotAvailable for a size that the setting `restricted` keeps from the region."""
+    if name in restricted(arm, location):
+        raise unavailable(name, location)
+
+
+def unavailable(name: str, location: str) -> ArmError:
+    """409 for a size that is not to be had (Azure-Samples/azuresandbox#70)."""
+    return ArmError(
+        409,
+        "SkuNotAvailable",
+        f"The requested VM size for resource 'Following SKUs have failed for Capacity Restrictions: {name}' is currently not available in "
+        f"location '{location}'. Please try another size or deploy to a different location or different zone. "
+        "See https://aka.ms/azureskunotavailable for details.",
+    )
+
+
+def allocated(arm: Sandbox, subscription: str, location: str) -> list[Resource]:
+    """The machines that hold cores."""
+    return [
+        machine
+        for machine in arm.store.of_type(subscription, "Microsoft.Compute/virtualMachines").values()
+        if machine.location == location and machine.private.get("power") != "deallocated"
+    ]
+
+
 def used_cores(arm: Sandbox, subscription: str, location: str) -> dict[str, int]:
-    """Cores of allocated machines by family; the total under `cores`."""
-    counts: dict[str, int] = {"cores": 0}
-    for machine in arm.store.of_type(subscription, "Microsoft.Compute/virtualMachines").values():
-        if machine.location != location or machine.private.get("power") == "deallocated":
-            continue
-        _count(counts, machine.properties["hardwareProfile"]["vmSize"])
-    for instance in arm.store.of_type(subscription, "Microsoft.Compute/virtualMachineScaleSets/virtualMachines").values():
-        if instance.location == location:
-            _count(counts, instance.body["sku"]["name"])
+    """Cores of allocated machines by family; the total under `cores`. Spot machines count under `lowPriorityCores` alone."""
+    counts: dict[str, int] = {"cores": 0, "lowPriorityCores": 0}
+    held = [
+        (machine.properties["hardwareProfile"]["vmSize"], machine.properties.get("priority") in ("Spot", "Low"))
+        for machine in allocated(arm, subscription, location)
+    ]
+    instances = arm.store.of_type(subscription, "Microsoft.Compute/virtualMachineScaleSets/virtualMachines").values()
+    held += [(instance.body["sku"]["name"], False) for instance in instances if instance.location == location]
+    for name, spot in held:
+        _, size = find_size(name)
+        for kind in ("lowPriorityCores",) if spot else ("cores", size.family):
+            counts[kind] = counts.get(kind, 0) + size.cores
     return counts
 
 
-def _count(counts: dict[str, int], name: str) -> None:
-    _, size = find_size(name)
-    counts["cores"] += size.cores
-    counts[size.family] = counts.get(size.family, 0) + size.cores
-
-
 def limit(arm: Sandbox, location: str, name: str) -> int:
-    """The quota of `cores` or a family, settable by `sandbox.store.set("quota", {"westeurope/cores": 4})`."""
+    """The quota of `cores`, `lowPriorityCores` or a family, settable by `sandbox.store.set("quota", {"westeurope/cores": 4})`."""
     quota = arm.store.settings.get("quota", {})
-    return int(quota.get(f"{location}/{name}", REGIONAL_CORES if name == "cores" else FAMILY_CORES))
+    default = {"cores": REGIONAL_CORES, "lowPriorityCores": SPOT_CORES}.get(name, FAMILY_CORES)
+    return int(quota.get(f"{location}/{name}", default))
 
 
-def check_quota(arm: Sandbox, subscription: str, location: str, size: Size, machines: int = 1) -> None:
-    """Raises ArmError 409 OperationNotAllowed as Azure does where so many machines do not fit."""
-    used, needed = used_cores(arm, subscription, location), size.cores * machines
-    for name, title in (("cores", "Total Regional Cores"), (size.family, f"{size.family} Cores")):
+def check_quota(
+    arm: Sandbox, subscription: str, location: str, size: Size, machines: int = 1, *, held: Size | None = None, spot: bool = False
+) -> None:
+    """Raises ArmError 409 OperationNotAllowed as Azure does where so many machines do not fit. `held`: the size that one gives up."""
+    used = used_cores(arm, subscription, location)
+    kinds = (("cores", "Total Regional Cores"), (size.family, f"{size.family} Cores"))
+    for name, title in (("lowPriorityCores", "LowPriorityCores"),) if spot else kinds:
         most, current = limit(arm, location, name), used.get(name, 0)
-        if current + needed > most:
+        freed = held.cores if held is not None and (name != size.family or held.family == name) else 0
+        needed = size.cores * machines - freed
+        if needed > 0 and current + needed > most:
             raise over_quota(title, location, most, current, needed)
 
 
@@ -191,117 +292,26 @@ def over_quota(title: str, location: str, most: int, current: int, more: int) ->
     )
 
 
-def check_available(arm: Sandbox, location: str, name: str) -> None:
-    """Raises ArmError 409 SkuNotAvailable for a size that the setting `restricted` keeps from the region."""
-    if name in arm.store.settings.get("restricted", {}).get(location, ()):
-        raise unavailable(name, location)
-
-
-def unavailable(name: str, location: str) -> ArmError:
-    """409 for a size that is not to be had (Azure-Samples/azuresandbox#70)."""
-    return ArmError(
-        409,
-        "SkuNotAvailable",
-        f"The requested VM size for resource 'Following SKUs have failed for Capacity Restrictions: {name}' is currently not available in "
-        f"location '{location}'. Please try another size or deploy to a different location or different zone. "
-        "See https://aka.ms/azureskunotavailable for details.",
-    )
-
-
-def size_body(name: str, size: Size) -> Json:
+def size_body(size: Size) -> Json:
     return {
-        "name": name,
+        "name": size.name,
         "numberOfCores": size.cores,
         "osDiskSizeInMB": 1_047_552,
-        "resourceDiskSizeInMB": 0,
+        "resourceDiskSizeInMB": size.local_gb * 1024,
         "memoryInMB": int(size.memory_gb * 1024),
         "maxDataDiskCount": size.disks,
     }
 
 
+def _listed() -> Response:
+    return Response(200, {"content-type": JSON_TYPE}, pretty({"value": [size_body(size) for size in SIZES.values()]}))
+
+
 @route("GET", "subscriptions/{}/providers/Microsoft.Compute/locations/{}/vmSizes")
 def list_sizes(arm: Sandbox, call: Call, subscription: str, location: str) -> Response:
-    return Response(200, {"content-type": JSON_TYPE}, pretty({"value": [size_body(name, size) for name, size in SIZES.items()]}))
+    return _listed()
 
 
-@route("GET", "subscriptions/{}/providers/Microsoft.Compute/locations/{}/usages")
-def usages(arm: Sandbox, call: Call, subscription: str, location: str) -> Response:
-    location = short(location)
-    used = used_cores(arm, subscription, location)
-    names = {"cores": "Total Regional vCPUs", **{size.family: f"{size.family} vCPUs" for size in SIZES.values()}}
-    value = [
-        {
-            "limit": limit(arm, location, name),
-            "unit": "Count",
-            "currentValue": used.get(name, 0),
-            "name": {"value": name, "localizedValue": title},
-        }
-        for name, title in names.items()
-    ]
-    return Response(200, {"content-type": JSON_TYPE}, pretty({"value": value}))
-
-
-@route("GET", "subscriptions/{}/providers/Microsoft.Compute/skus")
-def skus(arm: Sandbox, call: Call, subscription: str) -> Response:
-    """Resource SKUs; `$filter=location eq 'westeurope'`. Restrictions: setting `restricted`, {"westeurope": ["Standard_B2s"]}."""
-    wanted = ""
-    if "location eq" in call.query.get("$filter", "").lower():
-        wanted = short(call.query["$filter"].split("eq", 1)[1].strip().strip("'"))
-    restricted = arm.store.settings.get("restricted", {})
-    value = []
-    for region in [wanted] if wanted else REGIONS:
-        zones = [] if region in WITHOUT_ZONES else ["1", "2", "3"]
-        for name, size in SIZES.items():
-            capabilities = {
-                "vCPUs": str(size.cores),
-                "MemoryGB": str(size.memory_gb),
-                "MaxDataDiskCount": str(size.disks),
-                "HyperVGenerations": size.generations,
-                "CpuArchitectureType": size.architecture,
-                "PremiumIO": "True",
-                "LowPriorityCapable": "True",
-            }
-            if size.confidential:
-                capabilities["ConfidentialComputingType"] = "SNP"
-            restrictions = []
-            if name in restricted.get(region, []):
-                restrictions = [
-                    {
-                        "type": "Location",
-                        "values": [region],
-                        "restrictionInfo": {"locations": [region]},
-                        "reasonCode": "NotAvailableForSubscription",
-                    }
-                ]
-            value.append(
-                {
-                    "resourceType": "virtualMachines",
-                    "name": name,
-                    "tier": name.split("_", 1)[0],
-                    "size": name.split("_", 1)[1],
-                    "family": size.family,
-                    "locations": [region],
-                    "locationInfo": [{"location": region, "zones": zones, "zoneDetails": []}],
-                    "capabilities": [{"name": key, "value": text} for key, text in capabilities.items()],
-                    "restrictions": restrictions,
-                }
-            )
-        value += [_storage_sku(kind, name, region, zones) for kind in ("disks", "snapshots") for name in _storage(kind, bool(zones))]
-    return Response(200, {"content-type": JSON_TYPE}, pretty({"value": value}))
-
-
-def _storage(kind: str, zoned: bool) -> tuple[str, ...]:
-    names = ("Standard_LRS", "Premium_LRS") + (("StandardSSD_LRS",) if kind == "disks" else ())
-    return (*names, "Standard_ZRS") if zoned and kind == "snapshots" else names
-
-
-def _storage_sku(kind: str, name: str, region: str, zones: list[str]) -> Json:
-    return {
-        "resourceType": kind,
-        "name": name,
-        "tier": name.split("_", 1)[0],
-        "locations": [region],
-        "locationInfo": [{"location": region, "zones": zones, "zoneDetails": []}],
-        "capabilities": [],
-        "restrictions": [],
-    }
+def list_sizes_for(arm: Sandbox, call: Call, resource: Resource) -> Response:
+    """The sizes that a machine, or one in an availability set, can have."""
+    return _listed()

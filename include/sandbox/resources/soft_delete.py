@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 from ..content import GALLERY, VERSION
 from ..events import event
 from ..pages import page_of
-from ..registry import field, route, wrong_type
+from ..registry import arm_not_found, field, route, wrong_type
 from ..store import Resource
 from ..wire import ArmError, Json, Response, moment, stamp
-from .images import arm_not_found
 
 if TYPE_CHECKING:
     from ..call import Call

@@ -13,12 +13,11 @@ from .. import guest
 from ..authorization import check_linked
 from ..blobs import exported
 from ..content import DISK, IMAGE, MACHINE, SNAPSHOT, VERSION, Origin, of_disk, of_machine, of_stored
-from ..registry import field, invalid, required
+from ..registry import arm_not_found, field, invalid, required
 from ..store import Resource
 from ..wire import ArmError, Json
 from .changes import changed
 from .definitions import security_type
-from .images import arm_not_found
 from .references import resolve_gallery
 
 if TYPE_CHECKING:

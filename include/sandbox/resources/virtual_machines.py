@@ -1,31 +1,33 @@
-"""Virtual machines: create, update, show, delete. Power operations are in power.py, the instance view in instance_view.py."""
+"""Virtual machines: made, shown, deleted. What a machine is made of is in machine_*.py, what is done to it in power.py and its like."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
 from .. import guest, operations
-from ..content import MACHINE, Origin, disk_content
+from ..content import MACHINE, Origin
 from ..regions import short
 from ..registry import ResourceType, field, invalid, one_of, register, required
 from ..store import Resource
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty, stamp
+from . import vhds
 from .groups import location_of
 from .identity import identity
 from .instance_view import instance_view
-from .machine_disks import attachable, let_go, storage_profile, without_disk_ids
+from .machine_disks import allocated, attached_os, first_answer, let_go, storage_profile
 from .machine_fit import security_profile
 from .machine_interfaces import connect, disconnect, named_interfaces
 from .machine_profile import os_profile
-from .machine_update import bump, update
+from .machine_settings import settings
+from .machine_update import bump, check_conditions, update
 from .references import resolve
-from .sizes import SIZES, check_available, check_quota, find_size, size_body
+from .sizes import check_available, check_quota, find_size, list_sizes_for
 
 if TYPE_CHECKING:
     from ..call import Call
     from ..sandbox import Sandbox
 
-CACHING = ("None", "ReadOnly", "ReadWrite")
+EXTENSIONS = "extensions"
 
 
 class VirtualMachines(ResourceType):
@@ -45,9 +47,7 @@ class VirtualMachines(ResourceType):
         self.views["instanceview"] = lambda arm, call, machine: Response(
             200, {"content-type": JSON_TYPE}, pretty(instance_view(arm, machine))
         )
-        self.views["vmsizes"] = lambda arm, call, machine: Response(
-            200, {"content-type": JSON_TYPE}, pretty({"value": [size_body(name, size) for name, size in SIZES.items()]})
-        )
+        self.views["vmsizes"] = list_sizes_for
 
     def preflight(self, arm: Sandbox, call: Call, body: Json) -> None:
         """Sizes and cores are looked at before anything is made."""
@@ -66,65 +66,51 @@ class VirtualMachines(ResourceType):
     def dynamic(self, call: Call) -> bool:
         return call.expands("instanceView") or call.query.get("statusonly", "").lower() == "true"
 
+    def tagged(self, call: Call) -> bool:
+        return not call.expands("instanceView")  # recorded: no etag header beside an expanded view
+
     def view(self, arm: Sandbox, call: Call, resource: Resource) -> Json:
+        properties = resource.properties
+        if resource.private.get("power") == "deallocated":
+            properties = {**properties, "storageProfile": allocated(properties["storageProfile"])}
         if self.dynamic(call):
-            return {**resource.body, "properties": {**resource.properties, "instanceView": instance_view(arm, resource)}}
-        return resource.body
+            properties = {**properties, "instanceView": instance_view(arm, resource)}
+        body = {**resource.body, "properties": properties}
+        extensions = arm.store.collection(f"{resource.key}/{EXTENSIONS}")
+        if extensions:
+            body["resources"] = [one.body for one in extensions.values()]
+        if call.expands("userData") and resource.private.get("user_data"):
+            body["properties"] = {**properties, "userData": resource.private["user_data"]}
+        return body
 
     # create
 
     def put(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:
         body = call.json()
         location = location_of(call, body, resource)
+        check_conditions(call, resource)
         if resource is not None:
             return update(arm, call, resource, body)
         size_name, size = find_size(required(body, "properties.hardwareProfile.vmSize", target="vmSize"))
         check_available(arm, location, size_name)
-        check_quota(arm, call.subscription, location, size)
-        os_disk = required(body, "properties.storageProfile", dict).get("osDisk") or {}
+        check_quota(arm, call.subscription, location, size, spot=field(body, "properties.priority") in ("Spot", "Low"))
+        os_disk = required(body, "properties.storageProfile", dict, target="storageProfile").get("osDisk") or {}
         option = one_of(os_disk, "createOption", ("FromImage", "Attach", "Empty")) or "FromImage"
-        reference: Json | None = None
-        if option == "Attach":
-            disk = attachable(arm, field(os_disk, "managedDisk.id"), location, call.id, "osDisk.managedDisk.id")
-            content = disk_content(disk)
-            if content is None:
-                raise invalid("The disk to attach as OS disk holds no operating system.", "osDisk.managedDisk.id")
-            origin = Origin(
-                "disk", disk.id, location, content, "Specialized", os_disk.get("caching", "ReadWrite"), disk.body["sku"]["name"]
-            )
-        else:
-            given = field(body, "properties.storageProfile.imageReference", dict)
-            if given is None:
-                raise invalid("Required parameter 'imageReference' is missing (null).", "imageReference")
-            origin, _, reference = resolve(arm, call, given, location)
+        origin, reference = _origin(arm, call, body, os_disk, option, location)
         security = security_profile(body, origin, size_name, size)
         profile = os_profile(body, origin, call.name)
         machine = Resource(call.id, self.name, {"name": call.name, "id": call.id, "type": self.name, "location": location})
         for name in ("tags", "zones", "plan", "extendedLocation"):
-            if name in body:
+            if body.get(name) is not None:
                 machine.body[name] = body[name]
         if field(body, "identity", dict):
             machine.body["identity"] = identity(arm, call, body["identity"])
-        properties: Json = {
-            "hardwareProfile": {"vmSize": size_name},
+        properties = machine.body["properties"] = {
+            "hardwareProfile": {**body["properties"]["hardwareProfile"], "vmSize": size_name},
             "provisioningState": "Creating",
             "vmId": arm.guid("vm", call.id, arm.count("vm")),
+            **settings(arm, body, location, machine),
         }
-        machine.body["properties"] = properties
-        for name in (
-            "priority",
-            "evictionPolicy",
-            "billingProfile",
-            "licenseType",
-            "userData",
-            "diagnosticsProfile",
-            "availabilitySet",
-            "additionalCapabilities",
-        ):
-            if field(body, "properties", dict, {}).get(name) is not None:
-                properties[name] = body["properties"][name]
-        if properties.get("priority") == "Spot":
-            properties.setdefault("evictionPolicy", "Deallocate")
         if security is not None:
             properties["securityProfile"] = security
         machine.private |= {
@@ -132,7 +118,8 @@ class VirtualMachines(ResourceType):
             "power": "creating",
             "generalized": False,
             "security": (security or {}).get("securityType", "Standard"),
-            "image": reference.get("id", "") if reference else "",
+            "image": (reference or {}).get("id", ""),
+            "size": size.cores,
         }
         interfaces = named_interfaces(arm, call, body, location)
         properties["storageProfile"] = storage_profile(arm, call, body, machine, origin, reference, option)
@@ -151,9 +138,11 @@ class VirtualMachines(ResourceType):
             then="virtualMachines.unprovisioned" if lost else "virtualMachines.created",
             arguments={} if lost else {"user": (profile or {}).get("adminUsername")},
         )
-        return operations.written(arm, call, operation, without_disk_ids(machine.body), created=True, retry_after=10)
+        answer = first_answer(machine.body, body)
+        return operations.written(arm, call, operation, answer, created=True, retry_after=10)
 
     def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
+        check_conditions(call, resource)
         return update(arm, call, resource, call.json())
 
     # delete
@@ -171,6 +160,19 @@ class VirtualMachines(ResourceType):
         let_go(arm, resource)
         disconnect(arm, resource)
         super().remove(arm, resource)
+
+
+def _origin(arm: Sandbox, call: Call, body: Json, os_disk: Json, option: str, location: str) -> tuple[Origin, Json | None]:
+    """What a machine is made from, and the imageReference to show."""
+    if option == "Attach":
+        return attached_os(arm, os_disk, location, call.id), None
+    if field(os_disk, "image.uri") is not None:
+        return vhds.image(arm, os_disk, location), None
+    given = field(body, "properties.storageProfile.imageReference", dict)
+    if given is None:
+        raise invalid("Required parameter 'imageReference' is missing (null).", "imageReference")
+    origin, _, reference = resolve(arm, call, given, location)
+    return origin, reference
 
 
 MACHINES = VirtualMachines()

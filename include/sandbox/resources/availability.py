@@ -1,0 +1,156 @@
+"""Availability sets, proximity placement groups and SSH public keys: small resources that machines refer to and that answer at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from ..content import MACHINE
+from ..registry import ResourceType, field, invalid, one_of, register
+from ..store import Resource
+from ..wire import JSON_TYPE, ArmError, Json, Response, pretty, stamp
+from .groups import location_of
+from .sizes import list_sizes_for
+
+if TYPE_CHECKING:
+    from ..call import Call
+    from ..sandbox import Sandbox
+
+
+class Simple(ResourceType):
+    """A resource that a PUT makes without an operation: 201 or 200 with the whole, DELETE 200."""
+
+    family = "operations"
+    reference: ClassVar[str] = ""  # the property with which machines refer to it
+
+    def properties(self, arm: Sandbox, call: Call, body: Json, resource: Resource | None) -> Json:
+        """The properties to show of what is asked for."""
+        raise NotImplementedError
+
+    def put(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:
+        body = call.json()
+        made: Json = {"name": call.name, "id": call.id, "type": self.name, "location": location_of(call, body, resource)}
+        for name in ("tags", "zones"):
+            if body.get(name) is not None:
+                made[name] = body[name]
+        made["properties"] = self.properties(arm, call, body, resource)
+        if "sku" in body or self.name.endswith("availabilitySets"):
+            made["sku"] = {"name": field(body, "sku.name", str, "Classic")}
+        created = resource is None
+        if resource is None:
+            resource = arm.store.add(Resource(call.id, self.name, made))
+        else:
+            resource.body = made
+            arm.store.touch(resource)
+        return arm.show(call, self, resource, 201 if created and not self.name.endswith("availabilitySets") else 200)
+
+    def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
+        body = call.json()
+        if body.get("tags") is not None:
+            resource.body["tags"] = body["tags"]
+        if "sku" in body:
+            resource.body["sku"] = {"name": field(body, "sku.name", str, "Classic")}
+        resource.properties.update(field(body, "properties", dict, {}))
+        arm.store.touch(resource)
+        return arm.show(call, self, resource)
+
+    def users(self, arm: Sandbox, resource: Resource) -> list[Resource]:
+        """The machines that refer to it."""
+        return [
+            machine
+            for machine in arm.store.of_type(resource.subscription, MACHINE).values()
+            if str(field(machine.properties, f"{self.reference}.id", str, "")).lower() == resource.key
+        ]
+
+    def delete(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
+        users = self.users(arm, resource) if self.reference else []
+        if users:
+            what = "Availability Set" if self.reference == "availabilitySet" else "Proximity Placement Group"
+            raise ArmError(
+                409,
+                "OperationNotAllowed",
+                f"{what} '{resource.name}' cannot be deleted because it has {len(users)} virtual machines: "
+                f"{', '.join(machine.id for machine in users)}.",
+            )
+        arm.store.drop(resource)
+        return Response(200)
+
+    def dynamic(self, call: Call) -> bool:
+        return bool(self.reference)
+
+    def view(self, arm: Sandbox, call: Call, resource: Resource) -> Json:
+        if not self.reference:
+            return resource.body
+        machines = [{"id": machine.id} for machine in self.users(arm, resource)]
+        return {**resource.body, "properties": {**resource.properties, "virtualMachines": machines}}
+
+
+class AvailabilitySets(Simple):
+    name = "Microsoft.Compute/availabilitySets"
+    reference = "availabilitySet"
+    bodies: ClassVar[dict[str, str]] = {"PUT": "compute.AvailabilitySet", "PATCH": "compute.AvailabilitySetUpdate"}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.views["vmsizes"] = list_sizes_for
+
+    def properties(self, arm: Sandbox, call: Call, body: Json, resource: Resource | None) -> Json:
+        managed = one_of(body, "sku.name", ("Classic", "Aligned"), "Classic") == "Aligned"
+        faults = field(body, "properties.platformFaultDomainCount", int, 2 if managed else 3)
+        updates = field(body, "properties.platformUpdateDomainCount", int, 5)
+        for name, value, most in (("platformFaultDomainCount", faults, 3), ("platformUpdateDomainCount", updates, 20)):
+            if not 1 <= value <= most:
+                raise invalid(f"The specified {name.removesuffix('Count')} count {value} must fall in the range 1 to {most}.", name)
+            if resource is not None and resource.properties[name] != value:
+                raise ArmError(409, "PropertyChangeNotAllowed", f"Changing property '{name}' is not allowed.", target=name)
+        made: Json = {"platformUpdateDomainCount": updates, "platformFaultDomainCount": faults}
+        group = field(body, "properties.proximityPlacementGroup.id")
+        return {**made, "proximityPlacementGroup": {"id": group}} if group is not None else made
+
+
+class PlacementGroups(Simple):
+    name = "Microsoft.Compute/proximityPlacementGroups"
+    reference = "proximityPlacementGroup"
+    bodies: ClassVar[dict[str, str]] = {"PUT": "compute.ProximityPlacementGroup", "PATCH": "compute.ProximityPlacementGroupUpdate"}
+
+    def properties(self, arm: Sandbox, call: Call, body: Json, resource: Resource | None) -> Json:
+        kind = one_of(body, "properties.proximityPlacementGroupType", ("Standard", "Ultra"), "Standard")
+        made: Json = {"proximityPlacementGroupType": kind}
+        intent = field(body, "properties.intent", dict)
+        return {**made, "intent": intent} if intent is not None else made
+
+
+class PublicKeys(Simple):
+    name = "Microsoft.Compute/sshPublicKeys"
+    bodies: ClassVar[dict[str, str]] = {"PUT": "compute.SshPublicKeyResource", "PATCH": "compute.SshPublicKeyUpdateResource"}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.actions["generatekeypair"] = self.generate
+
+    def properties(self, arm: Sandbox, call: Call, body: Json, resource: Resource | None) -> Json:
+        key = field(body, "properties.publicKey")
+        if key is not None and not str(key).startswith(("ssh-rsa ", "ssh-ed25519 ")):
+            raise invalid("The value of parameter publicKey is invalid: it must be an RSA or Ed25519 key in OpenSSH format.", "publicKey")
+        return {"publicKey": key} if key is not None else {}
+
+    def generate(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
+        """A real Ed25519 or RSA pair; the private key is answered once and not kept."""
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+
+        if resource.properties.get("publicKey"):
+            raise ArmError(409, "OperationNotAllowed", f"The SSH public key '{resource.name}' has a key already.")
+        kind = one_of(call.json(), "encryptionType", ("RSA", "Ed25519"), "RSA")
+        key = ed25519.Ed25519PrivateKey.generate() if kind == "Ed25519" else rsa.generate_private_key(65_537, 3072)
+        public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH).decode()
+        private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()).decode()
+        resource.properties["publicKey"] = f"{public} generated-by-azure"
+        resource.private["generated"] = stamp(arm.now)
+        arm.store.touch(resource)
+        shown = {"privateKey": private, "publicKey": resource.properties["publicKey"], "id": resource.id}
+        return Response(200, {"content-type": JSON_TYPE}, pretty(shown))
+
+
+register(AvailabilitySets())
+register(PlacementGroups())
+register(PublicKeys())

@@ -1,0 +1,116 @@
+"""A disk's or snapshot's SAS: granted for a time, revoked, run out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .. import operations
+from ..blobs import disk_url
+from ..events import event
+from ..registry import field, invalid, one_of, required
+from ..wire import ArmError, Json, Response
+
+if TYPE_CHECKING:
+    from ..call import Call
+    from ..sandbox import Sandbox
+    from ..store import Resource
+
+LONGEST = 4_294_967_295  # seconds
+_UPLOADS = {"ReadyToUpload": "ActiveUpload", "ActiveUpload": "ActiveUpload"}
+
+
+def begin_access(arm: Sandbox, call: Call, resource: Resource) -> Response:
+    """Grant a SAS. Its duration counts in the clock's own seconds: it is a promise to the client, not a latency."""
+    body = call.json()
+    access = one_of(body, "access", ("Read", "Write", "None"))
+    if access is None:
+        required(body, "access")
+    duration = required(body, "durationInSeconds", int)
+    if not 0 < duration <= LONGEST:
+        raise invalid(f"The value {duration} of parameter durationInSeconds is not valid.", "durationInSeconds")
+    one_of(body, "fileFormat", ("VHD", "VHDX"))
+    state = resource.properties.get("diskState")
+    if state == "Attached" and resource.type.endswith("/disks"):
+        raise ArmError(
+            409,
+            "OperationNotAllowed",
+            f"Cannot grant access to disk {resource.name}: it is attached to the running VM {resource.body.get('managedBy', '')}.",
+        )
+    if access == "Write" and state not in _UPLOADS:
+        raise ArmError(
+            409, "OperationNotAllowed", f"Disk {resource.name} is in state {state}: only a disk created for upload can be written."
+        )
+    if access == "Read" and state in _UPLOADS:
+        raise ArmError(409, "OperationNotAllowed", f"Disk {resource.name} is in state {state}: its upload has not been completed.")
+    if resource.properties.get("networkAccessPolicy") == "DenyAll":
+        raise ArmError(
+            409, "OperationNotAllowed", f"Export/upload of disk {resource.name} is not allowed because its networkAccessPolicy is DenyAll."
+        )
+    policy = arm.guid("sas", resource.key, arm.count("sas"))
+    operation = operations.start(
+        arm,
+        call,
+        resource,
+        "beginGetAccess",
+        then="disks.accessBegun",
+        arguments={
+            "policy": policy,
+            "until": arm.now + duration,
+            "access": access,
+            "base": call.base,
+            "secure": bool(field(body, "getSecureVMGuestStateSAS", bool, False)),
+        },
+        family="DiskOperations",
+        exclusive=False,
+    )
+    return operations.accepted(arm, call, operation)
+
+
+@event("disks.accessBegun")
+def _access_begun(
+    arm: Sandbox, operation: Json, resource: Resource | None, policy: str, until: float, access: str, base: str, secure: bool = False
+) -> None:
+    if resource is None:
+        raise ArmError(404, "NotFound", "The disk was deleted.")
+    name = resource.properties["uniqueId"].replace("-", "")
+    query = f"sv=2018-03-28&sr=b&si={policy}&sig={arm.guid('signature', policy).replace('-', '')}"
+    state = resource.properties["diskState"]
+    resource.private["access"] = {"policy": policy, "until": until, "state": resource.private.get("access", {}).get("state", state)}
+    resource.properties["diskState"] = _UPLOADS.get(state, "ActiveSAS")
+    operation["output"] = {"accessSAS": disk_url(base, name, query)}
+    if secure:
+        operation["output"]["securityDataAccessSAS"] = disk_url(base, name, query, "vmgs")
+    arm.store.set(
+        f"sas.{policy}",
+        {"id": resource.key, "from": arm.now, "until": until, "write": access == "Write", "bytes": resource.properties["diskSizeBytes"]},
+    )
+    arm.store.touch(resource)
+    arm.store.schedule(until, "disks.accessExpired", id=resource.key, policy=policy)
+
+
+@event("disks.accessExpired")
+def _access_expired(arm: Sandbox, id: str, policy: str) -> None:
+    resource = arm.store.resources.get(id)
+    if resource is not None and resource.private.get("access", {}).get("policy") == policy:
+        _revoke(arm, resource, ended=False)
+
+
+def _revoke(arm: Sandbox, resource: Resource, *, ended: bool) -> None:
+    """The SAS is over. An upload is over with the call that ends it, not when its SAS has run out."""
+    access = resource.private.pop("access", None)
+    if access is not None:
+        state = access["state"]
+        resource.properties["diskState"] = "Unattached" if ended and state in _UPLOADS else state
+        arm.store.set(f"sas.{access['policy']}", None)
+        arm.store.touch(resource)
+
+
+def end_access(arm: Sandbox, call: Call, resource: Resource) -> Response:
+    operation = operations.start(arm, call, resource, "endGetAccess", then="disks.accessEnded", family="DiskOperations", exclusive=False)
+    return operations.accepted(arm, call, operation)
+
+
+@event("disks.accessEnded")
+def _access_ended(arm: Sandbox, operation: Json, resource: Resource | None) -> None:
+    if resource is not None:
+        _revoke(arm, resource, ended=True)

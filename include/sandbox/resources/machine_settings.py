@@ -1,0 +1,75 @@
+"""The parts of a machine that neither disks nor network are: priority, placement, diagnostics, licence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..registry import arm_not_found, field, invalid, one_of
+from ..wire import ArmError, Json
+
+if TYPE_CHECKING:
+    from ..sandbox import Sandbox
+    from ..store import Resource
+
+PRIORITIES = ("Regular", "Low", "Spot")
+EVICTION = ("Deallocate", "Delete")
+# What a machine is in beside its group: property -> the type that its id must have.
+PLACES = {
+    "availabilitySet": "Microsoft.Compute/availabilitySets",
+    "proximityPlacementGroup": "Microsoft.Compute/proximityPlacementGroups",
+}
+# What is shown as it was given.
+_ECHOED = (
+    "billingProfile",
+    "licenseType",
+    "diagnosticsProfile",
+    "additionalCapabilities",
+    "scheduledEventsProfile",
+    "extensionsTimeBudget",
+    "platformFaultDomain",
+    "applicationProfile",
+)
+_UNSUPPORTED = ("host", "hostGroup", "virtualMachineScaleSet", "capacityReservation")
+
+
+def settings(arm: Sandbox, body: Json, location: str, machine: Resource) -> Json:
+    """The properties to show, of what a PUT asks for. Raises ArmError for what is not there, or cannot be together."""
+    given = field(body, "properties", dict, {})
+    for name in _UNSUPPORTED:
+        if given.get(name):
+            raise invalid(f"The property '{name}' is not supported by the sandbox.", name)
+    made: Json = {name: given[name] for name in _ECHOED if given.get(name) is not None}
+    priority = one_of(body, "properties.priority", PRIORITIES)
+    eviction = one_of(body, "properties.evictionPolicy", EVICTION)
+    spot = priority in ("Low", "Spot")
+    if not spot and (eviction is not None or given.get("billingProfile")):
+        what = "evictionPolicy" if eviction is not None else "billingProfile"
+        raise ArmError(
+            409,
+            "OperationNotAllowed",
+            f"{what} can only be set on Azure Spot Virtual Machines. For more information, see http://aka.ms/AzureSpot/errormessages",
+        )
+    if priority is not None:
+        made["priority"] = priority
+    if spot:
+        made["evictionPolicy"] = eviction or "Deallocate"
+    for name, kind in PLACES.items():
+        id = field(given, f"{name}.id")
+        if id is None:
+            continue
+        found = arm.resource(id, kind)
+        if found is None:
+            raise arm_not_found(id)
+        if found.location != location:
+            raise ArmError(
+                409, "OperationNotAllowed", f"The {name} '{found.name}' is in region '{found.location}', not in '{location}'.", target=name
+            )
+        if name == "availabilitySet" and body.get("zones"):
+            raise invalid("A virtual machine cannot be in an availability set and in an availability zone.", "zones")
+        made[name] = {"id": id}
+    if given.get("userData") is not None:
+        machine.private["user_data"] = given["userData"]  # shown only where asked for
+    zones = field(body, "zones", list, [])
+    if len(zones) > 1:
+        raise invalid("A virtual machine can be in one availability zone only.", "zones")
+    return made
