@@ -143,6 +143,17 @@ def test_another_principal_does_what_its_roles_allow_and_no_more(sandbox: Sandbo
     refused(lambda: groups.create_or_update("mine", {"location": "westeurope"}), "Microsoft.Resources/subscriptions/resourceGroups/write")
 
 
+def test_a_caller_is_told_what_it_may_do(sandbox: Sandbox, rbac: Any, group: str) -> None:
+    colleague = client(AuthorizationManagementClient, sandbox, sandbox.directory.colleague.object_id)
+
+    def held(of: Any) -> list[list[str]]:
+        return [one.actions for one in of.permissions.list_for_resource_group("rg")]
+
+    assert held(rbac) == [["*"]]
+    rbac.role_assignments.create(group, NAMES[0], assignment(sandbox, principal=sandbox.directory.colleague.object_id))
+    assert held(colleague) == [["*/read"]]
+
+
 def test_an_identity_is_made_tagged_listed_deleted_and_may_get_roles(sandbox: Sandbox, rbac: Any, group: str) -> None:
     identities = client(ManagedServiceIdentityClient, sandbox).user_assigned_identities
     made = identities.create_or_update("rg", "builder", {"location": "westeurope"})

@@ -72,6 +72,9 @@ class NetworkInterfaces(NetworkType):
             operation = operations.start(arm, call, written, "network.interface", family=self.family, seconds=0.1, exclusive=False)
         return self.answer(arm, call, operation, written, created=resource is None)
 
+    def dynamic(self, call: Call) -> bool:
+        return True
+
     def view(self, arm: Sandbox, call: Call, resource: Resource) -> Json:
         properties = dict(resource.properties)
         properties["ipConfigurations"] = [{**one, "etag": resource.body["etag"]} for one in resource.properties.get("ipConfigurations", [])]

@@ -47,10 +47,7 @@ EXTRA: dict[str, tuple[str, ...]] = {
         "deployments/operations",
     ),
     "Microsoft.ManagedIdentity": ("Identities", "operations"),
-    "Microsoft.Authorization": (
-        "permissions",
-        "operations",
-    ),
+    "Microsoft.Authorization": ("operations",),
 }
 
 _COMMON = ("2023-05-01", "2022-09-01", "2021-04-01")

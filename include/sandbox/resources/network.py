@@ -94,9 +94,6 @@ class NetworkType(ResourceType):
             arm.store.touch(resource)
         return operations.accepted(arm, call, operation, retry_after=10)
 
-    def dynamic(self, call: Call) -> bool:
-        return True
-
     def header(self, arm: Sandbox, call: Call, body: Json, resource: Resource | None) -> Json:
         made: Json = {"name": call.name, "id": call.id, "etag": "", "type": self.name, "location": location_of(call, body, resource)}
         if field(body, "tags", dict) is not None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from ..authorization import ASSIGNMENT, DEFINITION, scope_of
+from ..authorization import ASSIGNMENT, DEFINITION, assignments, is_owner, scope_of
 from ..filters import Filter
 from ..registry import ExtensionType, field, register
-from ..roles import BUILT_IN, BY_ID, Role
+from ..roles import BUILT_IN, BY_ID, OWNER, Role
 from ..store import Resource
 from ..wire import JSON_TYPE, ArmError, Json, Response, compact, zulu
 from .identities import principals_of
@@ -270,5 +270,26 @@ class RoleAssignments(ExtensionType):
         return out
 
 
+class Permissions(ExtensionType):
+    """What the caller may do at a scope: a list, and nothing else."""
+
+    name = "Microsoft.Authorization/permissions"
+
+    def of_scope(self, arm: Sandbox, call: Call, scope: str) -> list[Resource]:
+        if is_owner(arm, call.principal, call.subscription):
+            roles = [_shown(BY_ID[OWNER], call.subscription)]
+        else:
+            found = [(one.properties["roleDefinitionId"], scope_of(one)) for one in assignments(arm, call.principal, call.subscription)]
+            named = dict.fromkeys(role for role, at in found if scope == at or scope.startswith(at + "/"))
+            roles = [role for id in named if (role := _definition(arm, call.subscription, id)) is not None]
+        return [Resource("", self.name, {**one, "condition": None}) for role in roles for one in role.properties["permissions"]]
+
+
+def _definition(arm: Sandbox, subscription: str, id: str) -> Resource | None:
+    built_in = BY_ID.get(id.rsplit("/", 1)[1].lower())
+    return _shown(built_in, subscription) if built_in is not None else arm.resource(id, DEFINITION)
+
+
+register(Permissions())
 register(RoleDefinitions())
 register(RoleAssignments())

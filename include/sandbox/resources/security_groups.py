@@ -78,6 +78,9 @@ class SecurityGroups(NetworkType):
                 arm.store.add(Resource(shown["id"], DEFAULT, shown))
         return self.answer(arm, call, operation, group, created=resource is None)
 
+    def dynamic(self, call: Call) -> bool:
+        return True
+
     def view(self, arm: Sandbox, call: Call, resource: Resource) -> Json:
         marks = {"etag": resource.body["etag"]}
         state = {"provisioningState": resource.state}
@@ -154,6 +157,9 @@ class DefaultRules(NetworkType):
     name = DEFAULT
     regional = False
     nests: ClassVar[bool] = False
+
+    def dynamic(self, call: Call) -> bool:
+        return True
 
     def view(self, arm: Sandbox, call: Call, resource: Resource) -> Json:
         group = arm.store.get(resource.id.rsplit("/", 2)[0])

@@ -46,7 +46,8 @@ class Subnets(NetworkType):
         ]
         blocks = check_subnet(arm, call, body, space, others)
         made = subnet_body(arm, call, call.id, body)
-        made["properties"]["provisioningState"] = "Updating"
+        if resource is None or resource.properties != made["properties"]:
+            made["properties"]["provisioningState"] = "Updating"
         created = resource is None
         if resource is None:
             resource = arm.store.add(Resource(call.id, self.name, made))
@@ -62,6 +63,9 @@ class Subnets(NetworkType):
 
     def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         raise self.unsupported(call)
+
+    def dynamic(self, call: Call) -> bool:
+        return True
 
     def view(self, arm: Sandbox, call: Call, resource: Resource) -> Json:
         users = resource.private.get("ip_configurations")

@@ -43,7 +43,7 @@ class VirtualNetworks(NetworkType):
         wanted = field(body, "properties.subnets", list) if "subnets" in given else None
         old = {one.key: one for one in subnets_of(arm, resource)} if resource is not None else {}
         subnets = self._subnets(arm, call, wanted, old, space)
-        made["properties"] = self._properties(given, prefixes, bool(subnets or old))
+        made["properties"] = self._properties(call.id, given, prefixes, bool(subnets or old))
         before = {key: one.properties for key, one in old.items()}
         moves = wanted is not None and before != {key: one["properties"] for key, one in subnets.items()}
         network, operation = self.begin(arm, call, resource, made, below=moves)
@@ -79,14 +79,24 @@ class VirtualNetworks(NetworkType):
         return made
 
     @staticmethod
-    def _properties(given: Json, prefixes: list[Any], with_subnets: bool) -> Json:
+    def _properties(id: str, given: Json, prefixes: list[Any], with_subnets: bool) -> Json:
         dropped = ("subnets", "provisioningState", "resourceGuid", "enableVmProtection", "virtualNetworkPeerings")
         made = {key: value for key, value in given.items() if key not in dropped}
         made["addressSpace"] = {"addressPrefixes": prefixes, "ipamPoolPrefixAllocations": []}
         if with_subnets:
             made.setdefault("privateEndpointVNetPolicies", "Disabled")
+        encryption = field(given, "encryption", dict)
+        if encryption is not None and (encryption.get("enabled") is None or encryption.get("enforcement") is None):
+            raise refused(
+                "MustSpecifyBothEncryptionIntentAndEnforcementPolicy",
+                f"Cannot encrypt VirtualNetwork {id} unless both encryption intent (Enabled true or false) and enforcement policy "
+                "(AllowUnencrypted or DropUnencrypted) are specified.",
+            )
         made["enableDdosProtection"] = bool(given.get("enableDdosProtection", False))
         return made
+
+    def dynamic(self, call: Call) -> bool:
+        return True
 
     def view(self, arm: Sandbox, call: Call, resource: Resource) -> Json:
         updating = resource.state == "Updating"
