@@ -58,6 +58,25 @@ _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
         ("properties.incrementalSnapshotFamilyId", "2021-12-01"),
     ),
     "microsoft.resources/resourcegroups": (("type", "2018-05-01"),),
+    "microsoft.compute/galleries": (
+        ("type", "2019-03-01"),
+        ("properties.sharingProfile", "2020-09-30"),
+        ("properties.softDeletePolicy", "2021-10-01"),
+        ("properties.sharingStatus", "2022-01-03"),
+    ),
+    "microsoft.compute/galleries/applications": (("type", "2019-03-01"), ("properties.customActions", "2022-08-03")),
+    "microsoft.compute/galleries/images": (
+        ("type", "2019-03-01"),
+        ("properties.hyperVGeneration", "2019-03-01"),
+        ("properties.features", "2020-09-30"),
+        ("properties.architecture", "2021-07-01"),
+    ),
+    "microsoft.compute/galleries/images/versions": (
+        ("type", "2019-03-01"),
+        ("properties.safetyProfile", "2022-03-03"),
+        ("properties.securityProfile", "2023-07-03"),
+        ("properties.validationsProfile", "2023-07-03"),
+    ),
     "microsoft.compute/images": (("properties.hyperVGeneration", "2019-03-01"),),
     "microsoft.network/virtualnetworks": (
         ("properties.enableDdosProtection", "2017-09-01"),

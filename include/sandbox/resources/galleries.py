@@ -11,7 +11,7 @@ from ..events import event
 from ..registry import TYPES, ResourceType, field, register
 from ..store import Resource
 from ..wire import ArmError, Json, Response
-from . import shapes, sharing, soft_delete
+from . import sharing, soft_delete
 from .groups import location_of
 
 if TYPE_CHECKING:
@@ -71,17 +71,7 @@ class GalleryType(ResourceType):
         """Answer a write: start the operation, show the resource."""
         created = change == "create"
         operation = operations.start(arm, call, resource, f"{self.short}.{change}", family=self.family)
-        return operations.written(arm, call, operation, self.shaped(call, resource.body), created=created, retry_after=self.retry_after)
-
-    def shaped(self, call: Call, body: Json) -> Json:
-        """A body as the request's api-version shows it."""
-        return shapes.shown(body, self.name, call.api_version)
-
-    def dynamic(self, call: Call) -> bool:
-        return shapes.is_old(call.api_version)
-
-    def view(self, arm: Sandbox, call: Call, resource: Resource) -> Json:
-        return self.shaped(call, resource.body)
+        return operations.written(arm, call, operation, resource.body, created=created, retry_after=self.retry_after)
 
     def write(self, arm: Sandbox, call: Call, resource: Resource | None, body: Json, location: str, properties: Json) -> Response:
         """Put the resource with these properties in place, and begin its operation."""
@@ -166,7 +156,7 @@ class Galleries(GalleryType):
         return True
 
     def view(self, arm: Sandbox, call: Call, resource: Resource) -> Json:
-        return self.shaped(call, sharing.view(arm, call, resource))
+        return sharing.view(arm, call, resource)
 
     def updating(self, body: Json) -> str:
         """A new description is there at once, unlike another policy (recorded)."""

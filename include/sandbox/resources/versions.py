@@ -10,7 +10,7 @@ from ..content import VERSION, keep
 from ..registry import field, one_of, register
 from ..store import Resource
 from ..wire import ArmError, Json, Response, moment, stamp
-from . import replication, sharing, soft_delete, sources, target_regions, validations
+from . import replication, sharing, soft_delete, sources, target_regions, validations, version_layouts
 from .changes import changed
 from .definitions import security_type
 from .galleries import GalleryType, check_limit
@@ -38,7 +38,7 @@ class Versions(GalleryType):
     retry_after = 60
 
     def dynamic(self, call: Call) -> bool:
-        return "$expand" in call.query or super().dynamic(call)
+        return "$expand" in call.query or version_layouts.is_old(call.api_version)
 
     def view(self, arm: Sandbox, call: Call, resource: Resource) -> Json:
         """With what `$expand` names: ReplicationStatus, UefiSettings, ValidationProfile."""
@@ -51,11 +51,11 @@ class Versions(GalleryType):
             properties["replicationStatus"] = replication.status(arm, resource)
         if call.expands("ValidationProfile"):
             properties["validationsProfile"] = validations.profile(arm, resource)
-        return self.shaped(call, {**resource.body, "properties": properties})
+        return version_layouts.shown({**resource.body, "properties": properties}, call.api_version)
 
     def written(self, arm: Sandbox, call: Call, operation: Json, resource: Resource, *, created: bool) -> Response:
         """The answer to a write; an update in the oldest api-version is accepted, not done (recorded)."""
-        shown = self.shaped(call, resource.body)
+        shown = version_layouts.shown(resource.body, call.api_version)
         if not created and call.api_version < "2019-03-01":
             return operations.accepted(arm, call, operation, retry_after=self.retry_after, body=shown)
         return operations.written(arm, call, operation, shown, created=created, retry_after=self.retry_after)
