@@ -19,4 +19,6 @@ class ImageUser(Value):
     """provisioningState."""
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.id.rsplit('/', 1)[1]}" if self.kind != "version" else f"version {'/'.join(self.id.split('/')[-5::2])}"
+        parts = self.id.split("/")
+        name = {"instance": "/".join(parts[-3::2]), "version": "/".join(parts[-5::2])}.get(self.kind, parts[-1])
+        return f"{self.kind} {name}"

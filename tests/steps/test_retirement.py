@@ -11,7 +11,7 @@ import pytest
 from include.sandbox.store import Resource
 from include.steps import retirement
 from include.steps.errors import StepError, StepSkipped
-from tests.steps.build_line import DEFINITION, GALLERIES, HOME, Killed, Line
+from tests.steps.build_line import DEFINITION, GALLERIES, GROUP, HOME, Killed, Line
 from tests.steps.seeded import PATH, PROMOTED, gallery_line, planned, seed, tags_of, version_of, writes
 
 
@@ -120,6 +120,38 @@ async def test_machines_and_versions_made_from_a_version_keep_it() -> None:
     assert (await retired(line, parents_too=True))["deleted"] == ["images/ubuntu/4.0.0"]
 
 
+async def test_scale_sets_and_their_instances_keep_what_they_were_made_from() -> None:
+    """A set that names a version holds that; one that follows latest holds what its instances were made from at their time."""
+    line = await gallery_line()
+    definition = seed(line, "1.0.0", age=99).rpartition("/versions/")[0]
+    for set_name, image in (("follows", definition), ("names", f"{definition}/versions/1.0.0")):
+        await scale_set(line, set_name, image)
+    seed(line, "9.0.0", age=1)
+    await line.azure.finish(
+        line.azure.compute.virtual_machine_scale_sets.begin_update, GROUP, "names", {"sku": {"capacity": 0}}, kind="scale"
+    )
+    with pytest.raises(StepSkipped, match="2 keep") as caught:
+        await plan_of(line)
+    for user in ("instance follows/0", "scale set names"):
+        assert user in caught.value.result["text"]
+
+
+async def scale_set(line: Line, name: str, image: str) -> None:
+    subnet = f"{line.azure.id(GROUP, 'virtualNetworks', 'net', provider='Microsoft.Network')}/subnets/build"
+    address = {"name": "ip", "properties": {"subnet": {"id": subnet}}}
+    key = {"path": "/home/builder/.ssh/authorized_keys", "keyData": "ssh-rsa AAAA builder@example.com"}
+    profile = {
+        "osProfile": {"computerNamePrefix": "web", "adminUsername": "builder", "linuxConfiguration": {"ssh": {"publicKeys": [key]}}},
+        "storageProfile": {"imageReference": {"id": image}, "osDisk": {"createOption": "FromImage"}},
+        "networkProfile": {
+            "networkInterfaceConfigurations": [{"name": "nic", "properties": {"primary": True, "ipConfigurations": [address]}}]
+        },
+    }
+    properties = {"upgradePolicy": {"mode": "Manual"}, "virtualMachineProfile": profile}
+    body = {"location": HOME, "sku": {"name": "Standard_D2s_v5", "capacity": 1}, "properties": properties}
+    await line.azure.finish(line.azure.compute.virtual_machine_scale_sets.begin_create_or_update, GROUP, name, body, kind="scale sets")
+
+
 async def test_what_came_into_use_since_the_plan_is_spared_and_named() -> None:
     line = await four_versions()
     document = await plan_of(line)
@@ -208,7 +240,9 @@ async def test_all_recipes_are_judged_each_by_its_own_rules(tmp_path: Any, monke
     from tests.end_to_end.catalogue import small
 
     for name in ("one", "two"):
-        text = small(name).replace("gallery: endtoend, resource_group: rg-end-to-end", f"gallery: images, resource_group: {GALLERIES}")
+        text = small(tmp_path, name).replace(
+            "gallery: endtoend, resource_group: rg-end-to-end", f"gallery: images, resource_group: {GALLERIES}"
+        )
         (tmp_path / f"{name}.yaml").write_text(text + "retention: {keep: 1, older_than: 30d, rollback: 0, wait: 7d}\n")
     (tmp_path / "one.yaml").write_text((tmp_path / "one.yaml").read_text().replace("images,", f"images, definition: {DEFINITION},"))
     monkeypatch.setenv("IMAGE_FACTORY_RECIPES", str(tmp_path))
