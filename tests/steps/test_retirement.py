@@ -240,9 +240,7 @@ async def test_all_recipes_are_judged_each_by_its_own_rules(tmp_path: Any, monke
     from tests.end_to_end.catalogue import small
 
     for name in ("one", "two"):
-        text = small(tmp_path, name).replace(
-            "gallery: endtoend, resource_group: rg-end-to-end", f"gallery: images, resource_group: {GALLERIES}"
-        )
+        text = small(name).replace("gallery: endtoend, resource_group: rg-end-to-end", f"gallery: images, resource_group: {GALLERIES}")
         (tmp_path / f"{name}.yaml").write_text(text + "retention: {keep: 1, older_than: 30d, rollback: 0, wait: 7d}\n")
     (tmp_path / "one.yaml").write_text((tmp_path / "one.yaml").read_text().replace("images,", f"images, definition: {DEFINITION},"))
     monkeypatch.setenv("IMAGE_FACTORY_RECIPES", str(tmp_path))

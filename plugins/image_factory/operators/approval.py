@@ -45,6 +45,11 @@ class ApproveVersionOperator(ApprovalOperator):
             self.response_timeout = timedelta(seconds=approval["timeout"])
         return super().execute(context)
 
+    def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
+        """The answer as JSON values, so that a template of another task can hand it on."""
+        answer = super().execute_complete(context, event)
+        return {**answer, "responded_at": answer["responded_at"].isoformat()} if answer else None
+
 
 def _users(names: Sequence[str]) -> Any:
     return [{"id": name, "name": name} for name in names] or None
