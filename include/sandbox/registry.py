@@ -53,6 +53,10 @@ class ResourceType:
     def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         raise self.unsupported(call)
 
+    def hidden(self, arm: Sandbox, call: Call) -> Resource | None:
+        """What a PATCH reaches where no resource is shown."""
+        return None
+
     def delete(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         raise self.unsupported(call)
 

@@ -240,6 +240,7 @@ def _on_resource(arm: Sandbox, call: Call, kind: ResourceType) -> Response:
             return Response(204)
         return kind.delete(arm, call, resource)
     if method == "PATCH":
+        resource = resource or kind.hidden(arm, call)
         if resource is None:
             raise not_found(arm, call, kind) if not is_group else group_not_found(call)
         validation.check(call, kind)

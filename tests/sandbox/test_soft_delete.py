@@ -93,6 +93,16 @@ async def test_a_put_with_its_home_region_restores_it(azure_clients: AzureClient
     assert await listed(azure_clients) == ["1.0.0", "1.1.0"], "the end of its old retention does not reach it any more"
 
 
+async def test_a_patch_restores_it_too(azure_clients: AzureClients) -> None:
+    await deleted(azure_clients, "1.1.0")
+    update = azure_clients.compute.gallery_image_versions.begin_update
+    with pytest.raises(ResourceNotFoundError):
+        await update("rg", "gallery", "ubuntu", "1.1.0", {"tags": {"a": "b"}})
+    restored = await (await update("rg", "gallery", "ubuntu", "1.1.0", {"properties": {"restore": True, "storageProfile": {}}})).result()
+    assert restored.provisioning_state == "Succeeded"
+    assert await in_the_bin(azure_clients) == []
+
+
 async def test_it_is_not_restored_elsewhere_nor_is_what_was_never_deleted(azure_clients: AzureClients) -> None:
     await deleted(azure_clients, "1.1.0")
     restore = {"properties": {"restore": True, "storageProfile": {}}}

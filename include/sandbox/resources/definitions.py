@@ -31,13 +31,17 @@ SECURITY_TYPES = (
 FEATURES = ("SecurityType", "IsAcceleratedNetworkSupported", "IsHibernateSupported", "DiskControllerType", "DiskControllerTypes")
 
 
-def security_type(properties: Json) -> str:
-    """A definition's SecurityType feature, lower case; `standard` where it has none."""
+def security_type(properties: Json, version: str = "") -> str:
+    """A definition's SecurityType feature, lower case; `standard` where it has none, or has it only for later versions than this one."""
     for feature in properties.get("features", []):
-        if feature["name"] == "SecurityType":
+        if feature["name"] == "SecurityType" and not _earlier(version, feature.get("startsAtVersion", "")):
             value = str(feature["value"]).lower()
             return "standard" if value == "none" else value
     return "standard"
+
+
+def _earlier(version: str, start: str) -> bool:
+    return bool(version and start) and [int(part) for part in version.split(".")] < [int(part) for part in start.split(".")]
 
 
 class Definitions(GalleryType):
@@ -72,11 +76,7 @@ class Definitions(GalleryType):
             for name in ("publisher", "offer", "sku"):
                 if properties["identifier"][name] != old["identifier"][name]:
                     raise changed("galleryImage", f"identifier.{name}")
-            if field(body, "properties.features", list) is None:
-                if "features" in old:
-                    properties["features"] = old["features"]
-            elif properties.get("features", []) != old.get("features", []) and not field(body, "properties.allowUpdateImage", bool, False):
-                raise changed("galleryImage", "features")
+            self.change_features(body, old, properties)
         return self.write(arm, call, resource, body, location, properties)
 
     def properties(self, arm: Sandbox, call: Call, body: Json) -> Json:
@@ -131,6 +131,15 @@ class Definitions(GalleryType):
                 properties[name] = given[name]
         return properties
 
+    def change_features(self, body: Json, old: Json, new: Json) -> None:
+        """An update without features keeps them; other features need `allowUpdateImage`."""
+        if field(body, "properties.features", list) is None:
+            new.pop("features", None)
+            if "features" in old:
+                new["features"] = old["features"]
+        elif new.get("features", []) != old.get("features", []) and not field(body, "properties.allowUpdateImage", bool, False):
+            raise changed("galleryImage", "features")
+
     def features(self, call: Call, body: Json, generation: str, architecture: str) -> list[Json]:
         """The features to keep. Since api-version 2025-03-03 an x64 V2 definition without SecurityType gets TrustedLaunchSupported
         (compute-gallery-whats-new.md)."""
@@ -146,7 +155,12 @@ class Definitions(GalleryType):
                 raise invalid(
                     f"The security type '{value}' is supported by hypervisor generation 'V2' only.", "galleryImage.properties.features"
                 )
-            found.append({"name": name, "value": value.capitalize() if value.lower() in ("true", "false") else value})
+            kept = {"name": name, "value": value.capitalize() if value.lower() in ("true", "false") else value}
+            if (start := field(feature, "startsAtVersion")) is not None:
+                if not re.fullmatch(r"\d+\.\d+\.\d+", start):
+                    raise invalid(f"The version '{start}' from which a feature starts is invalid.", "galleryImage.properties.features")
+                kept["startsAtVersion"] = start
+            found.append(kept)
         if (
             call.api_version >= "2025-03-03"
             and generation == "V2"
@@ -159,15 +173,25 @@ class Definitions(GalleryType):
     def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         self.check_idle(arm, resource)
         body = call.json()
-        for name in ("osType", "osState", "hyperVGeneration"):
-            given = field(body, f"properties.{name}")
-            if given is not None and given != resource.properties[name]:
+        old = resource.properties
+        for name in ("osType", "osState", "hyperVGeneration", "architecture"):
+            if field(body, f"properties.{name}") not in (None, old[name]):
                 raise changed("galleryImage", name)
-        self.retag(resource, body)
+        for name in ("publisher", "offer", "sku"):
+            if field(body, f"properties.identifier.{name}") not in (None, old["identifier"][name]):
+                raise changed("galleryImage", f"identifier.{name}")
+        new: Json = {}
+        if found := self.features(call, body, old["hyperVGeneration"], old["architecture"]):
+            new["features"] = found
+        self.change_features(body, old, new)
+        assert call.parent is not None
+        sharing.check_definition(call.parent, resource.location, security_type(new))
         for name in ("description", "endOfLifeDate", "recommended", "disallowed", "eula", "releaseNoteUri", "privacyStatementUri"):
-            if field(body, "properties", dict, {}).get(name) is not None:
-                resource.properties[name] = body["properties"][name]
-        resource.properties["provisioningState"] = "Updating"
+            if (value := field(body, "properties", dict, {}).get(name)) is not None:
+                new[name] = value
+        old |= new
+        self.retag(resource, body)
+        old["provisioningState"] = "Updating"
         return self.begin(arm, call, resource, "update")
 
 

@@ -196,7 +196,7 @@ def _data_disk(arm: Sandbox, call: Call, given: Json, where: str) -> int | None:
     return int(disk.properties["diskSizeGB"])
 
 
-def check_fit(origin: Origin, definition: Resource) -> None:
+def check_fit(origin: Origin, definition: Resource, version: str) -> None:
     """Raise ArmError where the source does not fit the definition: OS type and state, generation, architecture, security type."""
     wanted = definition.properties
     content = origin.content
@@ -229,7 +229,7 @@ def check_fit(origin: Origin, definition: Resource) -> None:
             f"The resource with id '{origin.id}' has a different architecture ['{content['architecture']}'] than the parent gallery "
             f"image architecture ['{wanted.get('architecture', 'x64')}'].",
         )
-    kind, own = security_type(wanted), content["security"]
+    kind, own = security_type(wanted, version), content["security"]
     with_state = origin.kind in ("machine", "disk", "snapshot")  # these may carry a VM guest state
     fits = {
         "standard": own == "Standard",

@@ -24,7 +24,7 @@ def profile(arm: Sandbox, version: Resource) -> Json:
     made: Json = {"validationEtag": published}
     definition = arm.store.resources.get(version.key.rsplit("/", 2)[0])
     done = moment(published) + SECONDS / arm.speed
-    if definition is not None and "trustedlaunch" in security_type(definition.properties) and arm.now >= done:
+    if definition is not None and "trustedlaunch" in security_type(definition.properties, version.name) and arm.now >= done:
         result = {"type": "TrustedLaunch", "status": "Succeeded", "version": "1.0", "executionTime": stamp(done)}
         made["executedValidations"] = [result]
     content = (version.private.get("origin") or version.private["pending"])["content"]

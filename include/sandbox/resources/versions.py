@@ -70,7 +70,7 @@ class Versions(GalleryType):
             return self.update(arm, call, resource, body, whole=True)
         kept = soft_delete.find(arm, call.id)
         if field(body, "properties.restore", bool) or (kept is not None and not sources.named(body)):
-            return self.restore(arm, call, kept, body, location)
+            return self.restore(arm, call, kept, body, location, whole=True)
         if kept is not None:
             raise soft_delete.taken(kept)
         check_limit(arm, call, self.name, location, 10_000)
@@ -90,9 +90,9 @@ class Versions(GalleryType):
         gallery = arm.store.resources[definition.key.rsplit("/", 2)[0]]
         sharing.check_version(gallery, location, regions)
         origin = sources.find(arm, call, body, location, definition)
-        sources.check_fit(origin, definition)
+        sources.check_fit(origin, definition, call.name)
         # Which machines a version makes is what its definition says, whatever its source said of itself.
-        origin.supports_trusted_launch = "trustedlaunch" in security_type(definition.properties)
+        origin.supports_trusted_launch = "trustedlaunch" in security_type(definition.properties, call.name)
         if origin.content["size_gb"] > (32_768 if mode == "Shallow" else 2_048):
             raise invalid(
                 f"The GalleryImageVersion source resource size {origin.content['size_gb']} exceeds the max size 2048 supported.",
@@ -172,8 +172,9 @@ class Versions(GalleryType):
         replication.begin(arm, call, resource, operation)
         return self.written(arm, call, operation, resource, created=False)
 
-    def restore(self, arm: Sandbox, call: Call, kept: Resource | None, body: Json, location: str) -> Response:
-        """Take a soft-deleted version out of the bin: a PUT with its home region, `restore` true or no source (recorded)."""
+    def restore(self, arm: Sandbox, call: Call, kept: Resource | None, body: Json, location: str, *, whole: bool) -> Response:
+        """Take a soft-deleted version out of the bin: a PUT with its home region, `restore` true or no source (recorded); or a PATCH with
+        `restore` (official example)."""
         if kept is None:
             raise ArmError(404, "NotFound", f"The gallery image version '{call.name}' is not soft-deleted and cannot be restored.")
         if location != kept.location:
@@ -181,14 +182,20 @@ class Versions(GalleryType):
                 f"The location '{location}' of the request is not the location '{kept.location}' of the soft-deleted gallery image "
                 f"version '{call.name}'."
             )
-        response = self.update(arm, call, arm.store.add(soft_delete.revive(kept)), body, whole=True)
+        response = self.update(arm, call, arm.store.add(soft_delete.revive(kept)), body, whole=whole)
         arm.store.drop(kept)
         return response
 
     def ending(self, arm: Sandbox, call: Call, resource: Resource) -> str:
         return "versions.softDeleted" if soft_delete.applies(arm, call, resource) else super().ending(arm, call, resource)
 
+    def hidden(self, arm: Sandbox, call: Call) -> Resource | None:
+        """A soft-deleted version, for a PATCH that restores it."""
+        return soft_delete.find(arm, call.id) if field(call.json(), "properties.restore", bool) else None
+
     def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
+        if resource.type == soft_delete.TYPE:
+            return self.restore(arm, call, resource, call.json(), resource.location, whole=False)
         return self.update(arm, call, resource, call.json(), whole=False)
 
     def delete(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
