@@ -55,6 +55,9 @@ def parser() -> argparse.ArgumentParser:
     server.add_argument("--host", default="127.0.0.1", help="address to bind; the control API answers loopback only (default: %(default)s)")
     server.add_argument("--speed", type=float, default=1.0, help="divides every latency and Retry-After (default: 1)")
     server.add_argument("--seed", type=int, default=0, help="same seed, same requests: same answers (default: 0)")
+    server.add_argument(
+        "--throttle", action=argparse.BooleanOptionalAction, help="refuse what goes over Azure's rate limits (default: at speed 1 only)"
+    )
     server.add_argument("--no-control", action="store_true", help="serve without the control API")
     server.add_argument(
         "--record", type=Path, default=RECORD, metavar="FILE", help="append every exchange to FILE, as oav validate-traffic reads it"
@@ -100,6 +103,7 @@ def main(arguments: list[str] | None = None) -> int:
                 speed=given.speed,
                 seed=given.seed,
                 control=not given.no_control,
+                throttle=given.throttle,
                 record=given.record,
             )
         case "connection":

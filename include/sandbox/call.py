@@ -20,7 +20,8 @@ class Call:
     ("Microsoft.Compute/virtualMachines"), `name`, `id`, `action`, `resource` (None where it does not exist) and `parent`.
 
     Who asks is filled in from the token: `tenant`, `principal` (an object id; empty for the sandbox itself) and `client` (an application's
-    id); `auxiliary` has the principals of further tokens, by tenant.
+    id); `auxiliary` has the principals of further tokens, by tenant. `internal`: the sandbox asks itself. `rates`: the answer's rate-limit
+    headers.
     """
 
     __slots__ = (
@@ -34,12 +35,14 @@ class Call:
         "group",
         "headers",
         "id",
+        "internal",
         "method",
         "name",
         "parent",
         "path",
         "principal",
         "query",
+        "rates",
         "resource",
         "segments",
         "subscription",
@@ -69,6 +72,8 @@ class Call:
         self.principal = ""
         self.client = ""
         self.auxiliary: dict[str, str] = {}
+        self.internal = False
+        self.rates: dict[str, str] = {}
         self._json: Json | None = None
 
     def header(self, name: str) -> str:

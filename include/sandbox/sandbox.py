@@ -27,7 +27,7 @@ from .recorder import Recorder
 from .registry import ResourceType
 from .resources import load_families
 from .store import Resource, Store
-from .throttling import remaining
+from .throttling import Throttle
 from .validation import check_media
 from .wire import FIXED_HEADERS, JSON_TYPE, ArmError, Request, Response, compact, parse, pretty
 
@@ -39,7 +39,7 @@ class Sandbox:
 
     `clock`: anything with `now() -> float`, epoch seconds. `store`: a Store, a path to keep state in, or None for memory. `speed`
     divides every latency and every Retry-After. `authenticate=False` lets requests without a token in; `control=False` hides `/_sandbox`.
-    `recorder` is told every exchange.
+    `recorder` is told every exchange. `throttle`: whether rate limits refuse (default: at speed 1).
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Sandbox:
         directory: Directory | None = None,
         page: int = PAGE,
         recorder: Recorder | None = None,
+        throttle: bool | None = None,
     ) -> None:
         if speed <= 0:
             raise ValueError(f"speed must be above 0, not {speed}")
@@ -75,6 +76,7 @@ class Sandbox:
         self.key = hashlib.sha256(f"{self.client_secret} {self.tenant_id}".encode()).digest()
         self.known_tokens: dict[str, tokens.Claims] = {}
         self.requests: Counter[str] = Counter()  # since the start: "PUT Microsoft.Compute/virtualMachines" -> number
+        self.throttle = Throttle(speed == 1 if throttle is None else throttle)
         self.faults = Faults(seed)
         self.faults.load(self.store.settings.get("faults", []))
         self._chance = Random(f"{seed} requests {self.store.settings.get('count.operation', 0)}")
@@ -138,7 +140,9 @@ class Sandbox:
         """Answer a request that the sandbox makes of itself, as a deployment does, within the request or event at hand. What happened so
         far stands, whatever the answer."""
         self.store.commit()
-        return self._answer(Call(request))
+        call = Call(request)
+        call.internal = True
+        return self._answer(call)
 
     def advance(self) -> None:
         """Let everything happen that is due by now."""
@@ -213,7 +217,9 @@ class Sandbox:
         found["x-ms-correlation-request-id"] = call.header("x-ms-correlation-request-id") or request
         found["x-ms-routing-request-id"] = f"SANDBOX:{int(self.now)}:{request}"
         if call.subscription:
-            remaining(call, response)
+            found.update(call.rates)
+            if "x-ms-failure-cause" in found:
+                found.pop("x-ms-ratelimit-remaining-resource", None)
             self.requests[" ".join(filter(None, (call.method, call.type or "operations", call.action)))] += 1
         return response
 
@@ -234,9 +240,16 @@ class Sandbox:
             if self.directory.tenant_of(segments[1]) is None:
                 raise ArmError(404, "SubscriptionNotFound", f"The subscription '{segments[1]}' could not be found.", gateway=True)
             tokens.check_tenant(self, call)
+        if call.subscription and not call.internal:
+            self.throttle.front_door(self, call)
         check_media(call)
         act = self._found(call)
-        return under_faults(self, call, act)
+        return under_faults(self, call, lambda: self._by_provider(call, act))
+
+    def _by_provider(self, call: Call, act: Callable[[], Response]) -> Response:
+        if call.subscription and not call.internal:
+            self.throttle.provider(self, call)
+        return act()
 
     def _found(self, call: Call) -> Callable[[], Response]:
         """Whoever answers the request, or whatever refuses it: faults come before that."""

@@ -185,12 +185,14 @@ def serve(
     speed: float = 1.0,
     seed: int = 0,
     control: bool = True,
+    throttle: bool | None = None,
     record: Path | None = None,
 ) -> None:
-    """Serve until interrupted. Prints one line when ready. `record`: a file to append every exchange to."""
+    """Serve until interrupted. Prints one line when ready. `throttle`: whether rate limits refuse (default: at speed 1). `record`: a file
+    to append every exchange to."""
     certificate = certificates(state)
     recorder = record_to(record) if record is not None else None
-    sandbox = open_sandbox(state, speed=speed, seed=seed, control=control, recorder=recorder)
+    sandbox = open_sandbox(state, speed=speed, seed=seed, control=control, throttle=throttle, recorder=recorder)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: Any = None) -> None:

@@ -284,7 +284,7 @@ _NEED_BODY = frozenset({"begingetaccess", "capture", "runcommand", "share", "att
 def new_sandbox(recording: Recording, kind: type[Sandbox] = Sandbox) -> Sandbox:
     """A sandbox in memory with a virtual clock, for the recording's subscriptions, open to requests without a token."""
     known = dict(zip(("subscription_id", "second_subscription_id"), recording.subscriptions, strict=False))
-    return kind(virtual_clock(), authenticate=False, directory=Directory(**known))
+    return kind(virtual_clock(), authenticate=False, throttle=False, directory=Directory(**known))
 
 
 def _behind(exchange: Exchange, answer: Response) -> bool:
