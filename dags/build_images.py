@@ -137,7 +137,7 @@ def build_dag(recipe: Recipe, catalogue: Catalogue) -> DAG:
         catchup=False,
         max_active_runs=1,
         max_consecutive_failed_dag_runs=recipe.pause_after_failures or 0,
-        **callbacks_of(recipe),
+        **callbacks_of(recipe, pause_after=recipe.pause_after_failures),
         tags=["build", recipe.os.type, recipe.publish.gallery],
         default_args={"owner": recipe.owner},
     ) as dag:

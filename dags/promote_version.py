@@ -18,6 +18,7 @@ from __future__ import annotations
 from airflow.sdk import DAG, Param, ParamsDict
 
 from image_factory.forms import REASON, definition_fields, dry_run, number
+from image_factory.notices import tell
 from image_factory.operators.approval import ApproveVersionOperator
 from image_factory.operators.promotion import PlanPromotionOperator, PromoteInWavesOperator, ReportPromotionOperator
 from include.factory.catalogue import load_catalogue
@@ -33,6 +34,8 @@ with DAG(
     doc_md=__doc__,
     schedule=None,
     max_active_runs=16,
+    on_success_callback=tell,
+    on_failure_callback=tell,
     tags=["versions", "by hand"],
 ) as dag:
     plan = PlanPromotionOperator(task_id=PLAN, form="{{ params | tojson }}")

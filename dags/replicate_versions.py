@@ -28,6 +28,7 @@ from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param, g
 
 from image_factory.assets import image_asset
 from image_factory.forms import REASON, definition_fields, dry_run, number, put_form
+from image_factory.notices import callbacks_of
 from image_factory.operators.regions import (
     ChangeRegionsOperator,
     PlanRecipeRegionsOperator,
@@ -69,6 +70,7 @@ def replicate_dag(recipe: Recipe) -> DAG:
         schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable(DAILY, timezone="UTC"), assets=[image_asset(recipe)]),
         catchup=False,
         max_active_runs=4,
+        **callbacks_of(recipe),
         tags=["replicate", recipe.os.type, recipe.publish.gallery],
         default_args={"owner": recipe.owner},
     ) as dag:

@@ -21,6 +21,7 @@ from __future__ import annotations
 from airflow.sdk import DAG, CronTriggerTimetable, Param, ParamsDict
 
 from image_factory.forms import REASON, definition_fields, number
+from image_factory.notices import tell
 from image_factory.operators.retirement import PlanRetirementOperator, ReportVersionsOperator, RetireVersionsOperator
 from include.factory.catalogue import load_catalogue
 from include.factory.folder import catalogue_folder
@@ -36,6 +37,8 @@ with DAG(
     schedule=CronTriggerTimetable("0 7 * * *", timezone="UTC"),
     catchup=False,
     max_active_runs=1,
+    on_success_callback=tell,
+    on_failure_callback=tell,
     tags=["versions"],
 ) as dag:
     plan = PlanRetirementOperator(

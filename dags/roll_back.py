@@ -17,6 +17,7 @@ from __future__ import annotations
 from airflow.sdk import DAG, Param, ParamsDict
 
 from image_factory.forms import REASON, definition_fields, dry_run
+from image_factory.notices import tell
 from image_factory.operators.promotion import PlanRollbackOperator, ReportPromotionOperator, RollBackOperator
 from include.factory.catalogue import load_catalogue
 from include.factory.folder import catalogue_folder
@@ -30,6 +31,8 @@ with DAG(
     doc_md=__doc__,
     schedule=None,
     max_active_runs=16,
+    on_success_callback=tell,
+    on_failure_callback=tell,
     tags=["versions", "by hand"],
 ) as dag:
     plan = PlanRollbackOperator(task_id=PLAN, form="{{ params | tojson }}")

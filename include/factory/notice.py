@@ -49,9 +49,17 @@ class Notice(Value):
     """One thing to tell: goes through XCom as ``notices``, a list of these."""
 
     event: Event
-    recipe: str
-    """Name of the recipe that it is about; its ``notify`` says who is told."""
+    recipe: str = ""
+    """Name of the recipe that it is about, whose ``notify`` says who is told; or else"""
+    definition: str = ""
+    """``resource_group/gallery/definition`` that it is about: told to whom the recipes of that definition name."""
     title: str
     """One line."""
     text: str = ""
     """The rest: what happened, why, and what to do."""
+
+
+def news(event: Event, resource_group: str, gallery: str, definition: str, title: str, text: str = "") -> dict[str, Any]:
+    """A notice about an image definition, as a step returns it among its ``notices``."""
+    where = f"{resource_group}/{gallery}/{definition}"
+    return Notice(event=event, definition=where, title=f"{definition}: {title}", text=text).model_dump(mode="json")

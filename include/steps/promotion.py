@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from include.factory import version_tags
+from include.factory.notice import news
 from include.steps import form as form_of
 from include.steps import gallery_versions, image_users
 from include.steps.azure import Azure
@@ -104,7 +105,7 @@ async def promote(
     :param pause: seconds between waves.
     :param check: before each further wave, stop when a machine, scale set or instance made from the version is ``Failed``.
     :param approval: what the approval's task returned (an object, or JSON text of one); goes into the tags.
-    :return: ``{"id", "version", "waves": how many, "channels"}``.
+    :return: ``{"id", "version", "waves": how many, "channels", "notices"}``.
     :raises StepError: ``RolledBack``; ``PromotionStopped``: names the machines; ``ResourceGone``; ``NotReplicated``.
     """
     one = Version(azure, resource_group, gallery, definition, version)
@@ -118,7 +119,9 @@ async def promote(
         change = _Wave(waves, number, channels, since, tags, rolled_back_too)
         await merge(one, change)
         began = began or change.put
-    return {"id": one.id, "version": version, "waves": len(waves), "channels": channels}
+    told = [f"latest in {', '.join(region for wave in waves for region in wave)}"] * bool(waves) + [f"channel {name}" for name in channels]
+    notices = [news("promoted", resource_group, gallery, definition, f"version {version} is promoted", "\n".join(told))]
+    return {"id": one.id, "version": version, "waves": len(waves), "channels": channels, "notices": notices}
 
 
 class _Wave:

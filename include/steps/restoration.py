@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 from include.factory import version_tags
+from include.factory.notice import news
 from include.steps import form as form_of
 from include.steps import recycle_bin
 from include.steps.arm_error import of_exception
@@ -78,7 +79,7 @@ async def restore(
 
     :param versions: version -> home region.
     :param pin: why retention must leave them alone from now on, or None.
-    :return: ``{"restored": [versions]}``.
+    :return: ``{"restored": [versions], "notices"}``.
     :raises StepError: ``PartlyRestored``: names the others, each with its reason.
     """
     failed: dict[str, StepError] = {}
@@ -102,7 +103,8 @@ async def restore(
             next(iter(failed.values())).cure.rstrip(".") + ". Clear this task: it does what is left.",
             details={name: failure.as_dict() for name, failure in failed.items()},
         )
-    return {"restored": sorted(versions)}
+    names = sorted(versions)
+    return {"restored": names, "notices": [news("restored", resource_group, gallery, definition, f"{', '.join(names)} restored")]}
 
 
 async def _restore(version: Version, location: str, pin: str | None) -> None:

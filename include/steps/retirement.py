@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from include.factory import version_tags
+from include.factory.notice import news
 from include.steps import form as form_of
 from include.steps import gallery_versions, image_users
 from include.steps.arm_error import of_exception
@@ -206,7 +207,8 @@ async def retire(azure: Azure, *, definitions: list[dict[str, Any]], at_once: in
     """Exclude and delete what was planned and is due still: everything is read and judged again first.
 
     :param definitions: ``{"asked": fields of :class:`include.factory.retirement.Retired`, "exclude": [versions], "delete": [versions]}``.
-    :return: ``{"excluded": ["gallery/definition/version"], "deleted": […], "spared": {"gallery/definition/version": why}}``.
+    :return: ``{"excluded": ["gallery/definition/version"], "deleted": […], "spared": {"gallery/definition/version": why},
+        "notices"}``.
     :raises StepError: ``PartlyRetired``: some are done, and the others are named, each with its reason.
     """
     from include.factory.retirement import Retired
@@ -252,7 +254,23 @@ async def retire(azure: Azure, *, definitions: list[dict[str, Any]], at_once: in
         log.warning("%s is spared: %s.", label, reason)
     if outcome.failed:
         raise _partly(outcome)
-    return {"excluded": sorted(outcome.excluded), "deleted": sorted(outcome.deleted), "spared": outcome.spared}
+    done = {"excluded": sorted(outcome.excluded), "deleted": sorted(outcome.deleted)}
+    return {
+        **done,
+        "spared": outcome.spared,
+        "notices": [_notice(one["asked"], done) for one in definitions if _touched(one["asked"], done)],
+    }
+
+
+def _touched(asked: dict[str, Any], done: dict[str, list[str]]) -> list[str]:
+    prefix = f"{asked['gallery']}/{asked['definition']}/"
+    return [f"{label.removeprefix(prefix)}: {what}" for what, labels in done.items() for label in labels if label.startswith(prefix)]
+
+
+def _notice(asked: dict[str, Any], done: dict[str, list[str]]) -> dict[str, Any]:
+    lines = _touched(asked, done)
+    title = f"{len(lines)} version(s) retired"
+    return news("retired", asked["resource_group"], asked["gallery"], asked["definition"], title, "\n".join(lines))
 
 
 _ACTIONS = ("exclude", "delete")

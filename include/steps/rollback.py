@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from include.factory import version_tags
+from include.factory.notice import news
 from include.steps import form as form_of
 from include.steps import gallery_versions
 from include.steps.azure import Azure
@@ -104,7 +105,7 @@ async def roll_back(
 
     :param include: version -> regions in which it is to be included.
     :param regions: where ``latest`` resolved when this was planned, and must resolve afterwards.
-    :return: ``{"latest": {region: version}, "versions"}``.
+    :return: ``{"latest": {region: version}, "versions", "notices"}``.
     :raises StepError: ``RegionLeftWithout``: since the plan was made, another version went; nothing was changed. ``NotProven``.
     """
     from include.factory.image_version import latest_everywhere
@@ -135,7 +136,10 @@ async def roll_back(
             "Nothing: it is tried again. If it lasts, find out who else changes these versions, and promote a good one.",
             details=unproven,
         )
-    return {"latest": {region: version.name for region, version in latest.items()}, "versions": versions}
+    now_there = {region: version.name for region, version in latest.items()}
+    text = "\n".join([*([f"Why: {reason}"] if reason else []), *(f"latest in {region}: {name}" for region, name in now_there.items())])
+    notices = [news("rolled_back", resource_group, gallery, definition, f"{', '.join(versions)} rolled back", text)]
+    return {"latest": now_there, "versions": versions, "notices": notices}
 
 
 class _Taken:

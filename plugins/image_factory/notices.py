@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
-from include.factory.catalogue import RecipeError, load_recipe
+from include.factory.catalogue import RecipeError, load_catalogue, load_recipe
 from include.factory.folder import catalogue_folder
 from include.factory.notice import Notice, Notify
 from include.factory.recipe import Recipe
@@ -23,11 +23,14 @@ log = logging.getLogger(__name__)
 KEY = "notices"
 
 
-def callbacks_of(recipe: Recipe) -> dict[str, Any]:
-    """The callbacks of a DAG of one recipe, as keywords of ``DAG``; none where nobody is to be told."""
+def callbacks_of(recipe: Recipe, *, pause_after: int | None = None) -> dict[str, Any]:
+    """The callbacks of a DAG of one recipe, as keywords of ``DAG``; none where nobody is to be told.
+
+    :param pause_after: failed runs in a row after which Airflow pauses the DAG, or None.
+    """
     if not recipe.notify:
         return {}
-    told = partial(tell_of_failure, recipe=recipe.name, pause_after=recipe.pause_after_failures)
+    told = partial(tell_of_failure, recipe=recipe.name, pause_after=pause_after)
     return {"on_success_callback": tell, "on_failure_callback": told}
 
 
@@ -116,14 +119,24 @@ def _news(context: Any) -> Iterator[Notice]:
 
 
 def _send(notice: Notice, context: Any) -> None:
-    try:
-        ways = load_recipe(catalogue_folder(), notice.recipe).notify
-    except RecipeError as error:
-        log.error("Nobody can be told that %s: %s", notice.title, error)
-        return
-    for way in ways:
+    for way in [way for recipe in _recipes(notice) for way in recipe.notify]:
         if notice.event in way.events:
             try:
                 notifier_of(way)({**context, "notice": notice})
             except Exception:
                 log.exception("%s could not be told by %s.", notice.title, way.notifier)
+
+
+def _recipes(notice: Notice) -> list[Recipe]:
+    """The recipes that the notice is about."""
+    if not notice.recipe:
+        return [recipe for recipe in load_catalogue(catalogue_folder()).recipes.values() if _where(recipe) == notice.definition.lower()]
+    try:
+        return [load_recipe(catalogue_folder(), notice.recipe)]
+    except RecipeError as error:
+        log.error("Nobody can be told that %s: %s", notice.title, error)
+        return []
+
+
+def _where(recipe: Recipe) -> str:
+    return f"{recipe.publish.resource_group}/{recipe.publish.gallery}/{recipe.definition}".lower()

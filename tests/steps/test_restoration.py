@@ -40,7 +40,8 @@ async def restored(line: Line, **fields: Any) -> dict[str, Any]:
 async def test_a_version_comes_back_out_of_latest_and_is_not_retired_again_at_once() -> None:
     line = await with_bin()
     assert version_of(line, "2.0.0") is None
-    assert await restored(line, versions="2.0.0", pin=True, reason="an audit") == {"restored": ["2.0.0"]}
+    result = await restored(line, versions="2.0.0", pin=True, reason="an audit")
+    assert (result["restored"], result["notices"][0]["title"]) == (["2.0.0"], "ubuntu: 2.0.0 restored")
     tags = tags_of(line, "2.0.0")
     assert "image-factory-restored" in tags
     assert tags["image-factory-pinned"] == "an audit"

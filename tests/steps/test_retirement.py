@@ -68,7 +68,9 @@ async def four_versions() -> Line:
 async def test_first_out_of_latest_then_a_wait_then_gone() -> None:
     line = await four_versions()
     result = await retired(line)
+    (notice,) = result.pop("notices")
     assert result == {"excluded": ["images/ubuntu/3.0.0"], "deleted": ["images/ubuntu/1.0.0"], "spared": {}}
+    assert (notice["event"], notice["text"].splitlines()) == ("retired", ["3.0.0: excluded", "1.0.0: deleted"])
     assert names(line) == {"4.0.0", "3.0.0", "2.0.0"}
     assert "image-factory-retired" in tags_of(line, "3.0.0")
     profile = version_of(line, "3.0.0").properties["publishingProfile"]

@@ -50,7 +50,10 @@ async def test_one_click_takes_out_what_people_get_and_says_what_they_get_instea
         version_of(line, name).properties["publishingProfile"]["targetRegions"].pop()
         version_of(line, name).private["replicas"].pop("uksouth")
     result = await rolled_back(line, reason="it does not boot")
+    (notice,) = result.pop("notices")
     assert result == {"latest": {"eastus2": SECOND, HOME: SECOND}, "versions": [THIRD]}
+    assert (notice["event"], notice["title"]) == ("rolled_back", f"ubuntu: {THIRD} rolled back")
+    assert notice["text"].splitlines() == ["Why: it does not boot", f"latest in eastus2: {SECOND}", f"latest in {HOME}: {SECOND}"]
     assert tags_of(line, THIRD)["image-factory-rolled-back"].endswith("it does not boot")
 
 
