@@ -172,6 +172,8 @@ class Build:
         publisher, offer, sku = recipe.identifier
         location = publish.location or recipe.build.region
         tags = shared_tags(recipe)
+        # How a gallery may be shared is fixed when it is made.
+        sharing = {"sharing": recipe.share.profile()} if recipe.share and recipe.share.kind != "Private" else {}
         end_of_life = iso(self.run.at + timedelta(seconds=publish.end_of_life)) if publish.end_of_life else None
         return {
             "publish.ensure_destination": {
@@ -182,6 +184,7 @@ class Build:
                     "location": location,
                     "description": "Virtual machine images made by the image factory",
                     "tags": tags,
+                    **sharing,
                 },
                 "definition": {
                     "resource_group": publish.resource_group,

@@ -132,6 +132,7 @@ class _Reader:
         """What was read, with the problems that recipes have with each other."""
         self._find_cycles()
         self._find_shared_definitions()
+        self._find_shared_galleries()
         for name, recipe in list(self.recipes.items()):
             if recipe.parent is not None:
                 self._place_on_parent(name, recipe, recipe.parent)
@@ -241,6 +242,22 @@ class _Reader:
                         "have this publisher, offer and SKU",
                         "They name one definition of a gallery; change publish.sku.",
                     )
+
+    def _find_shared_galleries(self) -> None:
+        """A gallery is shared directly, or with the community, as a whole: all recipes that publish to it must say the same."""
+        by_gallery: dict[tuple[str, str], list[Recipe]] = {}
+        for recipe in self.recipes.values():
+            by_gallery.setdefault((recipe.publish.resource_group.lower(), recipe.publish.gallery.lower()), []).append(recipe)
+        for recipes in by_gallery.values():
+            said = {recipe.name: recipe.share.gallery_wide() if recipe.share else (frozenset(), frozenset(), None) for recipe in recipes}
+            for recipe in recipes if len(set(said.values())) > 1 else ():
+                others = ", ".join(name for name, words in said.items() if words != said[recipe.name])
+                self.problem(
+                    f"{recipe.name}.yaml",
+                    ("share",) if recipe.share else ("publish", "gallery"),
+                    f"{others} and this recipe share the gallery {recipe.publish.gallery} differently, which Azure shares as a whole",
+                    "Write the same subscriptions, tenants and community in each, or publish to a gallery of its own.",
+                )
 
     def _conflict(self, name: str, location: Location, names: Iterable[str], what: str, cure: str) -> None:
         others = ", ".join(other for other in names if other != name)

@@ -26,6 +26,7 @@ def contradictions(recipe: Recipe) -> Iterator[Contradiction]:
     yield from _scripts(recipe)
     yield from _publishing(recipe)
     yield from _disaster_recovery(recipe)
+    yield from _sharing(recipe)
     yield from _tags(recipe)
 
 
@@ -178,6 +179,43 @@ def _disaster_recovery(recipe: Recipe) -> Iterator[Contradiction]:
             (at, "connection"),
             "an encrypted image cannot be published with another connection: the build machine is of the first",
             "Leave the connection out, and give the first one's identity a role on the second gallery.",
+        )
+
+
+def _sharing(recipe: Recipe) -> Iterator[Contradiction]:
+    share = recipe.share
+    if share is None:
+        return
+    if share.community and (share.subscriptions or share.tenants):
+        yield Contradiction(
+            ("share", "community"), "a gallery is shared directly or with the community, not both", "Take one of the two out."
+        )
+    for field, most in (("subscriptions", 30), ("tenants", 5)):
+        ids = getattr(share, field)
+        if len(ids) > most:
+            yield Contradiction(
+                ("share", field), f"there are {len(ids)}, and Azure takes {most}", "Share by `readers`, which has no limit."
+            )
+        for index, first in repeated([id.lower() for id in ids]):
+            yield Contradiction(("share", field, index), f"it is also {field}[{first}]", "Name each once.")
+    for index, first in repeated([reader.id.lower() for reader in share.readers]):
+        yield Contradiction(("share", "readers", index), f"it is also readers[{first}]", "Name each once.")
+    if share.kind == "Private":
+        return
+    field = "community" if share.community else "subscriptions" if share.subscriptions else "tenants"
+    how = "with the community" if share.community else "directly"
+    cure = "Share it by `readers` only."
+    if recipe.os.security_type in ("TrustedLaunch", "ConfidentialVM"):
+        yield Contradiction(("share", field), f"Azure shares no {recipe.os.security_type} image {how}", cure)
+    if recipe.encrypted:
+        yield Contradiction(("share", field), f"Azure shares no image {how} that is encrypted with the customer's keys", cure)
+    if share.community and recipe.os.state == "Specialized":
+        yield Contradiction(("share", field), "a specialized image carries its machine's accounts and identity to everybody", cure)
+    if share.community and recipe.publish.location not in (None, recipe.build.region):
+        yield Contradiction(
+            ("publish", "location"),
+            "a community gallery, its definitions and their versions are in one region",
+            f"Write {recipe.build.region}, or leave it out.",
         )
 
 

@@ -29,6 +29,7 @@ OTHER_FIELDS = {
     "approval",
     "retention",
     "disaster_recovery",
+    "share",
     "notify",
     "pause_after_failures",
     "tags",

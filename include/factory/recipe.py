@@ -16,6 +16,7 @@ from include.factory.notice import Notify
 from include.factory.publish import Approval, ApprovalOrNot, Publish, Replicate, ReplicateOrList, Retention, TargetRegion
 from include.factory.schedule import BuildSchedule
 from include.factory.script import BootTest, BootTestOrNot, Steps
+from include.factory.share import Share
 from include.factory.value import Architecture, Generation, ImageSecurity, OsState, OsType, Shorthand, Slug, Value, spelled
 
 __all__ = ["Approval", "BootTest", "OperatingSystem", "Recipe", "TargetRegion"]
@@ -80,6 +81,8 @@ class Recipe(Value):
     """Which versions are kept."""
     disaster_recovery: DisasterRecovery | None = None
     """Second gallery, in another region or subscription, that is kept in step."""
+    share: Share | None = None
+    """Who may use the image, beside those who have rights on its gallery anyway."""
     notify: tuple[Notify, ...] = ()
     """Who is told what, by which of Airflow's notifiers."""
     pause_after_failures: int | None = Field(default=3, ge=1, le=100)

@@ -19,13 +19,14 @@ from include.factory.publish import Approval, Publish, Range, Recommended, Repli
 from include.factory.recipe import OperatingSystem, Recipe
 from include.factory.schedule import BuildSchedule
 from include.factory.script import BootTest, Step
+from include.factory.share import Community, Reader, Share
 
 MODELS: dict[str, type[BaseModel]] = {
     model.__name__: model
     for model in (
         *(Recipe, BuildSchedule, OperatingSystem, MarketplaceBase, RecipeBase, GalleryBase, ManagedImageBase, SnapshotBase),
         *(BuildMachine, OsDisk, DataDisk, Step, BootTest, Publish, Safety, Recommended, Range),
-        *(Replicate, TargetRegion, Approval, Retention, DisasterRecovery, Notify),
+        *(Replicate, TargetRegion, Approval, Retention, DisasterRecovery, Share, Reader, Community, Notify),
     )
 }
 _TABLE = re.compile(r"<!-- (\w+) -->\n.*?<!-- end -->", re.DOTALL)

@@ -57,6 +57,7 @@ def small(
 
 SECOND_GALLERY = """\
 disaster_recovery: {gallery: second, resource_group: rg-second, location: westeurope, keep: 2}
+share: {readers: [11111111-0000-4000-8000-000000000001]}
 """
 
 

@@ -13,4 +13,4 @@ class CreateGalleryOperator(StepOperator):
 
     step = "gallery.ensure"
     required = ("resource_group", "name", "location")
-    optional = ("description", "tags")
+    optional = ("description", "sharing", "tags")

@@ -1,0 +1,81 @@
+"""# Share galleries
+
+Makes who may use the images what the recipes say under `share`, after each build and daily, and tells how it is:
+
+* **role assignments** (Reader on the image definition) for the recipe's `readers`;
+* **direct** shares of the gallery with subscriptions and tenants;
+* the **community** gallery, shown.
+
+What no recipe says is named and stays, unless *Revoke* is on: then direct shares go, and role assignments that this factory made. What
+people assigned by hand, and what is inherited from above, is never touched.
+
+The task `report` is the **audit**: for each definition who may read it, how, and which recipe says so; each version with its regions, the
+base it was built from, whether people get it, and what is out of date. A dry run writes nothing and makes the audit all the same.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, Asset, AssetAny, AssetOrTimeSchedule, CronTriggerTimetable, Param, ParamsDict, TriggerRule, get_parsing_context
+
+from image_factory.operators.sharing import ApplySharingOperator, AuditSharingOperator, PlanSharingOperator
+from include.factory.catalogue import load_catalogue
+from include.factory.folder import catalogue_folder
+
+PLAN = "plan"
+DAILY = "45 6 * * *"
+
+
+def sharing_dag() -> DAG:
+    recipes = list(load_catalogue(catalogue_folder()).recipes.values())
+    assets = [
+        Asset(name=f"{recipe.publish.gallery}/{recipe.definition}", group="azure-compute-gallery") for recipe in recipes if recipe.share
+    ]
+    cron = CronTriggerTimetable(DAILY, timezone="UTC")
+    with DAG(
+        dag_id="share_galleries",
+        dag_display_name="share galleries",
+        description="Who may use the images, as the recipes say it; and the audit of how it is",
+        doc_md=__doc__,
+        schedule=AssetOrTimeSchedule(timetable=cron, assets=AssetAny(*assets)) if assets else cron,
+        catchup=False,
+        max_active_runs=1,
+        tags=["share", "audit"],
+    ) as dag:
+        plan = PlanSharingOperator(task_id=PLAN, form="{{ params | tojson }}")
+        apply = ApplySharingOperator(task_id="apply", planned_by=PLAN)
+        # The audit is made after a dry run, too, and after a plan that failed in part; it needs no plan.
+        report = AuditSharingOperator(
+            task_id="report",
+            gallery="{{ params.gallery or '' }}",
+            max_age_days="{{ params.max_age_days }}",
+            trigger_rule=TriggerRule.ALL_DONE,
+        ).as_teardown()
+        plan >> apply >> report
+    dag.params = ParamsDict(
+        {
+            "gallery": Param(
+                None,
+                type=["null", "string"],
+                examples=sorted({recipe.publish.gallery for recipe in recipes}),
+                title="Gallery",
+                description="One; by default all of the catalogue.",
+            ),
+            "revoke": Param(
+                False,
+                type="boolean",
+                title="Revoke",
+                description="Take away what no recipe says: direct shares, and role assignments that this factory made.",
+            ),
+            "max_age_days": Param(
+                90, type="integer", minimum=1, maximum=3650, title="Out of date after", description="Days, of the version that people get."
+            ),
+            "dry_run": Param(False, type="boolean", title="Dry run", description="Print the plan and make the audit; write nothing."),
+            "reason": Param("", type="string", title="Reason", description="Is kept with the run.", maxLength=200),
+        }
+    )
+    return dag
+
+
+# A process that will run a task of another DAG has no use for this one.
+if get_parsing_context().dag_id in (None, "share_galleries"):
+    share_galleries = sharing_dag()

@@ -1,0 +1,250 @@
+"""What recipes declare about sharing against what is: the plan that makes the one the other, and the audit that tells the difference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from pydantic import Field
+
+from include.factory.image_version import ImageVersion, newest_first, newest_included
+from include.factory.recipe import Recipe
+from include.factory.tags import BASE
+from include.factory.value import Value
+
+READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
+"""The built-in role Reader, the same in every tenant (built-in-roles)."""
+
+GROUPS = {"Subscriptions": "subscriptions", "AADTenants": "tenants"}
+
+
+class Asked(Value):
+    """The trigger form."""
+
+    gallery: str | None = None
+    """One gallery by name; by default all of the catalogue."""
+    revoke: bool = False
+    """Take away what no recipe says: direct shares, and role assignments that this factory made."""
+    max_age_days: int = Field(default=90, ge=1, le=3650)
+    """From this age on the version that people get is out of date."""
+
+
+class Assignment(Value):
+    """One role assignment that is in force on a definition or its gallery."""
+
+    id: str
+    principal: str
+    principal_type: str = ""
+    role: str
+    """GUID of the role definition."""
+    role_name: str = ""
+    scope: str
+    """Where it was made; what is below inherits it."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the factory made it: its name follows from scope, principal and role."""
+        return self.id.rpartition("/")[2].lower() == assignment_name(self.scope, self.principal, self.role)
+
+
+class GalleryState(Value):
+    """What was read of one gallery."""
+
+    id: str
+    exists: bool = False
+    location: str = ""
+    permissions: str = "Private"
+    community_enabled: bool = False
+    public_name: str = ""
+    groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Ids by type, Subscriptions and AADTenants."""
+    assignments: dict[str, tuple[Assignment, ...]] = Field(default_factory=dict)
+    """In force on each definition, by its name, inherited ones included; for definitions that are there."""
+    versions: dict[str, tuple[ImageVersion, ...]] = Field(default_factory=dict)
+    """By definition."""
+
+
+class SharingPlan(Value):
+    """What happens to one gallery."""
+
+    gallery: str
+    """ARM id."""
+    add: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Ids by type that it is to be shared with."""
+    remove: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    enable_community: bool = False
+    grant: dict[str, dict[str, str]] = Field(default_factory=dict)
+    """Role assignment's ARM id -> ``{"principal", "type", "role"}``."""
+    revoke: tuple[str, ...] = ()
+    """ARM ids of role assignments."""
+    undeclared: tuple[str, ...] = ()
+    """In words: what is in force and no recipe says; it stays."""
+    left_out: tuple[str, ...] = ()
+    """In words: what cannot be done, and the cure."""
+
+    @property
+    def calls(self) -> list[str]:
+        share = f"POST {self.gallery}/share"
+        return [
+            *([share] if self.add else []),
+            *([share] if self.remove else []),
+            *([share] if self.enable_community else []),
+            *(f"PUT {id}" for id in self.grant),
+            *(f"DELETE {id}" for id in self.revoke),
+        ]
+
+
+def assignment_name(scope: str, principal: str, role: str) -> str:
+    """The GUID of the factory's own assignment: a second run finds what the first one made."""
+    return str(uuid5(NAMESPACE_URL, f"image-factory {scope} {principal} {role}".lower()))
+
+
+def plan_sharing(recipes: Sequence[Recipe], state: GalleryState, asked: Asked) -> SharingPlan:
+    """The plan for one gallery, of all recipes that publish to it; pure."""
+    if not state.exists:
+        return SharingPlan(gallery=state.id, left_out=("the gallery is not there yet: its first build makes it",))
+    share = recipes[0].share
+    wanted = {kind: {id.lower() for id in getattr(share, field)} for kind, field in GROUPS.items()} if share else {}
+    held = {kind: {id.lower() for id in ids} for kind, ids in state.groups.items()}
+    kind = share.kind if share else "Private"
+    left_out, undeclared = [], []
+    add: dict[str, tuple[str, ...]] = {}
+    remove: dict[str, tuple[str, ...]] = {}
+    if kind not in (state.permissions, "Private"):
+        left_out.append(
+            f"it was made {state.permissions} and the recipes say {kind}: that is fixed when a gallery is made. Publish to a new gallery."
+        )
+    else:
+        add = {group: tuple(sorted(ids - held.get(group, set()))) for group, ids in wanted.items() if ids - held.get(group, set())}
+    for group, ids in held.items():
+        if more := tuple(sorted(ids - wanted.get(group, set()))):
+            if asked.revoke:
+                remove[group] = more
+            undeclared += [f"{_WORDS[group]} {id} (direct)" for id in more]
+    if state.community_enabled and kind != "Community":
+        undeclared.append(f"everybody: it is a community gallery, {state.public_name}. Only a reset in Azure makes it private")
+    grants, revokes, more_words = _assignments(recipes, state, asked.revoke)
+    return SharingPlan(
+        gallery=state.id,
+        add=add,
+        remove=remove,
+        enable_community=kind == "Community" == state.permissions and not state.community_enabled,
+        grant=grants,
+        revoke=tuple(revokes),
+        undeclared=(*undeclared, *more_words),
+        left_out=tuple(left_out),
+    )
+
+
+_WORDS = {"Subscriptions": "subscription", "AADTenants": "tenant"}
+
+
+def _assignments(recipes: Sequence[Recipe], state: GalleryState, revoke: bool) -> tuple[dict[str, dict[str, str]], list[str], list[str]]:
+    grants: dict[str, dict[str, str]] = {}
+    revokes: list[str] = []
+    undeclared: dict[str, None] = {}
+    by_definition = {recipe.definition.lower(): recipe for recipe in recipes}
+    for definition, found in state.assignments.items():
+        scope = f"{state.id}/images/{definition}"
+        recipe = by_definition.get(definition.lower())
+        wanted = {reader.id.lower(): reader for reader in recipe.share.readers} if recipe and recipe.share else {}
+        own = [one for one in found if one.scope.lower() == scope.lower()]
+        have = {one.principal.lower() for one in own if one.role == READER}
+        for principal, reader in wanted.items():
+            if principal not in have:
+                id = f"{scope}/providers/Microsoft.Authorization/roleAssignments/{assignment_name(scope, principal, READER)}"
+                grants[id] = {"principal": principal, "type": reader.type, "role": READER}
+        for one in found:
+            if one.role == READER and one.scope.lower() == scope.lower() and one.principal.lower() in wanted:
+                continue
+            if one.is_ours and revoke and one in own:
+                revokes.append(one.id)
+            undeclared[assignment_words(one, state)] = None
+    return grants, revokes, list(undeclared)
+
+
+def assignment_words(one: Assignment, state: GalleryState) -> str:
+    """One assignment in words: who, as what, and from where."""
+    who = f"{(one.principal_type or 'principal').lower()} {one.principal}"
+    if one.scope.lower().startswith(state.id.lower()):
+        where = f"on {one.scope[len(state.id) :].removeprefix('/images/') or 'the gallery'}"
+    else:
+        where = f"inherited from {one.scope or '/'}"
+    return f"{who} is {one.role_name or one.role} {where}"
+
+
+def sharing_text(plan: SharingPlan) -> str:
+    """The plan for a reader."""
+    return "\n".join(_lines(plan))
+
+
+def _lines(plan: SharingPlan) -> Iterator[str]:
+    yield f"{plan.gallery.rpartition('/')[2]} ({plan.gallery})"
+    for group, ids in plan.add.items():
+        yield from (f"    + share with {_WORDS[group]} {id}" for id in ids)
+    for group, ids in plan.remove.items():
+        yield from (f"    - no longer share with {_WORDS[group]} {id}" for id in ids)
+    if plan.enable_community:
+        yield "    + show to the community"
+    for id, grant in plan.grant.items():
+        yield f"    + Reader for {grant['type'].lower()} {grant['principal']} on {id.split('/')[10]}"
+    yield from (f"    - role assignment {id}" for id in plan.revoke)
+    yield from (f"    left out: {reason}" for reason in plan.left_out)
+    if plan.calls:
+        yield f"    {len(plan.calls)} writes"
+    for words in plan.undeclared:
+        yield f"    no recipe says: {words}"
+
+
+def version_rows(definition: str, versions: Iterable[ImageVersion], now: datetime, max_age_days: int) -> list[list[str]]:
+    """The audit's table of one definition: version, where it is, from which base, what people get, and what is out of date."""
+    ordered = newest_first(versions)
+    front = newest_included(ordered)
+    rows = []
+    for version in ordered:
+        is_front = front is not None and version.name == front.name
+        age = (now - version.published).days if version.published else None
+        late = []
+        if version.end_of_life and version.end_of_life <= now:
+            late.append(f"end of life was {version.end_of_life:%Y-%m-%d}")
+        if is_front and age is not None and age >= max_age_days:
+            late.append(f"{age} days old")
+        rows.append(
+            [
+                definition,
+                version.name,
+                ", ".join(version.regions),
+                version.tags.get(BASE, "unknown"),
+                "latest" if is_front else "excluded" if version.excluded else "",
+                "; ".join(late),
+            ]
+        )
+    return rows
+
+
+def readers_of(recipe: Recipe | None, definition: str, state: GalleryState) -> list[list[str]]:
+    """The audit's table of who may read one definition: how, who, and who says so."""
+    declared = {reader.id.lower() for reader in recipe.share.readers} if recipe and recipe.share else set()
+    scope = f"{state.id}/images/{definition}".lower()
+    rows: list[list[str]] = []
+    for one in state.assignments.get(definition, ()):
+        said = one.principal.lower() in declared and one.role == READER and one.scope.lower() == scope
+        rows.append([definition, "role", assignment_words(one, state), "recipe" if said else "NOBODY"])
+    share = recipe.share if recipe else None
+    for group, field in GROUPS.items():
+        wanted = {id.lower() for id in getattr(share, field)} if share else set()
+        rows += [
+            [definition, "direct", f"{_WORDS[group]} {id}", "recipe" if id.lower() in wanted else "NOBODY"]
+            for id in state.groups.get(group, ())
+        ]
+    if state.community_enabled:
+        said = bool(share and share.community)
+        rows.append([definition, "community", f"everybody, as {state.public_name}", "recipe" if said else "NOBODY"])
+    return rows
+
+
+def arguments_of(plan: SharingPlan) -> dict[str, Any]:
+    """One gallery's part of the arguments of ``sharing.apply``."""
+    return plan.model_dump(mode="json", include={"gallery", "add", "remove", "enable_community", "grant", "revoke"})

@@ -1,0 +1,302 @@
+"""Who may read images: what the recipes say is granted, and what nobody says is found."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from include.steps import gallery_versions
+from include.steps.arm_error import of_exception
+from include.steps.azure import Azure
+from include.steps.errors import StepError, StepSkipped
+from include.steps.form import checked, fields_of
+from include.steps.look import Resource, gone, look, settle, step
+from include.steps.table import table
+
+if TYPE_CHECKING:
+    from include.factory.recipe import Recipe
+    from include.factory.sharing import Assignment, GalleryState
+
+log = logging.getLogger(__name__)
+
+ASSIGNMENTS = "providers/Microsoft.Authorization/roleAssignments"
+API_VERSION = "2022-04-01"
+
+
+@step
+async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
+    """Plan what makes the galleries' sharing what the recipes declare, before the first write.
+
+    :param form: the fields of :class:`include.factory.sharing.Asked` (an object, or JSON text of one), ``reason``, ``dry_run``.
+    :return: ``{"galleries": [names], "calls": [every write], "undeclared": {gallery: [words]}, "left_out": {gallery: [words]},
+        "steps": {"apply", "report"}}``.
+    :raises StepSkipped: a dry run, or nothing to do; its result is the same object.
+    :raises StepError: ``BadParameter``; ``UnknownGallery``.
+    """
+    from include.factory.sharing import Asked, arguments_of, plan_sharing, sharing_text
+
+    fields, dry_run = fields_of(form)
+    fields.pop("reason", None)
+    asked = checked(Asked, fields)
+    galleries = await asyncio.to_thread(_galleries, asked.gallery)
+    states = await asyncio.gather(*(_read(azure, recipes) for recipes in galleries))
+    plans = [plan_sharing(recipes, state, asked) for recipes, state in zip(galleries, states, strict=True)]
+    log.info("%s", "\n".join(map(sharing_text, plans)))
+    names = [recipes[0].publish.gallery for recipes in galleries]
+    document = {
+        "galleries": names,
+        "calls": [call for made in plans for call in made.calls],
+        "undeclared": {name: list(made.undeclared) for name, made in zip(names, plans, strict=True) if made.undeclared},
+        "left_out": {name: list(made.left_out) for name, made in zip(names, plans, strict=True) if made.left_out},
+        "steps": {
+            "apply": {"galleries": [arguments_of(made) for made in plans if made.calls]},
+            "report": {"gallery": asked.gallery, "max_age_days": asked.max_age_days},
+        },
+    }
+    if dry_run:
+        raise StepSkipped("This is a dry run: the plan is in the log, and nothing was written.", document)
+    return document
+
+
+def _galleries(name: str | None) -> list[list[Recipe]]:
+    """The recipes of the catalogue, by the gallery that they publish to."""
+    from include.factory.catalogue import load_catalogue
+    from include.factory.folder import catalogue_folder
+
+    def place(recipe: Recipe) -> tuple[str, str]:
+        return recipe.publish.resource_group.lower(), recipe.publish.gallery.lower()
+
+    recipes = sorted(load_catalogue(catalogue_folder()).recipes.values(), key=place)
+    found = [list(group) for _, group in groupby(recipes, place)]
+    if name is None:
+        return found
+    chosen = [group for group in found if group[0].publish.gallery.lower() == name.lower()]
+    if not chosen:
+        known = ", ".join(group[0].publish.gallery for group in found) or "none"
+        raise StepError("permanent", "UnknownGallery", f"No recipe publishes to a gallery {name!r}", f"The catalogue's are {known}.")
+    return chosen
+
+
+async def _read(azure: Azure, recipes: Sequence[Recipe], *, versions: bool = False) -> GalleryState:
+    """A gallery with its sharing, and the role assignments in force on each of its definitions.
+
+    :param versions: read the versions, too.
+    """
+    from include.factory.sharing import GalleryState
+
+    group, name = recipes[0].publish.resource_group, recipes[0].publish.gallery
+    id = azure.id(group, "galleries", name)
+    gallery = await look(azure.compute.galleries.get(group, name, expand="SharingProfile/Groups"))
+    if gallery is None:
+        return GalleryState(id=id)
+    profile = gallery["properties"].get("sharingProfile") or {}
+    community = profile.get("communityGalleryInfo") or {}
+    definitions = [definition.as_dict()["name"] async for definition in azure.compute.gallery_images.list_by_gallery(group, name)]
+    roles: dict[str, str] = {}
+    assignments = await asyncio.gather(*(_assignments(azure, f"{id}/images/{definition}", roles) for definition in definitions))
+    read = []
+    if versions:
+        path = {"resource_group": group, "gallery": name}
+        read = await asyncio.gather(*(gallery_versions.read(azure, **path, definition=definition) for definition in definitions))
+    return GalleryState.model_validate(
+        {
+            "id": id,
+            "exists": True,
+            "location": gallery["location"],
+            "permissions": profile.get("permissions") or "Private",
+            "community_enabled": bool(community.get("communityGalleryEnabled")),
+            "public_name": next(iter(community.get("publicNames") or ()), ""),
+            "groups": {group["type"]: tuple(group["ids"]) for group in profile.get("groups") or ()},
+            "assignments": dict(zip(definitions, map(tuple, assignments), strict=True)),
+            "versions": dict(zip(definitions, map(tuple, read), strict=False)),
+        }
+    )
+
+
+async def _assignments(azure: Azure, scope: str, roles: dict[str, str]) -> list[Assignment]:
+    """The role assignments in force at a scope: made there or above."""
+    from include.factory.sharing import Assignment
+
+    found: list[dict[str, Any]] = (await azure.read(f"{scope}/{ASSIGNMENTS}?$filter=atScope()", API_VERSION)).get("value") or []
+    for item in found:
+        definition = item["properties"]["roleDefinitionId"]
+        if definition not in roles:
+            roles[definition] = (await azure.read(definition, API_VERSION))["properties"].get("roleName") or ""
+    return [
+        Assignment(
+            id=item["id"],
+            principal=item["properties"]["principalId"],
+            principal_type=item["properties"].get("principalType") or "",
+            role=item["properties"]["roleDefinitionId"].rpartition("/")[2],
+            role_name=roles[item["properties"]["roleDefinitionId"]],
+            scope=item["properties"]["scope"],
+        )
+        for item in found
+    ]
+
+
+async def apply(azure: Azure, *, galleries: list[dict[str, Any]]) -> dict[str, Any]:
+    """Do what was planned for each gallery; what fails in one stops no other. Run again, it does what is left.
+
+    :param galleries: ``{"gallery": ARM id, "add", "remove", "enable_community", "grant", "revoke"}`` each, the fields of
+        :class:`include.factory.sharing.SharingPlan`.
+    :return: ``{"galleries": {name: number of changes}}``.
+    :raises StepError: ``PartlyShared``: what failed is named; kind ``transient`` when waiting is all that is missing.
+    """
+    done: dict[str, int] = {}
+    failures: dict[str, StepError] = {}
+
+    async def one(asked: dict[str, Any]) -> None:
+        name = asked["gallery"].rpartition("/")[2]
+        done[name] = 0
+        changes = [
+            ("share", _share(azure, asked)),
+            *((f"grant {grant['principal']}", _grant(azure, id, grant)) for id, grant in asked.get("grant", {}).items()),
+            *((f"revoke {id.rpartition('/')[2]}", _revoke(azure, id)) for id in asked.get("revoke", ())),
+        ]
+        outcomes = await asyncio.gather(*(change for _, change in changes), return_exceptions=True)
+        for (what, _), outcome in zip(changes, outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                failures[f"{name}: {what}"] = outcome if isinstance(outcome, StepError) else of_exception(outcome)
+            elif isinstance(outcome, BaseException):
+                raise outcome
+            else:
+                done[name] += outcome
+
+    await asyncio.gather(*map(one, galleries))
+    if failures:
+        waiting = all(failure.kind in ("transient", "adopt") for failure in failures.values())
+        named = "; ".join(f"{what}: {failure.message}" for what, failure in sorted(failures.items()))
+        raise StepError(
+            "transient" if waiting else "permanent",
+            "PartlyShared",
+            f"{sum(done.values())} change(s) are done, {len(failures)} are not. {named}",
+            next(iter(failures.values())).cure.rstrip(".") + ". Clear this task: it does what is left.",
+            details={"done": done, "failed": {what: failure.as_dict() for what, failure in failures.items()}},
+        )
+    return {"galleries": done}
+
+
+@step
+async def _share(azure: Azure, asked: dict[str, Any]) -> int:
+    """Bring the gallery's direct shares and its community flag to where they are to be; the number of calls made."""
+    segments = asked["gallery"].split("/")
+    group, name = segments[4], segments[8]
+    calls = 0
+    wanted = [("Add", asked.get("add") or {}), ("Remove", asked.get("remove") or {})]
+    if not any(ids for _, ids in wanted) and not asked.get("enable_community"):
+        return 0
+
+    async def read() -> Resource | None:
+        return await look(azure.compute.galleries.get(group, name, expand="SharingProfile/Groups"))
+
+    for operation, ids in wanted:
+        profile = await _profile(read, name)
+        held = {one["type"]: {id.lower() for id in one["ids"]} for one in profile.get("groups") or ()}
+        left = {
+            kind: [id for id in some if (id.lower() not in held.get(kind, set())) == (operation == "Add")] for kind, some in ids.items()
+        }
+        if any(left.values()):
+            groups = [{"type": kind, "ids": some} for kind, some in left.items() if some]
+            await _update(azure, group, name, {"operationType": operation, "groups": groups})
+            log.info("Gallery %s: %s %s.", name, operation, groups)
+            calls += 1
+    if asked.get("enable_community"):
+        info = (await _profile(read, name)).get("communityGalleryInfo") or {}
+        if not info.get("communityGalleryEnabled"):
+            await _update(azure, group, name, {"operationType": "EnableCommunity"})
+            log.info("Gallery %s is shown to the community.", name)
+            calls += 1
+    return calls
+
+
+async def _profile(read: Any, name: str) -> dict[str, Any]:
+    """The sharing profile, when no sharing is under way any more."""
+    while True:
+        _, gallery = await settle(read)
+        if gallery is None:
+            raise gone(f"Gallery {name}", "plan")
+        properties: dict[str, Any] = gallery["properties"]
+        if (properties.get("sharingStatus") or {}).get("aggregatedState") != "InProgress":
+            return properties.get("sharingProfile") or {}
+        await asyncio.sleep(5)
+
+
+async def _update(azure: Azure, group: str, name: str, body: dict[str, Any]) -> None:
+    await azure.finish(azure.compute.gallery_sharing_profile.begin_update, group, name, body, kind="galleries share")
+
+
+@step
+async def _grant(azure: Azure, id: str, grant: dict[str, str]) -> int:
+    """Assign the role; 1 when it was not yet."""
+    resources = azure.resources.resources
+    if await look(resources.get_by_id(id, api_version=API_VERSION)) is not None:
+        return 0
+    role = f"/subscriptions/{azure.subscription_id}/providers/Microsoft.Authorization/roleDefinitions/{grant['role']}"
+    properties = {"roleDefinitionId": role, "principalId": grant["principal"], "principalType": grant["type"]}
+    try:
+        await azure.finish(
+            resources.begin_create_or_update_by_id, id, {"properties": properties}, api_version=API_VERSION, kind="roleAssignments PUT"
+        )
+    except Exception as error:
+        failure = of_exception(error)
+        if failure.code in ("RoleAssignmentExists", "RoleAssignmentUpdateNotPermitted"):
+            return 0  # somebody came first: it is in force
+        raise failure from error
+    log.info("%s %s may read %s.", grant["type"], grant["principal"], id.split("/")[10])
+    return 1
+
+
+@step
+async def _revoke(azure: Azure, id: str) -> int:
+    """Delete a role assignment; 1 when there was one."""
+    resources = azure.resources.resources
+    if await look(resources.get_by_id(id, api_version=API_VERSION)) is None:
+        return 0
+    await azure.finish(resources.begin_delete_by_id, id, api_version=API_VERSION, kind="roleAssignments DELETE")
+    log.info("The role assignment %s is taken away.", id)
+    return 1
+
+
+@step
+async def report(azure: Azure, *, gallery: str | None = None, max_age_days: int | str = 90) -> dict[str, Any]:
+    """Print who may read what, and what there is to read, as it is now: the audit.
+
+    :param max_age_days: from this age on the version that people get is out of date.
+    :return: ``{"readers": Markdown, "versions": Markdown, "undeclared": {"gallery/definition": [words]}, "out_of_date":
+        {"gallery/definition version": reason}}``.
+    """
+    from include.factory.sharing import readers_of, version_rows
+
+    groups = await asyncio.to_thread(_galleries, gallery or None)
+    states = await asyncio.gather(*(_read(azure, recipes, versions=True) for recipes in groups))
+    now = datetime.now(UTC)
+    readers: list[list[str]] = []
+    rows: list[list[str]] = []
+    undeclared: dict[str, list[str]] = {}
+    late: dict[str, str] = {}
+    for recipes, state in zip(groups, states, strict=True):
+        name = recipes[0].publish.gallery
+        by_definition = {recipe.definition: recipe for recipe in recipes}
+        for definition in state.assignments:
+            who = readers_of(by_definition.get(definition), definition, state)
+            readers += [[name, *row] for row in who]
+            if strangers := [row[2] for row in who if row[3] == "NOBODY"]:
+                undeclared[f"{name}/{definition}"] = strangers
+            versions = version_rows(definition, state.versions.get(definition, ()), now, int(max_age_days))
+            rows += [[name, *row] for row in versions]
+            late |= {f"{name}/{definition} {row[1]}": row[5] for row in versions if row[5]}
+    told = {
+        "readers": table(["gallery", "definition", "by", "who may read", "said by"], readers),
+        "versions": table(["gallery", "definition", "version", "where", "from", "people get", "out of date"], rows),
+        "undeclared": undeclared,
+        "out_of_date": late,
+    }
+    log.info("Who may read what:\n%s\n\nWhat there is to read:\n%s", told["readers"], told["versions"])
+    if undeclared:
+        log.warning("No recipe says that these may read: %s", "; ".join(f"{what}: {', '.join(who)}" for what, who in undeclared.items()))
+    return told
