@@ -19,6 +19,7 @@ from tests.sandbox_transport import make_sync_sandbox, sync_client
 ELSE = "e15e0000-0000-4000-8000-000000000001"  # somebody else
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
+VM_CONTRIBUTOR = "9980e02c-c2be-4d73-94e8-173b1dc7cf3c"
 IMAGE_READER = "cf7c76d2-98a3-4358-a134-615aa78bf44d"
 NAMES = [f"00000000-0000-4000-8000-00000000000{number}" for number in range(10)]
 
@@ -141,6 +142,30 @@ def test_another_principal_does_what_its_roles_allow_and_no_more(sandbox: Sandbo
     own = client(AuthorizationManagementClient, sandbox, ELSE).role_assignments
     refused(lambda: own.create(group, NAMES[2], assignment(sandbox)), "Microsoft.Authorization/roleAssignments/write")
     refused(lambda: groups.create_or_update("mine", {"location": "westeurope"}), "Microsoft.Resources/subscriptions/resourceGroups/write")
+
+
+def test_a_machine_joins_only_what_its_maker_may_join(sandbox: Sandbox, rbac: Any, group: str) -> None:
+    body = {
+        "location": "westeurope",
+        "properties": {
+            "addressSpace": {"addressPrefixes": ["10.0.0.0/16"]},
+            "subnets": [{"name": "a", "properties": {"addressPrefix": "10.0.0.0/24"}}],
+        },
+    }
+    networks = client(NetworkManagementClient, sandbox).virtual_networks
+    vnet = networks.begin_create_or_update("rg", "vnet", body).result()
+    client(ResourceManagementClient, sandbox).resource_groups.create_or_update("theirs", {"location": "westeurope"})
+    other = sandbox.directory.colleague.object_id
+    rbac.role_assignments.create(f"{group[:-2]}theirs", NAMES[0], assignment(sandbox, CONTRIBUTOR, other))
+    interfaces = client(NetworkManagementClient, sandbox, other).network_interfaces
+    configuration = {"name": "ip", "properties": {"subnet": {"id": vnet.subnets[0].id}}}
+    nic = {"location": "westeurope", "properties": {"ipConfigurations": [configuration]}}
+    with pytest.raises(HttpResponseError) as refused:
+        interfaces.begin_create_or_update("theirs", "nic", nic)
+    assert (refused.value.status_code, refused.value.error.code) == (403, "LinkedAuthorizationFailed")
+    assert "'Microsoft.Network/virtualNetworks/subnets/join/action' on the linked scope(s)" in refused.value.message
+    rbac.role_assignments.create(vnet.id, NAMES[1], assignment(sandbox, VM_CONTRIBUTOR, other))
+    assert interfaces.begin_create_or_update("theirs", "nic", nic).result().name == "nic"
 
 
 def test_a_caller_is_told_what_it_may_do(sandbox: Sandbox, rbac: Any, group: str) -> None:

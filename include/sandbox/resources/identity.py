@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..authorization import check_linked
 from ..registry import arm_not_found, field, invalid, one_of
 from ..wire import Json
 
@@ -37,6 +38,7 @@ def identity(arm: Sandbox, call: Call, given: Json, before: Json | None = None) 
         found = arm.resource(id, ASSIGNED)
         if found is None:
             raise arm_not_found(id)
+        check_linked(arm, call, f"{ASSIGNED}/assign/action", found.id)
         assigned[known] = {"principalId": found.properties["principalId"], "clientId": found.properties["clientId"]}
     if not assigned:
         raise invalid("The identity type 'UserAssigned' requires at least one identity in 'userAssignedIdentities'.", "identity")

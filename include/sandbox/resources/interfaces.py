@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, ClassVar
 
 from .. import operations
+from ..authorization import check_linked
 from ..registry import field, one_of, register, required
 from ..store import Resource
 from ..wire import ArmError, Json, Response
@@ -41,6 +42,7 @@ class NetworkInterfaces(NetworkType):
         body = call.json()
         made = self.header(arm, call, body, resource)
         check_match(call, resource)
+        check_joins(arm, call, field(body, "properties", dict, {}))
         made["properties"] = interface_properties(arm, call.id, field(body, "properties", dict, {}), resource, made["location"])
         if resource is not None:
             for name in ("resourceGuid", "virtualMachine", "primary", "macAddress"):
@@ -185,6 +187,17 @@ def reserved() -> ArmError:
         "Nic(s) in request is reserved for another Virtual Machine for 180 seconds. Please provide another nic(s) or retry after 180 "
         "seconds.",
     )
+
+
+def check_joins(arm: Sandbox, call: Call, given: Json) -> None:
+    """Raises ArmError 403 LinkedAuthorizationFailed where the caller may not join the subnets, addresses and the group that an interface's
+    properties name."""
+    ids = [field(given, "networkSecurityGroup.id")]
+    for one in field(given, "ipConfigurations", list, []):
+        ids += [field(one, "properties.subnet.id"), field(one, "properties.publicIPAddress.id")]
+    for id in ids:
+        if (found := arm.resource(id)) is not None:
+            check_linked(arm, call, f"{found.type}/join/action", found.id)
 
 
 def interface_properties(arm: Sandbox, id: str, given: Json, resource: Resource | None, location: str = "") -> Json:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..authorization import check_linked
 from ..registry import field, invalid, one_of, required
 from ..store import Resource
 from ..wire import ArmError, Json
-from .interfaces import INTERFACE, RESERVED, claim, interface_properties, release, reserved
+from .interfaces import INTERFACE, RESERVED, check_joins, claim, interface_properties, release, reserved
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -28,6 +29,7 @@ def named_interfaces(arm: Sandbox, call: Call, body: Json, location: str) -> lis
                 f"exists, and that both resources are in the same region.",
                 details=[],
             )
+        check_linked(arm, call, f"{INTERFACE}/join/action", interface.id)
         user = interface.properties.get("virtualMachine")
         if user and user["id"].lower() != call.id.lower():
             raise ArmError(
@@ -47,6 +49,7 @@ def named_interfaces(arm: Sandbox, call: Call, body: Json, location: str) -> lis
         raise invalid("Required parameter 'networkProfile.networkApiVersion' is missing (null).", "networkProfile.networkApiVersion")
     for one in configurations:  # refused before anything is made
         properties = dict(required(one, "properties", dict, target="networkInterfaceConfigurations.properties"))
+        check_joins(arm, call, properties)
         interface_properties(arm, f"{call.id}/networkInterfaceConfigurations/{required(one, 'name')}", properties, None)
     return found
 

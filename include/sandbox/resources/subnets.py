@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import operations
+from ..authorization import check_linked
 from ..registry import field, one_of, register, required
 from ..store import Resource
 from ..wire import ArmError, Json, Response
@@ -125,6 +126,8 @@ def check_subnet(arm: Sandbox, call: Call, subnet: Any, space: list[Block], othe
     group = field(subnet, "properties.networkSecurityGroup.id")
     if group is not None and arm.resource(group, GROUP) is None:
         raise reference_missing(group, call.id)
+    if group is not None:
+        check_linked(arm, call, f"{GROUP}/join/action", group)
     return blocks
 
 
