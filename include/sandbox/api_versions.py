@@ -43,6 +43,10 @@ _RESOURCES = (
     "2018-11-01 2018-09-01 2018-08-01 2018-07-01 2018-06-01 2018-05-01 2018-02-01 2018-01-01 2017-12-01 2017-08-01 2017-06-01 2017-05-10 "
     "2017-05-01 2017-03-01 2016-09-01 2016-07-01 2016-06-01 2016-02-01 2015-11-01 2015-01-01 2014-04-01-preview 2014-04-01 2014-01-01"
 )
+_IDENTITIES = (
+    "2025-05-31-preview 2025-01-31-preview 2024-11-30 2023-07-31-preview 2023-01-31 2022-01-31-preview 2021-09-30-preview 2018-11-30 "
+    "2015-08-31-preview"
+)
 _AUTHORIZATION = {
     "locks": "2020-05-01 2017-04-01 2016-09-01 2015-01-01 2014-10-01-preview",
     "roleassignments": "2022-04-01 2021-04-01-preview 2020-10-01-preview 2020-04-01-preview 2020-03-01-preview 2018-09-01-preview "
@@ -66,7 +70,7 @@ def known_versions(name: str) -> list[str]:
     if space == "microsoft.network":
         return _NETWORK.split()
     if space == "microsoft.managedidentity":
-        return ["2024-11-30", "2023-01-31", "2018-11-30", "2015-08-31-preview"]
+        return _IDENTITIES.split()
     if space == "microsoft.authorization":
         return _AUTHORIZATION.get(kind, _AUTHORIZATION["permissions"]).split()
     return _RESOURCES.split()

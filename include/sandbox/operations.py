@@ -302,6 +302,8 @@ def _group_result(arm: Sandbox, call: Call, operation: Json) -> Response:
         error = operation["error"]
         failure = {"Error": {"Code": error["code"], "Target": None, "Message": error["message"], "Details": error.get("details")}}
         return Response(409, {"content-type": JSON_TYPE}, compact(failure))
+    if operation["output"] is not None:
+        return Response(200, {"content-type": JSON_TYPE}, compact(operation["output"]))
     return Response(204 if operation["kind"] in ("resources.move", "deployments.delete") else 200)
 
 

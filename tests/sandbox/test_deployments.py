@@ -288,8 +288,31 @@ def test_a_principal_deploys_only_what_its_roles_let_it_write(groups: Any, sandb
     assert own.deployments.begin_create_or_update("rg", "d", body(network())).result().properties.provisioning_state == "Succeeded"
 
 
+def test_what_if_tells_what_would_change_and_changes_nothing(client: Any, sandbox: Sandbox) -> None:
+    deployments = client.deployments
+
+    def changes(asked: dict[str, Any]) -> dict[str, str]:
+        found = deployments.begin_what_if("rg", "d", asked).result()
+        assert found.status == "Succeeded"
+        return {one.resource_id.rsplit("/", 1)[1]: str(one.change_type.value) for one in found.properties.changes}
+
+    assert changes(body(network(), group())) == {"vnet": "Create", "nsg": "Create"}
+    deployments.begin_create_or_update("rg", "d", body(network(), group())).result()
+    assert changes(body(network(), group())) == {"vnet": "NoChange", "nsg": "NoChange"}
+    assert changes(body(network(tags={"a": "b"}))) == {"vnet": "Modify", "nsg": "Ignore"}
+    assert changes(body(network(), mode="Complete")) == {"vnet": "NoChange", "nsg": "Delete"}
+    brief = body(network())
+    brief["properties"]["whatIfSettings"] = {"resultFormat": "ResourceIdOnly"}
+    assert changes(brief) == {"vnet": "Deploy", "nsg": "Ignore"}
+    wider = network()
+    wider["properties"] = {"addressSpace": {"addressPrefixes": ["10.0.0.0/16", "10.1.0.0/16"]}}
+    told = deployments.begin_what_if("rg", "d", body(wider)).result().properties.changes
+    modified = next(one for one in told if one.change_type == "Modify")
+    assert modified.delta[0].path == "properties.addressSpace.addressPrefixes"
+    assert sync_client(NetworkManagementClient, sandbox).virtual_networks.get("rg", "vnet").tags is None
+
+
 def test_what_the_sandbox_cannot_do_is_refused(client: Any) -> None:
-    assert refusal(lambda: client.deployments.begin_what_if("rg", "d", body()))[:2] == (400, "DeploymentWhatIfNotSupported")
     asked = body()
     asked["properties"]["onErrorDeployment"] = {"type": "LastSuccessful"}
     assert refusal(lambda: client.deployments.begin_create_or_update("rg", "d", asked))[:2] == (400, "InvalidOnErrorDeployment")

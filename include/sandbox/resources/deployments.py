@@ -19,6 +19,7 @@ from ..wire import JSON_TYPE, ArmError, Json, Response, compact, duration, zulu
 from . import deployment_operations as did
 from . import deployment_run as run
 from .deployment_request import make_plan, mode_of, preflight, template_of
+from .deployment_what_if import what_if
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -111,12 +112,10 @@ class Deployments(ResourceType):
         return Response(200, {"content-type": JSON_TYPE}, compact(made))
 
     def what_if(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:
-        raise ArmError(
-            400,
-            "DeploymentWhatIfNotSupported",
-            f"The What-If operation is not supported for the deployment '{call.name}'. Please see https://aka.ms/whatif for usage details.",
-            gateway=True,
-        )
+        body = call.json()
+        plan = make_plan(arm, call, body)
+        preflight(arm, call, plan)
+        return what_if(arm, call, plan, mode_of(body))
 
     def cancel(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         if resource.state not in run.ACTIVE:
