@@ -112,7 +112,8 @@ class Sandbox:
         """The resource of that id (and type); None where there is none."""
         if not id:
             return None
-        found = self.store.get(id if id.startswith("/") else f"/{id}")  # Azure's own tests leave the first slash out (recorded)
+        # Azure's own tests leave the first slash out (recorded); a VHD's id is its URL
+        found = self.store.get(id if id.startswith("/") or "://" in id else f"/{id}")
         if found is None or (type is not None and found.type.lower() != type.lower()):
             return None
         return found

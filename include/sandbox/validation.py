@@ -114,7 +114,12 @@ class Reading:
             return [self.value(kind.inner, one, (*path, index)) for index, one in enumerate(value)]
         if what == "map" and isinstance(value, dict):
             assert kind.inner is not None
-            return {name: self.value(kind.inner, one, (*path, name)) for name, one in value.items() if one is not None}
+            # in a PATCH, null takes an entry away
+            return {
+                name: self.value(kind.inner, one, (*path, name)) if one is not None else None
+                for name, one in value.items()
+                if one is not None or not self.whole
+            }
         fits, read = _scalar(kind, value)
         if not fits:
             self.problems.append(Problem(path, "wrong", kind.title, value))

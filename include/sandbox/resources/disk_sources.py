@@ -142,10 +142,12 @@ def _from_image(arm: Sandbox, call: Call, body: Json, location: str) -> Source:
         origin = resolve_platform_id(arm, id, location)
         return Source(origin.content, int(origin.content["size_gb"]))
     origin = of_stored(resolve_gallery(arm, call, gallery, location), "version")
+    named = gallery.get("id") or gallery.get("sharedGalleryImageId") or gallery.get("communityGalleryImageId")
+    shown: Json = {"imageReference": {"id": named}}  # recorded: beside the galleryImageReference
     lun = value_of(gallery, "lun", int)
     if lun is None:
-        return Source(origin.content, int(origin.content["size_gb"]))
+        return Source(origin.content, int(origin.content["size_gb"]), shown)
     one = next((one for one in origin.data if one["lun"] == lun), None)
     if one is None:
         raise invalid(f"The image has no data disk with lun {lun}.", "creationData.galleryImageReference.lun")
-    return Source(None, int(one["size_gb"]))
+    return Source(None, int(one["size_gb"]), shown)

@@ -150,7 +150,7 @@ class ManagedDisks(ResourceType):
         for name in ("diskState", "diskIOPSReadWrite", "diskMBpsReadWrite"):
             if sku not in PROVISIONED or name == "diskState":
                 resource.properties.pop(name, None)
-        if source.shown and "sourceUri" in resource.properties["creationData"]:
+        if "sourceResourceId" in source.shown and "sourceUri" in resource.properties["creationData"]:
             resource.properties["creationData"].pop("sourceUri")
         if resource.type == SNAPSHOT and resource.properties.get("incremental"):
             family = source.copied.properties.get("incrementalSnapshotFamilyId") if source.copied is not None else None

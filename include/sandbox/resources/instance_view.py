@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..store import Resource
 
 AGENTS = {"Linux": "2.14.0.1", "Windows": "2.7.41491.1176"}
+ALLOCATED = 5.0  # seconds after which a machine that is being made runs (recorded: azure-cli test_vm_create_no_wait)
 _DISPLAY = {
     "running": "VM running",
     "stopped": "VM stopped",
@@ -90,7 +91,7 @@ def _statuses(arm: Sandbox, machine: Resource, power: str) -> list[Json]:
     found: list[Json] = []
     if machine.private.get("generalized"):
         found.append({"code": "OSState/generalized", "level": "Info", "displayStatus": "VM generalized"})
-    elif machine.private.get("os_state") == "Specialized":
+    elif machine.private.get("os_state") == "Specialized" and machine.private.get("made_of") != "disk":
         found.append({"code": "OSState/specialized", "level": "Info", "displayStatus": "VM specialized"})
     state = machine.state
     when = stamp(machine.private.get("since", arm.now))
@@ -120,6 +121,8 @@ def _statuses(arm: Sandbox, machine: Resource, power: str) -> list[Json]:
             "virtualMachines.deallocate": "deallocating",
         }.get(operation["kind"])
         power = moving or power
+        if operation["kind"] == "virtualMachines.create" and arm.now - operation["start"] > ALLOCATED / arm.speed:
+            power = "running"
     if power in _DISPLAY:
         found.append({"code": f"PowerState/{power}", "level": "Info", "displayStatus": _DISPLAY[power]})
     return found

@@ -174,7 +174,7 @@ def check_ephemeral(settings: Json | None, given: Json) -> None:
 
 def _from_image(call: Call, origin: Origin) -> Json:
     if origin.kind == "version":
-        return {"createOption": "FromImage", "galleryImageReference": {"id": origin.id}}
+        return {"createOption": "FromImage", "imageReference": {"id": origin.id}, "galleryImageReference": {"id": origin.id}}
     if origin.kind == "platform":
         return {
             "createOption": "FromImage",

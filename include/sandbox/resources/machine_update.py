@@ -87,6 +87,8 @@ def update(arm: Sandbox, call: Call, resource: Resource, body: Json) -> Response
     for name in _CHANGEABLE:
         if given.get(name) is not None:
             resource.properties[name] = given[name]
+    if given.get("priority") is not None and "priority" in resource.properties:
+        resource.properties["priority"] = given["priority"]
     if given.get("userData") is not None:
         resource.private["user_data"] = given["userData"]
     if field(given, "billingProfile.maxPrice", (int, float)) is not None:
@@ -181,7 +183,9 @@ def _check_immutable(resource: Resource, body: Json) -> None:
         if value is not None and value != had and "osProfile" in resource.properties:
             raise _fixed(path)
     priority = one_of(body, "properties.priority", PRIORITIES)
-    if priority is not None and priority != resource.properties.get("priority", "Regular"):
+    low = ("Low", "Spot")  # the old name and the new one
+    own_priority = resource.properties.get("priority", "Regular")
+    if priority is not None and priority != own_priority and not (priority in low and own_priority in low):
         raise _fixed("priority")
     for name, value in (("zones", resource.body.get("zones")), ("plan", resource.body.get("plan"))):
         if body.get(name) is not None and body[name] != value and not (name == "zones" and not body[name] and not value):

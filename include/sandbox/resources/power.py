@@ -48,7 +48,7 @@ def _action(name: str) -> Callable[[Sandbox, Call, Resource], Response]:
             raise not_allowed(
                 name, machine, "marked for deletion. You can only retry the Delete operation (or wait for an ongoing one to complete)"
             )
-        if machine.private.get("generalized") and AFTER[name] == "running":
+        if machine.private.get("generalized") and name in ("start", "restart"):
             raise not_allowed(name, machine, "generalized")
         current = operations.running(arm, machine)
         if current is not None:
@@ -65,17 +65,20 @@ def _action(name: str) -> Callable[[Sandbox, Call, Resource], Response]:
                 f"The Hibernate-Deallocate Operation cannot be performed on a VM '{machine.name}' that has 'HibernationEnabled' capability "
                 "disabled.",
             )
-        if name in ("start", "redeploy") and power == "deallocated":
+        if name == "start" and power == "deallocated":
             check_quota(arm, machine.subscription, machine.location, find_size(machine.properties["hardwareProfile"]["vmSize"])[1])
-        if name in ("restart", "redeploy") and power != "running" and name == "restart":
+        if name == "restart" and power != "running":
             raise ArmError(409, "OperationNotAllowed", f"The VM '{machine.name}' is not running, so it cannot be restarted.")
+        after = AFTER[name]
+        if name == "redeploy" and power != "running":
+            after = power  # recorded: a stopped machine is redeployed and stays stopped (azure-mgmt-compute 29.0.0 test_compute_vm)
         idle = (name == "start" and power == "running") or (name in ("powerOff", "deallocate") and power == AFTER[name])
         if name in ("powerOff", "deallocate"):
             machine.private["said"] = agent_answered(arm, machine)
             machine.private["agent_from"] = None
         machine.properties["provisioningState"] = "Updating"
         operation = operations.start(
-            arm, call, machine, kind, then="virtualMachines.moved", arguments={"to": AFTER[name]}, seconds=1.0 if idle else None
+            arm, call, machine, kind, then="virtualMachines.moved", arguments={"to": after}, seconds=1.0 if idle else None
         )
         return operations.accepted(arm, call, operation, retry_after=None if name in ("powerOff", "redeploy", "reapply") else 10)
 

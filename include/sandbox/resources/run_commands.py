@@ -18,6 +18,7 @@ from ..registry import ResourceType, field, register, required
 from ..store import Resource
 from ..wire import ArmError, Json, Response, short_stamp
 from .groups import location_of
+from .run_command_documents import check_command
 from .virtual_machines import MACHINES
 
 if TYPE_CHECKING:
@@ -295,7 +296,7 @@ register(RunCommands())
 def run_command(arm: Sandbox, call: Call, machine: Resource) -> Response:
     """POST runCommand: one at a time; the output is the operation's."""
     body = call.json()
-    command = required(body, "commandId")
+    command = check_command(required(body, "commandId"), machine.properties["storageProfile"]["osDisk"]["osType"])
     need_running(machine)
     last = arm.store.operations.get(machine.private.get("command", ""))
     if last is not None and last["status"] == "InProgress":

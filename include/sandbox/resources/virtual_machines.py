@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from .. import guest, operations
 from ..content import MACHINE, Origin
+from ..pages import list_of
 from ..regions import short
-from ..registry import ResourceType, field, invalid, one_of, register, required
+from ..registry import ResourceType, field, invalid, one_of, register, required, route
 from ..store import Resource
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty, stamp
 from . import vhds
@@ -115,6 +116,7 @@ class VirtualMachines(ResourceType):
             properties["securityProfile"] = security
         machine.private |= {
             "os_state": origin.state,
+            "made_of": origin.kind,
             "power": "creating",
             "generalized": False,
             "security": (security or {}).get("securityType", "Standard"),
@@ -177,3 +179,9 @@ def _origin(arm: Sandbox, call: Call, body: Json, os_disk: Json, option: str, lo
 
 MACHINES = VirtualMachines()
 register(MACHINES)
+
+
+@route("GET", "subscriptions/{}/providers/Microsoft.Compute/locations/{}/virtualMachines")
+def list_by_location(arm: Sandbox, call: Call, subscription: str, location: str) -> Response:
+    found = arm.store.of_type(subscription, MACHINE).values()
+    return list_of(arm, call, MACHINES, [machine for machine in found if machine.location == short(location)])

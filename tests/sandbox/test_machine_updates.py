@@ -1,0 +1,241 @@
+"""What may change of a machine that is there, through the official client."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from azure.core import MatchConditions
+from azure.core.exceptions import HttpResponseError, ResourceExistsError
+
+from include.sandbox.wire import Request
+from tests.sandbox.bodies import LOCATION, UBUNTU, machine
+from tests.sandbox.sync_machines import Azure
+from tests.sandbox_transport import BASE
+
+
+@pytest.fixture
+def azure() -> Azure:
+    return Azure()
+
+
+def code(error: Any) -> str:
+    return str(error.value.error.code)
+
+
+def test_a_machine_is_made_shown_listed_changed_and_deleted(azure: Azure) -> None:
+    machines = azure.compute.virtual_machines
+    made = azure.machine()
+    assert (made.provisioning_state, made.etag, made.storage_profile.image_reference.exact_version) == (
+        "Succeeded",
+        '"1"',
+        "24.04.202511110",
+    )
+    assert [one.name for one in machines.list("rg")] == [one.name for one in machines.list_all()] == ["vm"]
+    assert next(iter(machines.list_by_location(LOCATION))).name == "vm"
+    changed = machines.begin_update("rg", "vm", {"tags": {"team": "images"}}).result()
+    assert (changed.tags, changed.etag) == ({"team": "images"}, '"2"')
+    machines.begin_delete("rg", "vm").result()
+    assert list(machines.list("rg")) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "target"),
+    [
+        ({"storageProfile": {"imageReference": {**UBUNTU, "sku": "minimal"}}}, "imageReference"),
+        ({"osProfile": {"adminUsername": "somebody"}}, "osProfile.adminUsername"),
+        ({"osProfile": {"computerName": "other"}}, "osProfile.computerName"),
+        ({"priority": "Spot"}, "priority"),
+        ({"storageProfile": {"osDisk": {"osType": "Windows"}}}, "osDisk.osType"),
+        ({"storageProfile": {"osDisk": {"name": "other"}}}, "osDisk.name"),
+        (
+            {"availabilitySet": {"id": "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Compute/availabilitySets/a"}},
+            "availabilitySet.id",
+        ),
+        ({"securityProfile": {"securityType": "ConfidentialVM"}}, "securityProfile.securityType"),
+    ],
+)
+def test_what_a_machine_keeps_for_life_is_named(azure: Azure, change: dict[str, Any], target: str) -> None:
+    azure.machine()
+    with pytest.raises(ResourceExistsError) as refused:
+        azure.compute.virtual_machines.begin_update("rg", "vm", {"properties": change})
+    assert code(refused) == "PropertyChangeNotAllowed"
+    assert refused.value.error.target == target
+    assert f"Changing property '{target}' is not allowed." in str(refused.value)
+
+
+def test_a_put_leaves_what_it_does_not_name(azure: Azure) -> None:
+    before = azure.machine()
+    after = azure.compute.virtual_machines.begin_create_or_update("rg", "vm", {"location": LOCATION}).result()
+    assert after.hardware_profile.vm_size == before.hardware_profile.vm_size
+    assert after.os_profile.admin_username == "builder"
+
+
+def test_a_put_on_condition_is_refused_where_the_condition_does_not_hold(azure: Azure) -> None:
+    body = machine(azure.subnet(), UBUNTU)
+    machines = azure.compute.virtual_machines
+    machines.begin_create_or_update("rg", "vm", body, match_condition=MatchConditions.IfMissing).result()
+    with pytest.raises(HttpResponseError) as refused:
+        machines.begin_create_or_update("rg", "vm", body, match_condition=MatchConditions.IfMissing)
+    assert (refused.value.status_code, code(refused)) == (412, "PreconditionFailed")
+    machines.begin_update("rg", "vm", {"tags": {"a": "b"}}, etag='"1"', match_condition=MatchConditions.IfNotModified).result()
+    with pytest.raises(HttpResponseError) as refused:
+        machines.begin_update("rg", "vm", {"tags": {"a": "c"}}, etag='"1"', match_condition=MatchConditions.IfNotModified)
+    assert 'if-match header "1" does not match etag "2"' in str(refused.value)
+
+
+def test_data_disks_come_and_go_with_the_list(azure: Azure) -> None:
+    machines = azure.compute.virtual_machines
+    disk = azure.disk()
+    azure.machine()
+    wanted = [
+        {"lun": 0, "createOption": "Empty", "name": "fresh", "diskSizeGB": 4},
+        {"lun": 3, "createOption": "Attach", "managedDisk": {"id": disk.id}, "deleteOption": "Delete"},
+    ]
+    changed = machines.begin_update("rg", "vm", {"properties": {"storageProfile": {"dataDisks": wanted}}}).result()
+    assert [(one.lun, one.name, one.disk_size_gb, one.to_be_detached) for one in changed.storage_profile.data_disks] == [
+        (0, "fresh", 4, False),
+        (3, "disk", 8, False),
+    ]
+    assert azure.compute.disks.get("rg", "disk").disk_state == "Attached"
+    with pytest.raises(ResourceExistsError) as refused:
+        azure.compute.disks.begin_delete("rg", "disk")
+    assert "is attached to VM" in str(refused.value)
+    none = b'{"properties": {"storageProfile": {"dataDisks": []}}}'
+    answer = azure.sandbox.handle(Request("PATCH", f"{BASE}{changed.id}?api-version=2025-04-01", {}, none)).json()
+    assert [one["toBeDetached"] for one in answer["properties"]["storageProfile"]["dataDisks"]] == [True, True]
+    azure.sandbox.clock.advance(120)
+    assert machines.get("rg", "vm").storage_profile.data_disks == []
+    assert azure.compute.disks.get("rg", "fresh").disk_state == "Unattached"
+    assert [one.name for one in azure.compute.disks.list() if one.name == "disk"] == []  # deleteOption Delete
+
+
+def test_disks_are_attached_and_detached_by_themselves(azure: Azure) -> None:
+    machines = azure.compute.virtual_machines
+    one, two = azure.disk("one"), azure.disk("two")
+    azure.machine()
+    coming = {"dataDisksToAttach": [{"diskId": one.id, "lun": 0}, {"diskId": two.id}]}
+    machines.begin_attach_detach_data_disks("rg", "vm", coming).result()
+    profile = machines.get("rg", "vm").storage_profile
+    assert [(disk.lun, disk.name) for disk in profile.data_disks] == [(0, "one"), (1, "two")]
+    going = {"dataDisksToDetach": [{"diskId": one.id, "detachOption": "ForceDetach"}]}
+    machines.begin_attach_detach_data_disks("rg", "vm", going).result()
+    assert [disk.name for disk in machines.get("rg", "vm").storage_profile.data_disks] == ["two"]
+    with pytest.raises(ResourceExistsError) as refused:
+        machines.begin_attach_detach_data_disks("rg", "vm", going)
+    assert "is not attached to VM" in str(refused.value)
+    other = azure.machine("other")
+    with pytest.raises(ResourceExistsError) as refused:
+        machines.begin_attach_detach_data_disks("rg", other.name, {"dataDisksToAttach": [{"diskId": two.id}]})
+    assert "already owned by VM" in str(refused.value)
+
+
+def test_a_size_takes_only_so_many_disks(azure: Azure) -> None:
+    azure.machine(hardwareProfile={"vmSize": "Standard_B1s"})
+    disks = [{"lun": lun, "createOption": "Empty", "diskSizeGB": 1} for lun in range(3)]
+    with pytest.raises(ResourceExistsError) as refused:
+        azure.compute.virtual_machines.begin_update("rg", "vm", {"properties": {"storageProfile": {"dataDisks": disks}}})
+    assert "The maximum number of data disks allowed to be attached to a VM of this size is 2." in str(refused.value)
+
+
+def test_a_machine_is_resized_within_quota_and_availability(azure: Azure) -> None:
+    machines = azure.compute.virtual_machines
+    azure.machine()
+    bigger = {"properties": {"hardwareProfile": {"vmSize": "Standard_D8s_v5"}}}
+    azure.sandbox.store.set("quota", {"westeurope/cores": 4})
+    with pytest.raises(ResourceExistsError) as refused:
+        machines.begin_update("rg", "vm", bigger)
+    assert "Current Usage: 2, Additional Required: 6" in str(refused.value)
+    azure.sandbox.store.set("quota", {})
+    azure.sandbox.store.set("restricted", {"westeurope": ["Standard_D8s_v5"]})
+    with pytest.raises(ResourceExistsError) as refused:
+        machines.begin_update("rg", "vm", bigger)
+    assert code(refused) == "SkuNotAvailable"
+    azure.sandbox.store.set("restricted", {})
+    assert machines.begin_update("rg", "vm", bigger).result().hardware_profile.vm_size == "Standard_D8s_v5"
+
+
+def test_interfaces_change_only_while_the_machine_is_deallocated(azure: Azure) -> None:
+    machines = azure.compute.virtual_machines
+    first, second = azure.nic("first"), azure.nic("second")
+    azure.machine(networkProfile={"networkInterfaces": [{"id": first, "properties": {"primary": True}}]})
+    both = {"networkInterfaces": [{"id": first, "properties": {"primary": True}}, {"id": second, "properties": {"primary": False}}]}
+    with pytest.raises(HttpResponseError) as refused:
+        machines.begin_update("rg", "vm", {"properties": {"networkProfile": both}})
+    assert code(refused) == "AddingOrDeletingNetworkInterfacesOnARunningVirtualMachineNotSupported"
+    machines.begin_deallocate("rg", "vm").result()
+    changed = machines.begin_update("rg", "vm", {"properties": {"networkProfile": both}}).result()
+    assert [one.id for one in changed.network_profile.network_interfaces] == [first, second]
+    with pytest.raises(HttpResponseError) as refused:
+        azure.network.network_interfaces.begin_delete("rg", "second")
+    assert code(refused) == "NicInUse"
+    one = {"networkInterfaces": [{"id": first, "properties": {"primary": True}}]}
+    machines.begin_update("rg", "vm", {"properties": {"networkProfile": one}}).result()
+    azure.network.network_interfaces.begin_delete("rg", "second").result()
+
+
+def test_identities_are_assigned_added_and_taken_away(azure: Azure) -> None:
+    machines = azure.compute.virtual_machines
+    root = f"/subscriptions/{azure.sandbox.subscription_id}/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities"
+    for name in ("one", "two"):
+        body = {"location": LOCATION}
+        azure.resources.resources.begin_create_or_update_by_id(f"{root}/{name}", body, api_version="2023-01-31").result()
+    azure.machine()
+    with pytest.raises(HttpResponseError) as refused:
+        machines.begin_update("rg", "vm", {"identity": {"type": "UserAssigned", "userAssignedIdentities": {f"{root}/none": {}}}})
+    assert code(refused) == "ResourceNotFound"
+    both = {"type": "SystemAssigned, UserAssigned", "userAssignedIdentities": {f"{root}/one": {}}}
+    shown = machines.begin_update("rg", "vm", {"identity": both}).result().identity
+    assert shown.principal_id
+    assert shown.user_assigned_identities[f"{root}/one"].client_id
+    change = {"type": "UserAssigned", "userAssignedIdentities": {f"{root}/two": {}, f"{root}/one": None}}
+    shown = machines.begin_update("rg", "vm", {"identity": change}).result().identity
+    assert list(shown.user_assigned_identities) == [f"{root}/two"]
+    assert shown.principal_id is None
+
+
+def test_a_spot_machines_price_changes_only_while_it_is_deallocated(azure: Azure) -> None:
+    machines = azure.compute.virtual_machines
+    made = azure.machine(priority="Spot", billingProfile={"maxPrice": 1.0})
+    assert (made.priority, made.eviction_policy) == ("Spot", "Deallocate")
+    with pytest.raises(ResourceExistsError) as refused:
+        machines.begin_update("rg", "vm", {"properties": {"billingProfile": {"maxPrice": 2.0}}})
+    assert "Max price change is not allowed" in str(refused.value)
+    machines.begin_deallocate("rg", "vm").result()
+    changed = machines.begin_update("rg", "vm", {"properties": {"billingProfile": {"maxPrice": 2.0}}}).result()
+    assert changed.billing_profile.max_price == 2.0
+
+
+@pytest.mark.parametrize(
+    ("properties", "expected"),
+    [
+        ({"evictionPolicy": "Delete"}, "only be set on Azure Spot"),
+        ({"host": {"id": "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Compute/hostGroups/g/hosts/h"}}, "not supported"),
+        (
+            {
+                "proximityPlacementGroup": {
+                    "id": "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Compute/proximityPlacementGroups/p"
+                }
+            },
+            "was not found",
+        ),
+        ({"osProfile": {"computerName": "vm", "adminUsername": "builder", "adminPassword": "short"}}, "password complexity"),
+        ({"osProfile": {"computerName": "vm", "adminUsername": "root", "adminPassword": "Correct-Horse-9"}}, "Admin Username"),
+        ({"osProfile": {"computerName": "a_b", "adminUsername": "builder", "adminPassword": "Correct-Horse-9"}}, "Linux host name"),
+        (
+            {
+                "osProfile": {
+                    "computerName": "vm",
+                    "adminUsername": "builder",
+                    "adminPassword": "Correct-Horse-9",
+                    "customData": "not base64!",
+                }
+            },
+            "Base64",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused(azure: Azure, properties: dict[str, Any], expected: str) -> None:
+    with pytest.raises(HttpResponseError) as refused:
+        azure.machine(**properties)
+    assert expected in str(refused.value)
