@@ -33,9 +33,9 @@ class Clock:
         self.skipped += seconds
 
 
-def virtual_clock() -> Clock:
-    """A clock that only `advance` moves."""
-    return Clock(lambda: 0.0, start=START)
+def virtual_clock(start: float | None = None) -> Clock:
+    """A clock that only `advance` moves; it starts at `start`, epoch seconds (default: START)."""
+    return Clock(lambda: 0.0, start=START if start is None else start)
 
 
 def loop_clock() -> Clock:

@@ -259,7 +259,7 @@ def status(arm: Sandbox, call: Call, family: str, id: str) -> Response:
     done = operation["status"] != "InProgress"
     if "monitor" in call.query:
         if not done:
-            return Response(202, {"location": _url(arm, call, operation, monitor=True), "retry-after": _poll(arm, operation)})
+            return Response(202, {"location": _url(arm, call, operation, monitor=True), **_poll(arm, operation)})
         if operation["error"] is not None:
             return Response(400, {"content-type": JSON_TYPE}, pretty({"error": operation["error"]}))
         output = _output(arm, call, operation)
@@ -277,15 +277,18 @@ def status(arm: Sandbox, call: Call, family: str, id: str) -> Response:
     body["name"] = operation["id"]
     found = {"content-type": JSON_TYPE}
     if not done:
-        found["retry-after"] = _poll(arm, operation)
+        found |= _poll(arm, operation)
     return Response(200, found, pretty(body))
 
 
-def _poll(arm: Sandbox, operation: Json) -> str:
-    polls = (10,) if operation["kind"] in ("galleries.create", "galleries/images.create") else POLLS[operation["family"]]
-    if operation["polls"] <= 2:
-        return arm.retry_after(polls[0] if len(polls) == 1 else 10)
-    return arm.retry_after(polls[(operation["polls"] + int(operation["id"][:2], 16)) % len(polls)])
+def _poll(arm: Sandbox, operation: Json) -> dict[str, str]:
+    """When to ask again; of the gallery family only versions' operations say (recorded)."""
+    polls = POLLS[operation["family"]]
+    if operation["family"] == "capsOperations" and not operation["kind"].startswith("galleries/images/versions."):
+        return {}
+    if len(polls) == 1 or operation["polls"] <= 2:
+        return {"retry-after": arm.retry_after(polls[0] if len(polls) == 1 else 10)}
+    return {"retry-after": arm.retry_after(polls[(operation["polls"] + int(operation["id"][:2], 16)) % len(polls)])}
 
 
 def _output(arm: Sandbox, call: Call, operation: Json) -> Any:

@@ -53,6 +53,8 @@ class Names:
             self._map(recorded.split("?")[0], answered.split("?")[0])
         elif key in NAMES or (GUID.match(recorded) and GUID.match(answered)):
             self._map(recorded, answered)
+            if key == "uniqueName":  # begins with the subscription's true id, which recorders left there alone
+                self._map(recorded[:36], answered[:36])
 
     def _map(self, was: str, now: str) -> None:
         if was.lower() != now.lower() and was.lower() not in self._sent:

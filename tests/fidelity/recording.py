@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from include.sandbox.wire import moment
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Exchange:
         return path
 
 
+_TIMES = re.compile(r'"(?:startTime|timestamp)": "(\d{4}-[^"]+)"')
 OPERATIONS = frozenset({"operations", "diskoperations", "capsoperations", "operationresults", "operationstatuses"})
 
 
@@ -71,6 +75,12 @@ class Recording:
     def subscriptions(self) -> tuple[str, ...]:
         found = (one.path.split("/") for one in self.exchanges)
         return tuple(dict.fromkeys(parts[2].lower() for parts in found if len(parts) > 2 and parts[1].lower() == "subscriptions"))
+
+    @property
+    def start(self) -> float | None:
+        """The earliest time that an answer tells of an operation or a deployment, epoch seconds: dates in requests are to be read by it."""
+        found = [moment(text) for one in self.exchanges for text in _TIMES.findall(json.dumps(one.answer))]
+        return min(found, default=None)
 
 
 def read(path: Path) -> Recording:

@@ -282,9 +282,10 @@ _NEED_BODY = frozenset({"begingetaccess", "capture", "runcommand", "share", "att
 
 
 def new_sandbox(recording: Recording, kind: type[Sandbox] = Sandbox) -> Sandbox:
-    """A sandbox in memory with a virtual clock, for the recording's subscriptions, open to requests without a token."""
+    """A sandbox in memory with a virtual clock that starts when the recording did, for its subscriptions, open to requests without a
+    token."""
     known = dict(zip(("subscription_id", "second_subscription_id"), recording.subscriptions, strict=False))
-    return kind(virtual_clock(), authenticate=False, throttle=False, directory=Directory(**known))
+    return kind(virtual_clock(recording.start), authenticate=False, throttle=False, directory=Directory(**known))
 
 
 def _behind(exchange: Exchange, answer: Response) -> bool:

@@ -78,7 +78,8 @@ class Shelf:
         return ArmError(404, "NotFound", f"{what} was not found in the location '{self.location}'.")
 
     def _entry(self, name: str, type: str, id: str, properties: Json) -> Json:
-        made: Json = {"properties": properties, "location": self.location, "name": name, "identifier": {"uniqueId": id}}
+        made: Json = {"properties": properties} if properties else {}
+        made |= {"location": self.location, "name": name, "identifier": {"uniqueId": id}}
         if self.community:
             made["type"] = f"Microsoft.Compute/locations/{type}"
         return made

@@ -17,6 +17,7 @@ from ..registry import field, one_of, required
 from ..store import Resource
 from ..wire import ArmError, Json, Response
 from .changes import changed
+from .target_regions import encryption_sets
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -239,7 +240,7 @@ def check_version(gallery: Resource, location: str, regions: list[Json]) -> None
     """As `check_definition`, for a version: encrypted ones are private."""
     kind = permissions(gallery)
     check_region(gallery, location, "galleryImageVersion")
-    if kind in ("Groups", "Community") and any("encryption" in region for region in regions):
+    if kind in ("Groups", "Community") and any(encryption_sets(region) for region in regions):
         raise ArmError(
             400,
             "BadRequest",

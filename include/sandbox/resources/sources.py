@@ -19,6 +19,7 @@ from ..wire import ArmError, Json
 from .changes import changed
 from .definitions import security_type
 from .references import resolve_gallery
+from .target_regions import encryption_sets
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -90,7 +91,7 @@ def _of_resource(arm: Sandbox, call: Call, id: str, path: str, location: str, de
     check_linked(arm, call, f"{kind}/{'write' if kind in (MACHINE, DISK, SNAPSHOT) else 'read'}", id)
     if kind == VERSION and path == "storageProfile.source.id":
         version = resolve_gallery(arm, call, {"id": id}, location)
-        if any("encryption" in region for region in version.properties["publishingProfile"]["targetRegions"]):
+        if any(encryption_sets(region) for region in version.properties["publishingProfile"]["targetRegions"]):
             raise ArmError(
                 400,
                 "BadRequest",

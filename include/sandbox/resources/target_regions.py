@@ -117,10 +117,7 @@ def _check_encryption(call: Call, regions: list[Json]) -> None:
     (image-version-encryption.md)."""
     disks = []
     for region in regions:
-        encryption = region.get("encryption", {})
-        wanted = {"os": field(encryption, "osDiskImage.diskEncryptionSetId")}
-        wanted |= {str(one.get("lun")): one.get("diskEncryptionSetId") for one in field(encryption, "dataDiskImages", list, [])}
-        named = {disk: id for disk, id in wanted.items() if id}
+        named = encryption_sets(region)
         for id in named.values():
             if id.lower().split("/")[2:3] != [call.subscription.lower()]:
                 raise invalid(
@@ -133,6 +130,15 @@ def _check_encryption(call: Call, regions: list[Json]) -> None:
             "If a disk is encrypted with a disk encryption set in one target region, it must be encrypted with one in every target region.",
             f"{_REGIONS}.encryption",
         )
+
+
+def encryption_sets(region: Json) -> dict[str, str]:
+    """The region's disk encryption sets by disk: `os`, or a data disk's lun. (A confidential guest state that the platform's key encrypts
+    has none.)"""
+    encryption = region.get("encryption", {})
+    wanted = {"os": field(encryption, "osDiskImage.diskEncryptionSetId")}
+    wanted |= {str(one.get("lun")): one.get("diskEncryptionSetId") for one in field(encryption, "dataDiskImages", list, [])}
+    return {disk: id for disk, id in wanted.items() if id}
 
 
 def check_shallow(regions: list[Json]) -> None:
