@@ -14,9 +14,9 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from . import vintages
 from .effects import words
 from .events import EVENTS, event
-from .vintages import shown
 from .wire import JSON_TYPE, ArmError, Json, Response, compact, pretty, stamp
 
 if TYPE_CHECKING:
@@ -35,8 +35,10 @@ POLLS: dict[str, tuple[int, ...]] = {
     "arm": (15,),
 }
 
-# The api-versions, by family, since which Azure-AsyncNotification is sent; disks and galleries never send it (recorded).
-NOTIFIES_SINCE = {"operations": "2019-03-01", "network": "2018-08-01"}
+# The api-versions since which Azure-AsyncNotification is sent, by family: first by writes of a whole resource, later by the rest. Disks
+# and galleries never send it (recorded).
+NOTIFIES_SINCE = {"operations": ("2019-03-01", "2021-03-01"), "network": ("2018-08-01", "2018-08-01")}
+LATER = {"Microsoft.Network/virtualNetworks/subnets": "2021-02-01"}
 
 _CERTIFICATE = base64.urlsafe_b64encode(b"".join(hashlib.sha512(b"certificate %d" % n).digest() for n in range(36))).decode()
 
@@ -189,11 +191,19 @@ def headers(arm: Sandbox, call: Call, operation: Json, *, location: bool, retry_
         made["azure-asyncoperation"] = _url(arm, call, operation)
         if location:
             made["location"] = _url(arm, call, operation, monitor=True)
-        if call.api_version >= NOTIFIES_SINCE.get(operation["family"], "9"):
+        if _notifies(call, operation["family"]):
             made["azure-asyncnotification"] = "Enabled"
     if retry_after is not None:
         made["retry-after"] = arm.retry_after(retry_after)
     return made
+
+
+def _notifies(call: Call, family: str) -> bool:
+    if family not in NOTIFIES_SINCE:
+        return False
+    whole, rest = NOTIFIES_SINCE[family]
+    part = call.method == "POST" or (call.method == "PATCH" and call.type.endswith("/extensions"))
+    return call.api_version >= LATER.get(call.type, rest if part else whole)
 
 
 def accepted(arm: Sandbox, call: Call, operation: Json, *, retry_after: int | None = None, body: Json | None = None) -> Response:
@@ -201,13 +211,13 @@ def accepted(arm: Sandbox, call: Call, operation: Json, *, retry_after: int | No
     found = headers(arm, call, operation, location=True, retry_after=retry_after)
     if body is None:
         return Response(202, found)
-    return Response(202, {**found, "content-type": JSON_TYPE}, pretty(shown(call.type, call.api_version, body)))
+    return Response(202, {**found, "content-type": JSON_TYPE}, pretty(vintages.written(call.type, call.api_version, body)))
 
 
 def written(arm: Sandbox, call: Call, operation: Json | None, body: Json, *, created: bool, retry_after: int | None = None) -> Response:
     """201 for a new resource, 200 for an old one, with the status URL only."""
     found = headers(arm, call, operation, location=False, retry_after=retry_after) if operation is not None else {}
-    body = shown(call.type, call.api_version, body)
+    body = vintages.written(call.type, call.api_version, body)
     if body.get("etag") and call.type.startswith("Microsoft.Compute/"):  # Network's stand in the body alone
         found["etag"] = body["etag"]
     return Response(201 if created else 200, {**found, "content-type": JSON_TYPE}, pretty(body))
@@ -294,7 +304,7 @@ def _poll(arm: Sandbox, operation: Json) -> dict[str, str]:
 def _output(arm: Sandbox, call: Call, operation: Json) -> Any:
     if operation["family"] == "DiskOperations" and operation["output"] is None and operation["kind"].endswith((".create", ".update")):
         resource = arm.store.resources.get(operation["resource"])
-        return shown(resource.type, call.api_version, resource.body) if resource is not None else None
+        return vintages.shown(resource.type, call.api_version, resource.body) if resource is not None else None
     return operation["output"]
 
 

@@ -44,6 +44,7 @@ _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
         ("properties.osProfile.windowsConfiguration.patchSettings.assessmentMode", "2021-03-01"),
     ),
     "microsoft.compute/disks": (
+        ("properties.encryption", "2019-07-01"),
         ("properties.networkAccessPolicy", "2020-05-01"),
         ("properties.publicNetworkAccess", "2021-04-01"),
         ("properties.supportedCapabilities", "2021-04-01"),
@@ -51,6 +52,7 @@ _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
         ("properties.tier", "2020-12-01"),
     ),
     "microsoft.compute/snapshots": (
+        ("properties.encryption", "2019-07-01"),
         ("properties.networkAccessPolicy", "2020-05-01"),
         ("properties.publicNetworkAccess", "2021-04-01"),
         ("properties.supportedCapabilities", "2021-04-01"),
@@ -123,12 +125,25 @@ _PASSING: dict[str, tuple[tuple[str, str, Any, str, str], ...]] = {
     "microsoft.network/virtualnetworks": (("properties", "enableVmProtection", False, "2017-09-01", "2020-11-01"),),
     "microsoft.network/networkinterfaces": (("properties", "enableAcceleratedNetworking", False, "2016-09-01", "2022-01-01"),),
 }
+# type, lower case -> (path, the first api-version that shows it where the value at another path begins so)
+_SOME: dict[str, tuple[tuple[str, str, str, str], ...]] = {
+    "microsoft.compute/disks": (("properties.tier", "2023-01-02", "sku.name", "Standard"),),
+}
+
+# type, lower case -> what the answer to a write hides and adds, from which api-version on, and from which one on no longer
+_WRITTEN: dict[str, tuple[tuple[str, ...], tuple[str, Any], str, str]] = {
+    "microsoft.compute/disks": (("id", "type"), ("isArmResource", True), "", "2021-04-01"),
+    "microsoft.compute/snapshots": (("name", "id", "type"), ("isArmResource", True), "", "2021-04-01"),
+    "microsoft.compute/galleries": ((), ("sharingProfile", {"permissions": "Private"}), "2020-09-30", "2021-07-01"),
+}
 _NEWEST = {type: max(since for _, since in fields) for type, fields in _FIELDS.items()}
 
 
 def differs(type: str, version: str) -> bool:
     """Whether an answer of this api-version may show something else than the newest one does."""
     key = type.lower()
+    if any(version < since for _, since, *_ in _SOME.get(key, ())):
+        return True
     return version < _NEWEST.get(key, "") or any(since <= version < until for *_, since, until in _PASSING.get(key, ()))
 
 
@@ -139,10 +154,29 @@ def shown(type: str, version: str, body: Json) -> Json:
     for path, since in _FIELDS.get(type.lower(), ()):
         if version < since:
             body = _without(body, path.split("."))
+    for path, since, where, start in _SOME.get(type.lower(), ()):
+        if version < since and str(_at(body, where.split("."))).startswith(start):
+            body = _without(body, path.split("."))
     for path, name, value, since, until in _PASSING.get(type.lower(), ()):
         if since <= version < until:
             body = _with(body, path.split("."), name, value)
     return body
+
+
+def written(type: str, version: str, body: Json) -> Json:
+    """As `shown`, in the answer to a write."""
+    body = shown(type, version, body)
+    found = _WRITTEN.get(type.lower())
+    if found is None or not found[2] <= version < found[3]:
+        return body
+    hidden, (name, value), *_ = found
+    return _with({name: value for name, value in body.items() if name not in hidden}, ["properties"], name, value)
+
+
+def _at(value: Any, path: list[str]) -> Any:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def _with(value: Json, path: list[str], name: str, default: Any) -> Json:

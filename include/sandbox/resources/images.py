@@ -100,11 +100,9 @@ class ManagedImages(ResourceType):
             raise invalid("The value of parameter osDisk.osState is invalid: a managed image is always Generalized.", "osDisk.osState")
         disk, shown = self.disk(arm, source, location, "osDisk", os_type, generation)
         origin = of_disk(disk)
-        if origin is None and disk.type == DISK:  # an empty disk that is said to hold a system: Azure does not look
-            disk.private["content"] = vhds.stated(os_type, generation, int(disk.properties["diskSizeGB"]), blank=True)
-            origin = of_disk(disk)
-        if origin is None:
-            raise invalid("The OS disk of an image must hold an operating system.", "storageProfile.osDisk")
+        if origin is None:  # an empty disk, or a snapshot of one, that is said to hold a system: Azure does not look
+            content = vhds.stated(os_type, generation, int(disk.properties["diskSizeGB"]), blank=True)
+            origin = Origin("disk" if disk.type == DISK else "snapshot", disk.id, disk.location, content, None)
         if origin.content["os"] != os_type:
             raise invalid(f"The OS type '{os_type}' does not match that of the source ('{origin.content['os']}').", "osDisk.osType")
         if origin.content["generation"] != generation:
