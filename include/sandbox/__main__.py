@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import json
 import os
 import ssl
@@ -21,6 +22,7 @@ from .server import as_json, connection, serve
 STATE = Path(os.environ.get("SANDBOX_STATE", ".demo/sandbox"))
 PORT = int(os.environ.get("SANDBOX_PORT", "8443"))
 RECORD = Path(os.environ["SANDBOX_RECORD"]) if os.environ.get("SANDBOX_RECORD") else None
+PUBLIC = "the range of machines' public IP addresses, so that a server of yours can answer there (default: ranges for documentation)"
 
 
 def ask(state: Path, port: int, method: str, path: str, body: object = None) -> object:
@@ -37,6 +39,11 @@ def ask(state: Path, port: int, method: str, path: str, body: object = None) -> 
         raise SystemExit(
             f"no sandbox answers on port {port}: {error.reason}; start one with `python -m include.sandbox serve --port {port}`"
         ) from None
+
+
+def address_range(text: str) -> str:
+    """A range of IPv4 addresses. Raises ValueError."""
+    return str(ipaddress.IPv4Network(text))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -59,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
         "--throttle", action=argparse.BooleanOptionalAction, help="refuse what goes over Azure's rate limits (default: at speed 1 only)"
     )
     server.add_argument("--no-control", action="store_true", help="serve without the control API")
+    server.add_argument("--public-addresses", type=address_range, metavar="CIDR", help=PUBLIC)
     server.add_argument(
         "--record", type=Path, default=RECORD, metavar="FILE", help="append every exchange to FILE, as oav validate-traffic reads it"
     )
@@ -84,6 +92,7 @@ def parser() -> argparse.ArgumentParser:
     around.add_argument(
         "--speed", type=float, default=60.0, help="of the sandbox that is started where none serves the port (default: %(default)g)"
     )
+    around.add_argument("--public-addresses", type=address_range, metavar="CIDR", help=PUBLIC)
     around.add_argument("words", nargs="+", metavar="COMMAND", help="what to run, after --")
     newer = command("publish", "Publish a newer platform image.")
     newer.add_argument("urn", help="publisher:offer:sku:version")
@@ -105,6 +114,7 @@ def main(arguments: list[str] | None = None) -> int:
                 control=not given.no_control,
                 throttle=given.throttle,
                 record=given.record,
+                public_addresses=(given.public_addresses,) if given.public_addresses else (),
             )
         case "connection":
             print(as_json(connection(state, port, given.host)))
@@ -125,7 +135,7 @@ def main(arguments: list[str] | None = None) -> int:
         case "advance":
             _print(ask(state, port, "POST", "advance", {"seconds": given.seconds}))
         case "exec":
-            return execute(given.words, state, port, speed=given.speed)
+            return execute(given.words, state, port, speed=given.speed, public_addresses=given.public_addresses or "")
         case "publish":
             parts = given.urn.split(":")
             if len(parts) != 4:

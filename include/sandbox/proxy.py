@@ -137,9 +137,10 @@ async def _running(state: Path, port: int) -> bool:
     return True
 
 
-async def _start_sandbox(state: Path, port: int, speed: float) -> asyncio.subprocess.Process:
+async def _start_sandbox(state: Path, port: int, speed: float, public_addresses: str) -> asyncio.subprocess.Process:
     """A sandbox in a process of its own, ready. Raises SystemExit where it does not get ready."""
     options = ["--state", str(state), "--port", str(port), "--speed", f"{speed:g}"]
+    options += ["--public-addresses", public_addresses] if public_addresses else []
     # Its own session: Ctrl-C is for the command, which may still want to tidy up in the sandbox.
     server = await asyncio.create_subprocess_exec(
         sys.executable, "-m", __package__, "serve", *options, stdout=asyncio.subprocess.PIPE, start_new_session=True
@@ -161,9 +162,9 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
-async def _execute(command: Sequence[str], state: Path, port: int, speed: float) -> int:
+async def _execute(command: Sequence[str], state: Path, port: int, speed: float, public_addresses: str) -> int:
     certificates(state)
-    server = None if await _running(state, port) else await _start_sandbox(state, port, speed)
+    server = None if await _running(state, port) else await _start_sandbox(state, port, speed, public_addresses)
     proxy = Proxy(port)
     try:
         await proxy.start()
@@ -179,12 +180,12 @@ async def _execute(command: Sequence[str], state: Path, port: int, speed: float)
     return code if code >= 0 else 128 - code
 
 
-def execute(command: Sequence[str], state: Path, port: int, *, speed: float = 60.0) -> int:
+def execute(command: Sequence[str], state: Path, port: int, *, speed: float = 60.0, public_addresses: str = "") -> int:
     """Run `command` with Azure's public hosts answered by the sandbox of `state`; returns its exit code (128 + n for signal n).
 
-    A sandbox is started for the time of the command where none serves `port`. Raises SystemExit where the command does not exist
-    or the sandbox cannot be reached.
+    A sandbox is started for the time of the command where none serves `port`; `speed` and `public_addresses` are for that one. Raises
+    SystemExit where the command does not exist or the sandbox cannot be reached.
     """
     if shutil.which(command[0]) is None:
         raise SystemExit(f"no such command: {command[0]}")
-    return asyncio.run(_execute(command, state, port, speed))
+    return asyncio.run(_execute(command, state, port, speed, public_addresses))

@@ -39,7 +39,8 @@ class Sandbox:
 
     `clock`: anything with `now() -> float`, epoch seconds. `store`: a Store, a path to keep state in, or None for memory. `speed`
     divides every latency and every Retry-After. `authenticate=False` lets requests without a token in; `control=False` hides `/_sandbox`.
-    `recorder` is told every exchange. `throttle`: whether rate limits refuse (default: at speed 1).
+    `recorder` is told every exchange. `throttle`: whether rate limits refuse (default: at speed 1). `public_addresses`: the ranges (CIDR)
+    of public IPv4 addresses, instead of those for documentation.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Sandbox:
         page: int = PAGE,
         recorder: Recorder | None = None,
         throttle: bool | None = None,
+        public_addresses: tuple[str, ...] = (),
     ) -> None:
         if speed <= 0:
             raise ValueError(f"speed must be above 0, not {speed}")
@@ -73,6 +75,7 @@ class Sandbox:
         self.object_id = self.directory.main.object_id
         self.page = page
         self.recorder = recorder
+        self.public_addresses = public_addresses
         self.key = hashlib.sha256(f"{self.client_secret} {self.tenant_id}".encode()).digest()
         self.known_tokens: dict[str, tokens.Claims] = {}
         self.requests: Counter[str] = Counter()  # since the start: "PUT Microsoft.Compute/virtualMachines" -> number

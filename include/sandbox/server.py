@@ -187,12 +187,14 @@ def serve(
     control: bool = True,
     throttle: bool | None = None,
     record: Path | None = None,
+    public_addresses: tuple[str, ...] = (),
 ) -> None:
     """Serve until interrupted. Prints one line when ready. `throttle`: whether rate limits refuse (default: at speed 1). `record`: a file
     to append every exchange to."""
     certificate = certificates(state)
     recorder = record_to(record) if record is not None else None
-    sandbox = open_sandbox(state, speed=speed, seed=seed, control=control, throttle=throttle, recorder=recorder)
+    options = {"speed": speed, "seed": seed, "control": control, "throttle": throttle, "public_addresses": public_addresses}
+    sandbox = open_sandbox(state, recorder=recorder, **options)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: Any = None) -> None:

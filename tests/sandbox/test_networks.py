@@ -277,3 +277,12 @@ def test_effective_rules_and_routes_are_those_of_a_running_machine(sandbox: Sand
     routes = interfaces.begin_get_effective_route_table("rg", "nic").result().value
     assert [(one.address_prefix, one.next_hop_type) for one in routes[:2]] == [(["10.0.0.0/16"], "VnetLocal"), (["0.0.0.0/0"], "Internet")]
     assert refusal(lambda: interfaces.begin_delete("rg", "nic")) == (400, "NicInUse")
+
+
+def test_public_addresses_come_out_of_a_range_that_was_asked_for() -> None:
+    sandbox = make_sync_sandbox(public_addresses=("127.77.0.0/30",))
+    sync_client(ResourceManagementClient, sandbox).resource_groups.create_or_update("rg", {"location": HERE})
+    network = sync_client(NetworkManagementClient, sandbox)
+    assert {address(network, "one").ip_address, address(network, "two").ip_address} == {"127.77.0.1", "127.77.0.2"}
+    with pytest.raises(HttpResponseError, match="PublicIPCountLimitReached"):
+        address(network, "three")

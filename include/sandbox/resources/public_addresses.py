@@ -1,6 +1,7 @@
 """Public IP addresses.
 
-They are handed out of ranges that are nobody's: those for documentation (RFC 5737) first, then the one for benchmarks (RFC 2544).
+They are handed out of ranges that are nobody's: those for documentation (RFC 5737) first, then the one for benchmarks (RFC 2544). Whoever
+runs the sandbox may name another (`serve --public-addresses 127.77.0.0/24`), so that a server of his can stand in for a machine's own.
 """
 
 from __future__ import annotations
@@ -125,11 +126,12 @@ def allocate(arm: Sandbox, resource: Resource) -> None:
         return
     used = {str(one.properties.get("ipAddress", "")) for one in arm.store.resources.values() if one.type == ADDRESS}
     number = int(arm.guid("address", resource.key)[:8], 16)
-    for prefix in (VERSION_6,) if properties.get("publicIPAddressVersion") == "IPv6" else RANGES:
+    for prefix in (VERSION_6,) if properties.get("publicIPAddressVersion") == "IPv6" else arm.public_addresses or RANGES:
         block = ipaddress.ip_network(prefix)
-        size = min(block.num_addresses - 2, 1 << 16)
+        first = 1 if block.num_addresses > 2 else 0
+        size = min(block.num_addresses - 2 * first, 1 << 16)
         for step in range(size):
-            address = str(block[1 + (number + step) % size])
+            address = str(block[first + (number + step) % size])
             if address not in used:
                 properties["ipAddress"] = address
                 arm.store.touch(resource)
