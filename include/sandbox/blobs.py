@@ -63,10 +63,40 @@ def disk_bytes(id: str) -> bytes:
 
 def _read_disk(arm: Sandbox, disk: Resource) -> bytes:
     """A disk's body, for a reader: what is on the disk is known by these bytes from now on, wherever they are written to."""
-    body = disk_bytes(disk.id)
+    body = arm.store.blobs.get(_uploaded(disk)) or disk_bytes(disk.id)
     facts = {"content": disk.private.get("content"), "size_gb": disk.properties.get("diskSizeGB", 1)}
     arm.store.set(f"vhd.{hashlib.sha256(body).hexdigest()}", facts)
     return body
+
+
+def _uploaded(disk: Resource) -> str:
+    """Where what was written to a disk is kept."""
+    return f"disks{disk.key}"
+
+
+def forget_upload(arm: Sandbox, disk: Resource) -> None:
+    """The disk goes, and what was written to it."""
+    if _uploaded(disk) in arm.store.blobs:
+        arm.store.put_blob(_uploaded(disk), None)
+
+
+def _write_disk(arm: Sandbox, call: Call, disk: Resource) -> Response:
+    """Pages written to a disk that is being uploaded. Those beyond the bytes that the sandbox keeps of a disk are taken and forgotten."""
+    if call.query.get("comp") != "page":
+        raise ArmError(409, "OperationNotAllowed", "A disk is written in pages only.")
+    first, _, last = (call.header("x-ms-range") or call.header("range")).removeprefix("bytes=").partition("-")
+    if not (first.isdigit() and last.isdigit()) or int(first) % 512 or (int(last) + 1) % 512 or int(last) < int(first):
+        raise ArmError(416, "InvalidPageRange", "The page range specified is invalid.")
+    start, end = int(first), int(last) + 1
+    clears = call.header("x-ms-page-write").lower() == "clear"
+    if not clears and len(call.body) != end - start:
+        raise ArmError(400, "InvalidHeaderValue", "The value for one of the HTTP headers is not in the correct format.")
+    kept = bytearray(arm.store.blobs.get(_uploaded(disk)) or bytes(SIZE))
+    if start < SIZE:
+        kept[start : min(end, SIZE)] = bytes(min(end, SIZE) - start) if clears else call.body[: SIZE - start]
+        arm.store.put_blob(_uploaded(disk), bytes(kept))
+    tag = hashlib.md5(kept, usedforsecurity=False).hexdigest()[:15].upper()
+    return Response(201, {"etag": f'"0x{tag}"', "last-modified": _http_date(arm.now), "x-ms-blob-sequence-number": "0"})
 
 
 def exported(arm: Sandbox, uri: str) -> tuple[Json | None, int] | None:
@@ -153,6 +183,8 @@ def _disk(arm: Sandbox, call: Call) -> Response:
     resource = grant["resource"]
     if call.method in ("GET", "HEAD"):
         return _read(call, _read_disk(arm, resource), "PageBlob", arm.now)
+    if call.method == "PUT" and grant["write"]:
+        return _write_disk(arm, call, resource)
     raise ArmError(
         403, "AuthorizationPermissionMismatch", "This request is not authorized to perform this operation using this permission."
     )
@@ -235,6 +267,8 @@ def _facts(arm: Sandbox, name: str) -> Json:
 
 def _write(arm: Sandbox, call: Call, name: str) -> Response:
     source = call.header("x-ms-copy-source")
+    # Put Blob From URL, which names a blob type, and a copy that asks for it are done when they are answered
+    at_once = bool(call.header("x-ms-blob-type")) or call.header("x-ms-requires-sync").lower() == "true"
     part = call.query.get("comp", "")
     facts: Json = {"kind": call.header("x-ms-blob-type") or "BlockBlob", "modified": arm.now}
     extra: dict[str, str] = {}
@@ -257,7 +291,7 @@ def _write(arm: Sandbox, call: Call, name: str) -> Response:
         facts["kind"] = "PageBlob"
     elif source:
         content = _source(arm, call, source)
-        if call.header("x-ms-requires-sync").lower() == "true":
+        if at_once:
             arm.store.put_blob(name, content)
             facts["copy"] = {
                 "id": arm.guid("copy", name, arm.count("copy")),
@@ -283,7 +317,7 @@ def _write(arm: Sandbox, call: Call, name: str) -> Response:
         "last-modified": _http_date(arm.now),
         **extra,
     }
-    return Response(202 if extra.get("x-ms-copy-status") == "pending" or (source and not call.header("x-ms-requires-sync")) else 201, found)
+    return Response(202 if source and not at_once else 201, found)
 
 
 def _source(arm: Sandbox, call: Call, url: str) -> bytes:

@@ -6,6 +6,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import operations
+from ..blobs import forget_upload
 from ..content import DISK, SNAPSHOT, disk_content
 from ..events import event
 from ..registry import ResourceType, field, invalid, one_of, register, required
@@ -320,6 +321,7 @@ def _created(arm: Sandbox, operation: Json, resource: Resource | None, **_: Any)
 @event("disks.deleted")
 def _deleted(arm: Sandbox, operation: Json, resource: Resource | None, **_: Any) -> None:
     if resource is not None:
+        forget_upload(arm, resource)
         arm.store.drop(resource)
 
 

@@ -1,0 +1,115 @@
+"""What a region offers: marketplace images, sizes, SKUs, usages; and the small resources that machines refer to; through the official
+clients, sync and async."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+
+from tests.sandbox.bodies import LOCATION
+from tests.sandbox.sync_machines import Azure
+from tests.sandbox_transport import AzureClients
+
+
+@pytest.fixture
+def azure() -> Azure:
+    return Azure()
+
+
+def test_the_marketplace_is_walked_down_to_a_version(azure: Azure) -> None:
+    images = azure.compute.virtual_machine_images
+    assert {"Canonical", "MicrosoftWindowsServer", "OpenLogic"} <= {one.name for one in images.list_publishers(LOCATION)}
+    assert "UbuntuServer" in [one.name for one in images.list_offers(LOCATION, "canonical")]
+    assert "18.04-LTS" in [one.name for one in images.list_skus(LOCATION, "Canonical", "UbuntuServer")]
+    newest = images.list(LOCATION, "Canonical", "ubuntu-24_04-lts", "server", top=1, orderby="name desc")
+    assert [one.name for one in newest] == ["24.04.202511110"]
+    whole = images.list(LOCATION, "Canonical", "ubuntu-24_04-lts", "server", expand="properties")
+    assert whole[0]["properties"]["osDiskImage"]["operatingSystem"] == "Linux"
+    shown = images.get(LOCATION, "Canonical", "ubuntu-24_04-lts", "server", "latest")
+    assert (shown.name, shown.hyper_v_generation, shown.architecture) == ("24.04.202511110", "V2", "x64")
+    assert {one.name: one.value for one in shown.features}["SecurityType"] == "TrustedLaunchSupported"
+    for missing in (
+        lambda: images.list_offers(LOCATION, "nobody"),
+        lambda: images.get(LOCATION, "Canonical", "ubuntu-24_04-lts", "server", "1.2.3"),
+    ):
+        with pytest.raises(ResourceNotFoundError):
+            missing()
+
+
+def test_sizes_skus_and_usages_agree(azure: Azure) -> None:
+    sizes = {one.name: one for one in azure.compute.virtual_machine_sizes.list(LOCATION)}
+    assert (sizes["Standard_DS1_v2"].number_of_cores, sizes["Standard_DS1_v2"].max_data_disk_count) == (1, 4)
+    azure.sandbox.store.set("restricted", {LOCATION: ["Standard_D2s_v5"]})
+    skus = list(azure.compute.resource_skus.list(filter=f"location eq '{LOCATION}'"))
+    machines = {one.name: one for one in skus if one.resource_type == "virtualMachines"}
+    assert set(machines) == set(sizes)
+    assert machines["Standard_D2s_v5"].restrictions[0].reason_code == "NotAvailableForSubscription"
+    assert {one.name: one.value for one in machines["Standard_D2_v2"].capabilities}["PremiumIO"] == "False"
+    assert {one.tier for one in skus if one.resource_type == "disks"} == {"Standard", "Premium", "Ultra"}
+    azure.sandbox.store.set("restricted", {})
+    azure.machine()
+    azure.machine("spot", priority="Spot")
+    used = {one.name.value: one.current_value for one in azure.compute.usage.list(LOCATION)}
+    assert (used["cores"], used["standardDSv5Family"], used["lowPriorityCores"], used["virtualMachines"]) == (2, 2, 2, 2)
+    assert used["PremiumDiskCount"] == 2
+    assert [one.name for one in azure.compute.virtual_machines.list_available_sizes("rg", "vm")] == list(sizes)
+
+
+def test_an_availability_set_is_made_used_changed_and_deleted(azure: Azure) -> None:
+    sets = azure.compute.availability_sets
+    made = sets.create_or_update(
+        "rg", "set", {"location": LOCATION, "sku": {"name": "Aligned"}, "properties": {"platformFaultDomainCount": 2}}
+    )
+    assert (made.platform_fault_domain_count, made.platform_update_domain_count, made.sku.name) == (2, 5, "Aligned")
+    vm = azure.machine(availabilitySet={"id": made.id})
+    assert [one.id for one in sets.get("rg", "set").virtual_machines] == [vm.id]
+    assert [one.name for one in sets.list("rg")] == [one.name for one in sets.list_by_subscription()] == ["set"]
+    assert sets.update("rg", "set", {"tags": {"a": "b"}}).tags == {"a": "b"}
+    with pytest.raises(ResourceExistsError):
+        sets.delete("rg", "set")
+    azure.compute.virtual_machines.begin_delete("rg", "vm").result()
+    sets.delete("rg", "set")
+    assert list(sets.list("rg")) == []
+
+
+def test_a_placement_group_is_made_used_and_left(azure: Azure) -> None:
+    groups = azure.compute.proximity_placement_groups
+    made = groups.create_or_update("rg", "group", {"location": LOCATION, "properties": {"proximityPlacementGroupType": "Standard"}})
+    azure.machine()
+    change = {"properties": {"proximityPlacementGroup": {"id": made.id}}}
+    with pytest.raises(ResourceExistsError) as refused:
+        azure.compute.virtual_machines.begin_update("rg", "vm", change)
+    assert "is not allowed while the VM is running" in str(refused.value)
+    azure.compute.virtual_machines.begin_deallocate("rg", "vm").result()
+    azure.compute.virtual_machines.begin_update("rg", "vm", change).result()
+    assert len(groups.get("rg", "group").virtual_machines) == 1
+    assert groups.update("rg", "group", {"tags": {"a": "b"}}).tags == {"a": "b"}
+    with pytest.raises(ResourceExistsError):
+        groups.delete("rg", "group")
+
+
+def test_an_ssh_key_is_kept_or_made(azure: Azure) -> None:
+    keys = azure.compute.ssh_public_keys
+    keys.create("rg", "given", {"location": LOCATION, "properties": {"publicKey": "ssh-ed25519 AAAA builder"}})
+    keys.create("rg", "made", {"location": LOCATION})
+    pair = keys.generate_key_pair("rg", "made", {"encryptionType": "Ed25519"})
+    assert pair.public_key.startswith("ssh-ed25519 ")
+    assert pair.private_key.startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
+    assert keys.get("rg", "made").public_key == pair.public_key
+    assert sorted(one.name for one in keys.list_by_resource_group("rg")) == ["given", "made"]
+    with pytest.raises(HttpResponseError):
+        keys.create("rg", "bad", {"location": LOCATION, "properties": {"publicKey": "nonsense"}})
+    keys.delete("rg", "given")
+    assert [one.name for one in keys.list_by_subscription()] == ["made"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.looptime
+async def test_offers_are_read_by_the_async_client_too(azure_clients: AzureClients) -> None:
+    images: Any = azure_clients.compute.virtual_machine_images
+    assert "Debian" in [one.name for one in await images.list_publishers(LOCATION)]
+    sizes = [one.name async for one in azure_clients.compute.virtual_machine_sizes.list(LOCATION)]
+    assert "Standard_D2s_v5" in sizes
+    assert "availabilitySets" in [one.name.value async for one in azure_clients.compute.usage.list(LOCATION)]
