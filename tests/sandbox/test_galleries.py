@@ -91,3 +91,12 @@ async def test_publisher_offer_and_sku_name_one_definition_of_a_gallery(azure_cl
     same = {"publisher": "Factory", "offer": "LINUX", "sku": "ubuntu"}
     with pytest.raises(ResourceExistsError, match="Choose a different publisher, offer, sku combination"):
         await make_definition(azure_clients, "other", identifier=same)
+
+
+async def test_a_gallery_can_have_an_identity(azure_clients: AzureClients) -> None:
+    await make_group(azure_clients)
+    body = {"location": LOCATION, "identity": {"type": "SystemAssigned"}}
+    made = await (await azure_clients.compute.galleries.begin_create_or_update("rg", "gallery", body)).result()
+    assert (made.identity.type, made.identity.tenant_id) == ("SystemAssigned", azure_clients.sandbox.tenant_id)
+    changed = await (await azure_clients.compute.galleries.begin_update("rg", "gallery", {"identity": {"type": "None"}})).result()
+    assert changed.identity.type == "None"

@@ -13,6 +13,7 @@ from ..store import Resource
 from ..wire import ArmError, Json, Response
 from . import sharing, soft_delete
 from .groups import location_of
+from .identity import identity
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -77,6 +78,8 @@ class GalleryType(ResourceType):
         """Put the resource with these properties in place, and begin its operation."""
         change, state = ("create", "Creating") if resource is None else ("update", self.updating(body))
         made = self.body(call, body, location, {**properties, "provisioningState": state})
+        if (own := field(body, "identity", dict)) is not None:
+            made["identity"] = identity(arm, call, own, resource.body.get("identity") if resource is not None else None)
         if resource is None:
             resource = arm.store.add(Resource(call.id, self.name, made))
         else:
@@ -195,6 +198,8 @@ class Galleries(GalleryType):
         self.check_idle(arm, resource)
         body = call.json()
         self.retag(resource, body)
+        if (given := field(body, "identity", dict)) is not None:
+            resource.body["identity"] = identity(arm, call, given, resource.body.get("identity"))
         policy = soft_delete.policy(body, resource.properties.get("softDeletePolicy"))
         if policy is not None:
             resource.properties["softDeletePolicy"] = policy

@@ -9,13 +9,12 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
-from .. import guest
 from ..authorization import check_linked
-from ..blobs import exported
-from ..content import DISK, IMAGE, MACHINE, SNAPSHOT, VERSION, Origin, of_disk, of_machine, of_stored
+from ..content import DISK, IMAGE, MACHINE, SNAPSHOT, VERSION, Origin, disk_content, of_disk, of_machine, of_stored
 from ..registry import arm_not_found, field, invalid, required
 from ..store import Resource
 from ..wire import ArmError, Json
+from . import vhds
 from .changes import changed
 from .definitions import security_type
 from .references import resolve_gallery
@@ -82,7 +81,7 @@ def find(arm: Sandbox, call: Call, body: Json, location: str, definition: Resour
         origin = of_stored(resolve_gallery(arm, call, {"communityGalleryImageId": id}, location), "version")
     else:
         origin = _of_resource(arm, call, id, path, location, definition)
-    _add_data_disks(arm, call, body, origin)
+    _add_data_disks(arm, call, body, location, origin)
     return origin
 
 
@@ -116,7 +115,10 @@ def _of_resource(arm: Sandbox, call: Call, id: str, path: str, location: str, de
         return of_stored(source, "image")
     if source.type in (DISK, SNAPSHOT):
         kept = "snapshot" if source.type == SNAPSHOT else "disk"
-        return of_disk(source) or _blank(kept, source.id, location, definition, int(source.properties["diskSizeGB"]))
+        origin = of_disk(source)
+        if origin is None or origin.content.get("blank"):
+            return _on_disk(kept, source.id, location, definition, int(source.properties["diskSizeGB"]))
+        return origin
     raise invalid(f"The resource '{source.id}' cannot be the source of a gallery image version.", f"galleryImageVersion.properties.{path}")
 
 
@@ -128,46 +130,42 @@ def _type(id: str) -> str:
 
 
 def vhd(arm: Sandbox, body: Json, uri: str, location: str, definition: Resource, path: str) -> Origin:
-    """A VHD in a storage account's blob: what the exported disk held where the blob came from one; what else may be in it, the sandbox does
-    not look at."""
+    """A VHD in a storage account's blob."""
     source = field(body, "properties.storageProfile.osDiskImage.source", dict, {})
     if not (source.get("storageAccountId") or source.get("id")):
         name = "galleryImageVersion.properties.storageProfile.osDiskImage.source.storageAccountId"
         raise invalid(f"Required parameter '{name}' is missing (null).", name)
-    found = exported(arm, uri)
-    if found is None:
-        raise invalid(f"The source blob '{uri}' of the gallery image version was not found.", f"galleryImageVersion.properties.{path}")
-    content, size = found
-    if content is None:
-        return _blank("vhd", uri, location, definition, size)
-    return Origin("vhd", uri, location, {**deepcopy(content), "size_gb": size}, None)
-
-
-def _blank(kind: str, id: str, location: str, definition: Resource, size: int) -> Origin:
-    """A disk on which the sandbox knows no operating system: Azure takes it (recorded), and a machine made from it never comes up."""
     wanted = definition.properties
-    security = {"trustedlaunch": "TrustedLaunch", "confidentialvm": "ConfidentialVM"}.get(security_type(wanted), "Standard")
-    nobody = {**guest.fresh(wanted["osType"]), "deprovisioned": False, "image_state": None}
-    content = {
-        "os": wanted["osType"],
-        "generation": wanted["hyperVGeneration"],
-        "architecture": wanted.get("architecture", "x64"),
-        "security": security,
-        "size_gb": size,
-        "os_name": "",
-        "os_version": "",
-        "guest": nobody,
-    }
-    return Origin(kind, id, location, content, None)
+    target = f"galleryImageVersion.properties.{path}"
+    found = vhds.at(arm, vhds.check_url(uri, target), location, wanted["osType"], wanted["hyperVGeneration"])
+    size = int(found.properties["diskSizeGB"])
+    return _on_disk("vhd", uri, location, definition, size, disk_content(found))
 
 
-def _add_data_disks(arm: Sandbox, call: Call, body: Json, origin: Origin) -> None:
+def _on_disk(kind: str, id: str, location: str, definition: Resource, size: int, content: Json | None = None) -> Origin:
+    """A disk. Where the sandbox knows no operating system on it, Azure takes it all the same (recorded), and a machine made from it never
+    comes up."""
+    if content is None or content.get("blank"):
+        wanted = definition.properties
+        security = {"trustedlaunch": "TrustedLaunch", "confidentialvm": "ConfidentialVM"}.get(security_type(wanted), "Standard")
+        content = vhds.stated(
+            wanted["osType"],
+            wanted["hyperVGeneration"],
+            size,
+            architecture=wanted.get("architecture", "x64"),
+            security=security,
+            blank=True,
+        )
+    return Origin(kind, id, location, {**deepcopy(content), "size_gb": size}, None)
+
+
+def _add_data_disks(arm: Sandbox, call: Call, body: Json, location: str, origin: Origin) -> None:
     given = field(body, "properties.storageProfile.dataDiskImages", list, [])
     luns = [one["lun"] for one in origin.data]
     where = "galleryImageVersion.properties.storageProfile.dataDiskImages"
     for one in given:
         lun = required(one, "lun", int, target=f"{where}.lun")
-        size = _data_disk(arm, call, one, f"{where}.source")
+        size = _data_disk(arm, call, one, location, f"{where}.source")
         if size is None:
             continue
         if lun in luns:
@@ -179,14 +177,11 @@ def _add_data_disks(arm: Sandbox, call: Call, body: Json, origin: Origin) -> Non
         origin.caching = caching
 
 
-def _data_disk(arm: Sandbox, call: Call, given: Json, where: str) -> int | None:
+def _data_disk(arm: Sandbox, call: Call, given: Json, location: str, where: str) -> int | None:
     """The size of a data disk image's source, in GB; None where it has none of its own."""
     uri, id = field(given, "source.uri"), field(given, "source.id")
     if uri is not None:
-        found = exported(arm, uri)
-        if found is None:
-            raise invalid(f"The source blob '{uri}' of the gallery image version was not found.", f"{where}.uri")
-        return found[1]
+        return int(vhds.at(arm, vhds.check_url(uri, f"{where}.uri"), location, None, "V1").properties["diskSizeGB"])
     if id is None:
         return None
     kind = _type(id)
