@@ -86,6 +86,10 @@ def parser() -> argparse.ArgumentParser:
     faults.add_argument("--probability", type=float, help="of the rule that is added: of firing at each match")
     faults.add_argument("--clear", nargs="?", const="", metavar="NAME", help="remove one rule, or all")
     faults.add_argument("--ready", action="store_true", help="list the ready rules")
+    out = command("dump", "Write all state as JSON.")
+    out.add_argument("file", nargs="?", default="-", help="default: standard output")
+    back = command("load", "Become a state that was dumped; time skips ahead to it where it is behind.")
+    back.add_argument("file", nargs="?", default="-", help="default: standard input")
     skip = command("advance", "Skip ahead in time.")
     skip.add_argument("seconds", type=float)
     around = command("exec", "Run a command whose calls to Azure's public hosts the sandbox answers: exec -- az group list")
@@ -132,6 +136,18 @@ def main(arguments: list[str] | None = None) -> int:
                 _print(ask(state, port, "DELETE", f"faults?name={quote(given.clear)}" if given.clear else "faults"))
             else:
                 _print(ask(state, port, "GET", "faults"))
+        case "dump":
+            dumped = json.dumps(ask(state, port, "GET", "state"))
+            if given.file == "-":
+                print(dumped)
+            else:
+                Path(given.file).write_text(dumped + "\n")
+        case "load":
+            try:
+                found = json.loads(sys.stdin.read() if given.file == "-" else Path(given.file).read_text())
+            except (OSError, ValueError) as problem:
+                raise SystemExit(f"the dump cannot be read: {problem}") from None
+            _print(ask(state, port, "PUT", "state", found))
         case "advance":
             _print(ask(state, port, "POST", "advance", {"seconds": given.seconds}))
         case "exec":

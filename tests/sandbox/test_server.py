@@ -6,10 +6,15 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
+import threading
+import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -184,3 +189,96 @@ def test_a_dropped_answer_breaks_the_connection_over_https(server: Server) -> No
     assert not isinstance(broken.value, HttpResponseError), "no answer came"
     assert resources.resource_groups.check_existence("rg"), "it had taken effect"
     resources.close()
+
+
+def test_state_is_dumped_and_loaded_by_another_sandbox(server: Server, tmp_path: Path) -> None:
+    compute, resources = server.clients()
+    resources.resource_groups.create_or_update("rg", {"location": "westeurope"})
+    disk = compute.disks.begin_create_or_update("rg", "disk", EMPTY).result()
+    server.command("faults", "--add", "R01", "--region", "uksouth", "--count", "2")
+    file = tmp_path / "state.json"
+    ran = [sys.executable, "-m", "include.sandbox", "dump", str(file), "--port", str(server.port), "--state", str(server.state)]
+    subprocess.run(ran, cwd=ROOT, check=True)
+    resources.resource_groups.create_or_update("other", {"location": "westeurope"})
+    assert server.command("load", str(file))["resources"] == 2
+    assert [one.name for one in resources.resource_groups.list()] == ["rg"]
+    assert compute.disks.get("rg", "disk").unique_id == disk.unique_id
+    assert [(rule["match"]["region"], rule["count"]) for rule in server.command("faults")] == [("uksouth", 2)]
+    server.kill()
+    server.start()
+    assert [one.name for one in resources.resource_groups.list()] == ["rg"], "what was loaded is kept"
+    compute.close()
+    resources.close()
+
+
+def test_a_sandbox_killed_in_a_storm_of_writes_has_lost_nothing_that_it_acknowledged(server: Server) -> None:
+    connection = server.command("connection")
+    token = server.credential(connection).get_token("https://management.azure.com/.default").token
+    context = ssl.create_default_context(cafile=connection["ca_file"])
+    acknowledged: dict[str, str] = {}
+
+    def url(name: str) -> str:
+        return f"{connection['endpoint']}/subscriptions/{connection['subscription_id']}/resourceGroups/{name}?api-version=2021-04-01"
+
+    def storm(writer: int) -> None:
+        """Make and change groups until the connection breaks."""
+        number = 0
+        while True:
+            name, tag = f"rg-{writer}-{number % 7}", str(number)
+            body = json.dumps({"location": "westeurope", "tags": {"n": tag}}).encode()
+            headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+            request = urllib.request.Request(url(name), data=body, method="PUT", headers=headers)
+            try:
+                with urllib.request.urlopen(request, context=context, timeout=20) as answer:
+                    answer.read()
+            except OSError:
+                return
+            acknowledged[name] = tag
+            number += 1
+
+    for _ in range(2):
+        acknowledged.clear()
+        threads = [threading.Thread(target=storm, args=(writer,)) for writer in range(4)]
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + 60
+        while len(acknowledged) < 28 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        server.kill()
+        for thread in threads:
+            thread.join()
+        server.start()
+        for name, tag in acknowledged.items():
+            request = urllib.request.Request(url(name), headers={"authorization": f"Bearer {token}"})
+            with urllib.request.urlopen(request, context=context, timeout=20) as answer:
+                kept = json.loads(answer.read())["tags"]["n"]
+            assert int(kept) >= int(tag), f"{name}: {tag} was acknowledged, {kept} is there"
+        assert len(acknowledged) == 28
+
+
+def test_the_same_seed_gives_two_processes_the_same_ids_and_durations(tmp_path: Path, server: Server) -> None:
+    def story(one: Server) -> list[str]:
+        compute, resources = one.clients()
+        resources.resource_groups.create_or_update("rg", {"location": "westeurope"})
+        disk = compute.disks.begin_create_or_update("rg", "disk", EMPTY).result()
+        answers: list[Any] = []
+
+        def keep(response: Any) -> None:
+            answers.append(response.http_response)
+
+        compute.galleries.begin_create_or_update("rg", "g", {"location": "westeurope"}, raw_response_hook=keep).result()
+        ended = next(body for body in (answer.json() for answer in answers) if body.get("status") == "Succeeded")
+        took = datetime.fromisoformat(ended["endTime"]) - datetime.fromisoformat(ended["startTime"])
+        compute.close()
+        resources.close()
+        return [disk.unique_id, ended["name"], f"{took.total_seconds():.4f}"]
+
+    first = story(server)
+    server.kill()
+    server.state = tmp_path / "again"
+    server.start()
+    assert story(server) == first
+    server.kill()
+    server.state = tmp_path / "other"
+    server.start("--seed", "1")
+    assert story(server) != first
