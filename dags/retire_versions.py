@@ -41,11 +41,7 @@ with DAG(
     on_failure_callback=tell,
     tags=["versions"],
 ) as dag:
-    plan = PlanRetirementOperator(
-        task_id=PLAN,
-        form="{{ params | tojson }}",
-        default_dry_run="{{ 'off' if var.value.get('image_factory_retire', '') == 'on' }}",
-    )
+    plan = PlanRetirementOperator(task_id=PLAN, form="{{ params | tojson }}", switch="{{ var.value.get('image_factory_retire', '') }}")
     retire = RetireVersionsOperator(task_id="retire_versions", planned_by=PLAN)
     report = ReportVersionsOperator(task_id="report_versions", planned_by=PLAN).as_teardown(setups=plan.as_setup())
     plan >> retire >> report

@@ -1,6 +1,7 @@
 """# Roll back
 
-For when a version is bad: name the image and press *Trigger*. Without more said, it is the version that `latest` resolves to now. It
+For when a version is bad: name the image and press *Trigger*. Without more said, it is the newest version that
+`latest` resolves to in any region. It
 
 1. **plans**: what each region's `latest` is now and will be; where a region would be left without, it is **refused**, and each such
    region is named with the way out (a dry run ends here, too);
@@ -49,7 +50,7 @@ dag.params = ParamsDict(
             type="string",
             minLength=1,
             title="Bad versions",
-            description="latest: what people get now. Or with commas: 2026.1123.13000, a pattern 2026.11*, a range, last:2.",
+            description="latest: the newest that people get. Or with commas: 2026.1123.13000, a pattern 2026.11*, a range, last:2.",
         ),
         "include_excluded": Param(
             False,

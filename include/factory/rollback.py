@@ -18,7 +18,7 @@ class Rollback(AskedOfDefinition):
     """What is asked."""
 
     versions: str = LATEST
-    """The bad versions, as ``version_selection`` reads them; ``latest`` is what the most regions get now."""
+    """The bad versions, as ``version_selection`` reads them; ``latest`` is the newest that people get anywhere."""
     include_excluded: bool = False
     """Where nothing else is left, let the newest promoted version that was excluded there become ``latest``."""
 
@@ -50,7 +50,7 @@ class RollbackPlan(Value):
 
 
 def meant(asked: Rollback, versions: Sequence[ImageVersion]) -> list[ImageVersion]:
-    """The versions that are bad. ``latest`` is the one that the most regions resolve to; of two, the newer.
+    """The versions that are bad. ``latest`` is the newest one that any region resolves to: what was promoted last, be it to a first wave.
 
     :raises PydanticCustomError: as :func:`include.factory.version_selection.select`.
     """
@@ -58,8 +58,7 @@ def meant(asked: Rollback, versions: Sequence[ImageVersion]) -> list[ImageVersio
 
     if asked.versions != LATEST:
         return select(asked.versions, versions)
-    found = list(latest_everywhere(versions).values())
-    return [max(found, key=lambda version: (sum(one.name == version.name for one in found), version.number))] if found else []
+    return newest_first(latest_everywhere(versions).values())[:1]
 
 
 def plan_rollback(asked: Rollback, bad: Sequence[ImageVersion], versions: Sequence[ImageVersion]) -> RollbackPlan:

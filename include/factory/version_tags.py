@@ -18,6 +18,8 @@ RETIRED = "image-factory-retired"
 """ISO time at which retention excluded it; the wait until it is deleted counts from there."""
 RESTORED = "image-factory-restored"
 """ISO time at which it came back after it was deleted."""
+COPIED_FROM = "image-factory-copied-from"
+"""On a copy in a recipe's second gallery: the id of the version that it is a copy of."""
 PINNED = "image-factory-pinned"
 """Set by people: whatever its value, the version is kept. ``false`` is as if it were not there."""
 

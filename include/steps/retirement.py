@@ -47,13 +47,13 @@ class _Judged:
 
 
 @step
-async def plan(azure: Azure, *, form: dict[str, Any] | str, default_dry_run: str = "") -> dict[str, Any]:
+async def plan(azure: Azure, *, form: dict[str, Any] | str, switch: str = "") -> dict[str, Any]:
     """Judge every version of the definitions that are meant, before the first write.
 
     :param form: ``recipe``, or ``resource_group``, ``gallery`` and ``definition``, or none of them: then all recipes of the catalogue are
         meant, each by its own ``retention``. ``keep``, ``older_than`` (days), ``rollback`` and ``wait`` (days) win over the recipe's.
         ``parents_too``; ``dry_run``: print and stop. An object, or JSON text of one.
-    :param default_dry_run: ``off`` makes a run that says nothing of it a real one; anything else leaves it dry.
+    :param switch: ``on`` makes a run that says nothing of ``dry_run`` a real one; anything else leaves it dry.
     :return: ``{"text", "writes", "steps": {"retire_versions", "report_versions"}}``.
     :raises StepSkipped: a dry run, or nothing to do; its result is the same object.
     :raises StepError: ``BadParameter``; ``RecipeBroken``; ``DefinitionNotFound``.
@@ -62,7 +62,7 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str, default_dry_run: str
 
     given = dict(json.loads(form) if isinstance(form, str) else form)
     if given.get("dry_run") in (None, ""):
-        given["dry_run"] = default_dry_run.strip().lower() != "off"
+        given["dry_run"] = switch.strip().lower() != "on"
     fields, dry_run = form_of.fields_of(given)
     wanted = await _wanted(fields)
     judged = await _judge(azure, wanted, alone=not _names_all(fields))
@@ -134,6 +134,8 @@ async def _judge(azure: Azure, wanted: list[Retired], *, alone: bool) -> list[_J
     users, everything = await asyncio.gather(image_users.machines(azure), _all_versions(azure))
     bases: dict[tuple[str, str], set[str]] = {}
     for resource in everything:
+        if version_tags.COPIED_FROM in (resource.get("tags") or {}):
+            continue  # the same version in a second gallery, which stands by itself and goes after the first
         mine = resource["id"].lower().rpartition("/versions/")[0]
         for source in sources(resource):
             source_definition, _, version = source.partition("/versions/")

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from include.factory.version_tags import COPIED_FROM
 from include.steps import destination as destinations
 from include.steps import gallery_image, gallery_versions, image_version
 from include.steps.arm_error import of_exception
@@ -28,7 +29,6 @@ log = logging.getLogger(__name__)
 Connect = Callable[[str], Awaitable[Azure]]
 """The clients of an Airflow connection."""
 
-COPIED_FROM_TAG = "image-factory-copied-from"
 UPDATE_TIMEOUT = 2 * 3600.0
 
 
@@ -220,7 +220,7 @@ async def _act(azure: Azure, kept: dict[str, Any], action: dict[str, Any], timeo
         return
     settings = {region["name"]: region for region in kept["target_regions"]}
     if source := action.get("copy_of"):
-        tags = {**{name: value for name, value in action["tags"].items() if name != PROMOTED_TAG}, COPIED_FROM_TAG: source[-256:]}
+        tags = {**{name: value for name, value in action["tags"].items() if name != PROMOTED_TAG}, COPIED_FROM: source[-256:]}
         # The run that built the version is the copy's, too: so whoever copies it next takes up what this one began.
         tags.setdefault(RUN_TAG, source[-256:])
         await image_version.publish(

@@ -54,5 +54,5 @@ def test_its_form_needs_nothing_but_the_image(dag: Any) -> None:
 def test_what_deletes_is_dry_until_somebody_says_otherwise() -> None:
     retire = dag_of("retire_versions")
     assert retire.params.get_param("dry_run").value is None
-    assert "'off' if var.value.get('image_factory_retire', '') == 'on'" in retire.get_task("plan").arguments["default_dry_run"]
+    assert retire.get_task("plan").arguments["switch"] == "{{ var.value.get('image_factory_retire', '') }}"
     assert retire.timetable.expression == "0 7 * * *"

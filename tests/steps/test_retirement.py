@@ -90,15 +90,15 @@ async def test_a_dry_run_says_why_each_version_stays_or_goes_and_writes_nothing(
     assert writes(line) == []
 
 
-@pytest.mark.parametrize(("variable", "dry"), [("", True), ("no", True), ("off", False), ("OFF", False)])
+@pytest.mark.parametrize(("variable", "dry"), [("", True), ("no", True), ("on", False), (" On", False)])
 async def test_a_run_that_says_nothing_is_dry_until_the_variable_says_otherwise(variable: str, dry: bool) -> None:
     line = await four_versions()
     unsaid = form(dry_run=None)
     if dry:
         with pytest.raises(StepSkipped, match="dry run"):
-            await retirement.plan(line.azure, form=unsaid, default_dry_run=variable)
+            await retirement.plan(line.azure, form=unsaid, switch=variable)
     else:
-        assert (await retirement.plan(line.azure, form=unsaid, default_dry_run=variable))["writes"]
+        assert (await retirement.plan(line.azure, form=unsaid, switch=variable))["writes"]
 
 
 async def test_machines_and_versions_made_from_a_version_keep_it() -> None:
@@ -114,6 +114,8 @@ async def test_machines_and_versions_made_from_a_version_keep_it() -> None:
     line.sandbox.store.add(Resource(f"{other.id}-copies", other.type, {**other.body, "name": f"{DEFINITION}-copies"}, {}))
     seed(line, "7.0.0", definition=f"{DEFINITION}-copies", source=ids["3.0.0"])
     seed(line, "8.0.0", definition=f"{DEFINITION}-copies", tags={"image-factory-base": ids["4.0.0"]})
+    # A copy in a second gallery is the same version once more.
+    seed(line, "5.0.0", definition=f"{DEFINITION}-copies", source=ids["5.0.0"], tags={"image-factory-copied-from": ids["5.0.0"]})
     result = await retired(line)
     assert result["deleted"] == ["images/ubuntu/5.0.0"]
     again = (await plan_of(line, parents_too=True))["text"]

@@ -197,3 +197,11 @@ async def test_a_bad_form_is_refused(fields: dict[str, Any], said: str) -> None:
     line = await three_versions()
     with pytest.raises(StepError, match=said):
         await plan_of(line, **fields)
+
+
+async def test_a_version_that_is_out_in_a_first_wave_only_is_what_one_click_means() -> None:
+    line = await three_versions()
+    seed(line, "2026.1124.20000", (*REGIONS, "uksouth"), excluded_in=[HOME, "uksouth"])
+    version_of(line, "2026.1124.20000").properties["publishingProfile"]["excludeFromLatest"] = True
+    assert (await rolled_back(line))["versions"] == ["2026.1124.20000"]
+    assert set((await latest(line)).values()) == {THIRD}

@@ -13,7 +13,7 @@ class PlanRetirementOperator(StepOperator):
 
     step = "retirement.plan"
     required = ("form",)
-    optional = ("default_dry_run",)
+    optional = ("switch",)
 
 
 class RetireVersionsOperator(StepOperator):
