@@ -19,6 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--recordings", type=Path, default=DEFAULT, metavar="FOLDER", help="default: %(default)s")
     parser.add_argument("--only", default="", metavar="SUBSTRING", help="only the files whose name contains it")
     parser.add_argument("--verbose", action="store_true", help="every difference, and every exchange that has one")
+    parser.add_argument("--markdown", action="store_true", help="only the numbers, as docs/fidelity.md has them")
     given = parser.parse_args(arguments)
     if not given.recordings.is_dir():
         print(f"no recordings: {given.recordings} is not a folder; name one with --recordings", file=sys.stderr)
@@ -27,7 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     if not report.judged:
         print(f"no recordings: {given.recordings} has no file *{given.only}*.json", file=sys.stderr)
         return 2
-    print("\n".join(report.lines(verbose=given.verbose)))
+    shown = report.lines(verbose=given.verbose)
+    print("\n".join([*report.table(), *shown[-1:]] if given.markdown else shown))
     return 0
 
 

@@ -53,6 +53,13 @@ class Report:
         """Percent of the exchanges in scope whose body has the right shape."""
         return _percent(sum(not one.shape for _, one in self.in_scope), len(self.in_scope))
 
+    def table(self) -> list[str]:
+        """The numbers by type and verb, for docs/fidelity.md."""
+        made = ["| type | verb | exchanges | status | shape |", "|---|---|---|---|---|"]
+        for (kind, method), row in self.rows().items():
+            made.append(f"| {kind} | {method} | {row.exchanges} | {row.status} | {row.shape} |")
+        return made
+
     def lines(self, shown: int = 3, *, verbose: bool = False) -> list[str]:
         """The table, what was left out and why, and the one line that counts, last."""
         made = [f"{'exchanges':>9} {'status':>7} {'shape':>7}  type and verb, and its first differences"]
