@@ -59,6 +59,11 @@ _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
         ("properties.completionPercent", "2021-12-01"),
         ("properties.incrementalSnapshotFamilyId", "2021-12-01"),
     ),
+    "microsoft.compute/locations/publishers": (  # an image version's properties
+        ("features", "2021-07-01"),
+        ("architecture", "2022-03-01"),
+        ("imageDeprecationStatus", "2022-08-01"),
+    ),
     "microsoft.resources/resourcegroups": (("type", "2018-05-01"),),
     "microsoft.compute/galleries": (
         ("type", "2019-03-01"),

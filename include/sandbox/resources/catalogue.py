@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from .. import vintages
 from ..wire import Json
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ class Platform:
             disk["sizeInGb"] = self.size_gb
         if not self.managed:
             disk["sizeInBytes"] = self.size_gb * 1024**3
-        return {**shown, "osDiskImage": disk, "dataDiskImages": []}
+        return vintages.shown("Microsoft.Compute/locations/publishers", version, {**shown, "osDiskImage": disk, "dataDiskImages": []})
 
 
 def _read() -> dict[Key, Platform]:

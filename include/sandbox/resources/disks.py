@@ -76,7 +76,7 @@ def fill(arm: Sandbox, resource: Resource) -> None:
     """What GET shows of a finished disk beyond what was asked for."""
     properties = resource.properties
     sku = resource.body.setdefault("sku", {"name": "Standard_LRS"})
-    sku["tier"] = "Ultra" if sku["name"] == "UltraSSD_LRS" else "Premium" if sku["name"].startswith("Premium") else "Standard"
+    sku["tier"] = sku_tier(sku["name"])
     size = int(properties["diskSizeGB"])
     content = disk_content(resource)
     if content is not None:
@@ -146,6 +146,8 @@ class ManagedDisks(ResourceType):
         if asked is not None and source.size_gb is not None and asked < source.size_gb:
             raise invalid("Disks or snapshot cannot be resized down.", "diskSizeGB")
         shown = echo(call, self.name, location, body)
+        if source.copied is not None and call.api_version < "2022-08-01":  # recorded, until then
+            shown["properties"]["creationData"] = {**shown["properties"]["creationData"], "sourceUniqueId": source.shown["sourceUniqueId"]}
         resource = Resource(call.id, self.name, deepcopy(shown), {"content": source.content, "size": asked or source.size_gb})
         resource.properties["creationData"] |= source.shown
         for name in ("diskState", "diskIOPSReadWrite", "diskMBpsReadWrite"):
@@ -215,6 +217,9 @@ class ManagedDisks(ResourceType):
         if "tags" in body:
             resource.body["tags"] = body["tags"]
         shown = echo(call, self.name, resource.location, {"sku": resource.body["sku"], **body}, resource)
+        if call.method == "PATCH":  # recorded: a PATCH tells the size, and the tier of the sku
+            shown["sku"] = {"name": sku, "tier": sku_tier(sku)}
+            shown["properties"].setdefault("diskSizeGB", resource.properties["diskSizeGB"])
         resource.properties["provisioningState"] = "Updating"
         operation = operations.start(arm, call, resource, f"{self.short}.update", then="disks.created", family=self.family)
         return operations.accepted(arm, call, operation, retry_after=2, body=shown)
@@ -287,6 +292,11 @@ class Snapshots(ManagedDisks):
 def not_changeable(name: str) -> ArmError:
     """A change of what cannot change."""
     return ArmError(409, "PropertyChangeNotAllowed", f"Changing property '{name}' is not allowed.", target=name)
+
+
+def sku_tier(name: str) -> str:
+    """`Premium` of `Premium_LRS`."""
+    return "Ultra" if name == "UltraSSD_LRS" else "Premium" if name.startswith("Premium") else "Standard"
 
 
 def echo(call: Call, type: str, location: str, body: Json, resource: Resource | None = None) -> Json:

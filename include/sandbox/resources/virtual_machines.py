@@ -79,7 +79,8 @@ class VirtualMachines(ResourceType):
         body = {**resource.body, "properties": properties}
         extensions = arm.store.collection(f"{resource.key}/{EXTENSIONS}")
         if extensions:
-            body["resources"] = [one.body for one in extensions.values()]
+            # Recorded: a list names the extensions, a GET shows them.
+            body["resources"] = [one.body if call.name else {"id": one.id} for one in extensions.values()]
         if call.expands("userData") and resource.private.get("user_data"):
             body["properties"] = {**properties, "userData": resource.private["user_data"]}
         return body
