@@ -24,6 +24,7 @@ FAMILIES = (
     "encryption_sets",
     "availability",
     "marketplace",
+    "extension_images",
     "sizes",
     "skus",
     "virtual_machines",

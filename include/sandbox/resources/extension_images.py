@@ -1,0 +1,82 @@
+"""Machine extensions as clients look them up: publishers' types and their versions.
+
+The types are those that image building meets, with the versions that Microsoft's documentation and tests name: Azure has many more of both.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..registry import route
+from ..wire import JSON_TYPE, ArmError, Json, Response, pretty
+
+if TYPE_CHECKING:
+    from ..call import Call
+    from ..sandbox import Sandbox
+
+# (publisher, type) -> (operating system, versions, oldest first)
+EXTENSIONS: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {
+    ("Microsoft.Azure.Extensions", "CustomScript"): ("Linux", ("2.0.7", "2.1.3", "2.1.10")),
+    ("Microsoft.Azure.Monitor", "AzureMonitorLinuxAgent"): ("Linux", ("1.29.5", "1.33.1")),
+    ("Microsoft.Azure.Monitor", "AzureMonitorWindowsAgent"): ("Windows", ("1.28.2", "1.31.0")),
+    ("Microsoft.Azure.NetworkWatcher", "NetworkWatcherAgentLinux"): ("Linux", ("1.4.1974.1", "1.4.3320.1")),
+    ("Microsoft.Azure.NetworkWatcher", "NetworkWatcherAgentWindows"): ("Windows", ("1.4.1974.1", "1.4.3320.1")),
+    ("Microsoft.Azure.Security.LinuxAttestation", "GuestAttestation"): ("Linux", ("1.0.1", "1.0.3")),
+    ("Microsoft.Azure.Security.WindowsAttestation", "GuestAttestation"): ("Windows", ("1.0.1", "1.0.3")),
+    ("Microsoft.Compute", "BGInfo"): ("Windows", ("2.1", "2.2.5")),
+    ("Microsoft.Compute", "CustomScriptExtension"): ("Windows", ("1.9.5", "1.10.15", "1.10.18")),
+    ("Microsoft.Compute", "VMAccessAgent"): ("Windows", ("1.0.2", "2.0", "2.4.10")),
+    ("Microsoft.OSTCExtensions", "CustomScriptForLinux"): ("Linux", ("1.4.1.0", "1.5.5.0")),
+    ("Microsoft.OSTCExtensions", "VMAccessForLinux"): ("Linux", ("1.4.0.0", "1.5.11", "1.5.22")),
+}
+_ROOT = "subscriptions/{}/providers/Microsoft.Compute/locations/{}/publishers/{}/artifacttypes/vmextension/types"
+
+
+def _missing() -> ArmError:
+    return ArmError(404, "NotFound", "Artifact: VMExtension was not found.")
+
+
+def _find(publisher: str, type: str) -> tuple[str, tuple[str, ...]]:
+    for (one, two), known in EXTENSIONS.items():
+        if (one.lower(), two.lower()) == (publisher.lower(), type.lower()):
+            return known
+    raise _missing()
+
+
+def _entry(subscription: str, location: str, publisher: str, path: str) -> Json:
+    place = f"/Subscriptions/{subscription}/Providers/Microsoft.Compute/Locations/{location}/Publishers/{publisher}"
+    return {"location": location, "name": path.rsplit("/", 1)[-1], "id": f"{place}/ArtifactTypes/VMExtension/Types/{path}"}
+
+
+def _shown(body: object) -> Response:
+    return Response(200, {"content-type": JSON_TYPE}, pretty(body))
+
+
+@route("GET", _ROOT)
+def list_types(arm: Sandbox, call: Call, subscription: str, location: str, publisher: str) -> Response:
+    types = [type for one, type in EXTENSIONS if one.lower() == publisher.lower()]
+    if not types:
+        raise _missing()
+    return _shown([_entry(subscription, location, publisher, type) for type in types])
+
+
+@route("GET", _ROOT + "/{}/versions")
+def list_versions(arm: Sandbox, call: Call, subscription: str, location: str, publisher: str, type: str) -> Response:
+    _, versions = _find(publisher, type)
+    found = [_entry(subscription, location, publisher, f"{type}/Versions/{version}") for version in versions]
+    top = call.query.get("$top", "")
+    return _shown(found[: int(top)] if top.isdigit() else found)
+
+
+@route("GET", _ROOT + "/{}/versions/{}")
+def show_version(arm: Sandbox, call: Call, subscription: str, location: str, publisher: str, type: str, version: str) -> Response:
+    system, versions = _find(publisher, type)
+    if version not in versions:
+        raise _missing()
+    properties = {
+        "operatingSystem": system,
+        "computeRole": "IaaS",
+        "vmScaleSetEnabled": True,
+        "supportsMultipleExtensions": False,
+    }
+    return _shown({"properties": properties, **_entry(subscription, location, publisher, f"{type}/Versions/{version}")})
