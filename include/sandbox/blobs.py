@@ -74,6 +74,26 @@ def _uploaded(disk: Resource) -> str:
     return f"disks{disk.key}"
 
 
+def text_at(arm: Sandbox, url: str) -> str | None:
+    """The text of a blob of the sandbox's account; None for anything else."""
+    parts = urlsplit(url)
+    segments = _segments(f"{parts.scheme}://{parts.netloc}", [segment for segment in parts.path.split("/") if segment])
+    data = arm.store.blobs.get("/".join(segments[1:])) if segments[:1] == [ACCOUNT] else None
+    return data.decode("utf-8", "replace") if data is not None else None
+
+
+def put_text(arm: Sandbox, url: str, text: str) -> bool:
+    """Write a text to a blob of the sandbox's account. False for a blob elsewhere: nothing leaves the sandbox."""
+    parts = urlsplit(url)
+    segments = _segments(f"{parts.scheme}://{parts.netloc}", [segment for segment in parts.path.split("/") if segment])
+    if segments[:1] != [ACCOUNT] or len(segments) < 3:
+        return False
+    name = "/".join(segments[1:])
+    arm.store.put_blob(name, text.encode())
+    arm.store.set(f"blob.{name}", {"kind": "AppendBlob", "modified": arm.now})
+    return True
+
+
 def forget_upload(arm: Sandbox, disk: Resource) -> None:
     """The disk goes, and what was written to it."""
     if _uploaded(disk) in arm.store.blobs:

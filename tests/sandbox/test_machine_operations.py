@@ -264,3 +264,15 @@ def test_data_disks_are_copied_into_a_new_machine(azure: Azure) -> None:
     with pytest.raises(HttpResponseError) as refused:
         azure.machine("other", UBUNTU, storage={"osDisk": {"createOption": "FromImage", "name": "source"}})
     assert "Only CreateOption.Attach is supported." in str(refused.value)
+
+
+def test_a_script_is_read_from_a_blob_and_its_output_written_to_one(azure: Azure) -> None:
+    store = azure.sandbox.store
+    root = "https://devstorage.blob.core.windows.net/scripts"
+    store.put_blob("scripts/run.sh", b"# sandbox: stdout from a blob\n# sandbox: exit 4\n")
+    azure.machine()
+    properties = {"source": {"scriptUri": f"{root}/run.sh"}, "outputBlobUri": f"{root}/out.txt"}
+    commands = azure.compute.virtual_machine_run_commands
+    commands.begin_create_or_update("rg", "vm", "command", {"location": LOCATION, "properties": properties}).result()
+    assert commands.get_by_virtual_machine("rg", "vm", "command", expand="instanceView").instance_view.exit_code == 4
+    assert store.blobs["scripts/out.txt"] == b"from a blob\n"

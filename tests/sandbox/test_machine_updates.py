@@ -239,3 +239,55 @@ def test_what_cannot_be_is_refused(azure: Azure, properties: dict[str, Any], exp
     with pytest.raises(HttpResponseError) as refused:
         azure.machine(**properties)
     assert expected in str(refused.value)
+
+
+def test_a_stopped_machines_os_disk_is_swapped_and_grown(azure: Azure) -> None:
+    machines = azure.compute.virtual_machines
+    old = azure.machine().storage_profile.os_disk
+    creation = {"createOption": "Copy", "sourceResourceId": old.managed_disk.id}
+    body = {"location": LOCATION, "properties": {"creationData": creation}}
+    new = azure.compute.disks.begin_create_or_update("rg", "new", body).result()
+    swap = {"properties": {"storageProfile": {"osDisk": {"managedDisk": {"id": new.id}, "name": "new"}}}}
+    with pytest.raises(ResourceExistsError):
+        machines.begin_update("rg", "vm", swap)
+    machines.begin_deallocate("rg", "vm").result()
+    machines.begin_update("rg", "vm", swap).result()
+    assert (azure.compute.disks.get("rg", "new").disk_state, azure.compute.disks.get("rg", old.name).disk_state) == (
+        "Reserved",
+        "Unattached",
+    )
+    grow = {"properties": {"storageProfile": {"osDisk": {"diskSizeGB": 64, "caching": "ReadOnly"}}}}
+    machines.begin_update("rg", "vm", grow).result()
+    assert azure.compute.disks.get("rg", "new").disk_size_gb == 64
+    machines.begin_start("rg", "vm").result()
+    with pytest.raises(ResourceExistsError) as refused:
+        machines.begin_update("rg", "vm", {"properties": {"storageProfile": {"osDisk": {"diskSizeGB": 128}}}})
+    assert "cannot be resized while the VM is allocated" in str(refused.value)
+    shown = machines.get("rg", "vm").storage_profile.os_disk
+    assert (shown.name, shown.disk_size_gb, shown.caching) == ("new", 64, "ReadOnly")
+
+
+def test_the_keys_of_a_machine_are_those_that_it_was_made_with(azure: Azure) -> None:
+    azure.machine()
+    keys = [{"path": "/home/builder/.ssh/authorized_keys", "keyData": "ssh-ed25519 AAAA other"}]
+    with pytest.raises(ResourceExistsError) as refused:
+        azure.compute.virtual_machines.begin_update(
+            "rg", "vm", {"properties": {"osProfile": {"linuxConfiguration": {"ssh": {"publicKeys": keys}}}}}
+        )
+    assert refused.value.error.target == "linuxConfiguration.ssh.publicKeys"
+
+
+def test_zones_are_those_of_the_region(azure: Azure) -> None:
+    body = {**machine(azure.subnet(), UBUNTU), "zones": ["4"]}
+    with pytest.raises(HttpResponseError) as refused:
+        azure.compute.virtual_machines.begin_create_or_update("rg", "vm", body)
+    assert code(refused) == "InvalidAvailabilityZone"
+    assert "The supported zones for location 'westeurope' are '1,2,3'" in str(refused.value)
+    body["zones"] = ["1"]
+    vm = azure.compute.virtual_machines.begin_create_or_update("rg", "vm", body).result()
+    assert azure.compute.disks.get("rg", vm.storage_profile.os_disk.name).zones == ["1"]
+    elsewhere = {"location": LOCATION, "zones": ["2"], "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4}}
+    disk = azure.compute.disks.begin_create_or_update("rg", "disk", elsewhere).result()
+    with pytest.raises(HttpResponseError) as far:
+        azure.compute.virtual_machines.begin_attach_detach_data_disks("rg", "vm", {"dataDisksToAttach": [{"diskId": disk.id}]})
+    assert "because it is not in zone '1'" in str(far.value)

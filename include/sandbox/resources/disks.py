@@ -9,7 +9,7 @@ from .. import operations
 from ..blobs import forget_upload
 from ..content import DISK, SNAPSHOT, disk_content
 from ..events import event
-from ..registry import ResourceType, field, invalid, one_of, register, required
+from ..registry import ResourceType, arm_not_found, field, invalid, one_of, register, required
 from ..store import Resource
 from ..wire import ArmError, Json, Response, stamp
 from . import disk_sources
@@ -17,6 +17,7 @@ from .disk_access import begin_access, end_access
 from .disk_performance import PROVISIONED, SKUS, TIERS, of_tier, performance
 from .encryption_sets import check_encryption
 from .groups import location_of
+from .zones import check_zones
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -138,6 +139,7 @@ class ManagedDisks(ResourceType):
         required(body, "properties.creationData.createOption", target="creationData.createOption")
         option = str(one_of(body, "properties.creationData.createOption", disk_sources.OPTIONS))
         sku = str(one_of(body, "sku.name", SKUS, "Standard_LRS"))
+        check_zones(body, location, self.name, call.name)
         self.check(arm, body, location, sku)
         source = disk_sources.find(arm, call, body, option, location, self.name)
         asked = field(body, "properties.diskSizeGB", int)
@@ -184,7 +186,9 @@ class ManagedDisks(ResourceType):
             raise invalid(f"The storage account type '{sku}' is not supported for snapshots.", "sku.name")
         one_of(body, "properties.networkAccessPolicy", ("AllowAll", "AllowPrivate", "DenyAll"))
         if field(body, "properties.networkAccessPolicy") == "AllowPrivate":
-            required(body, "properties.diskAccessId", target="diskAccessId")
+            id = required(body, "properties.diskAccessId", target="diskAccessId")
+            if arm.resource(id) is None:
+                raise arm_not_found(id)
         check_encryption(arm, field(body, "properties.encryption", dict), location)
 
     def update(self, arm: Sandbox, call: Call, resource: Resource, body: Json) -> Response:

@@ -24,7 +24,7 @@ DELETION = ("Delete", "Detach")
 PLACEMENTS = ("CacheDisk", "ResourceDisk", "NvmeDisk")
 
 
-def attachable(arm: Sandbox, id: str | None, location: str, machine_id: str, target: str) -> Resource:
+def attachable(arm: Sandbox, id: str | None, location: str, machine_id: str, target: str, machine: Resource | None = None) -> Resource:
     """A managed disk that may be attached to that machine. Raises ArmError where it may not."""
     disk = arm.resource(id, DISK)
     if id is None:
@@ -37,6 +37,14 @@ def attachable(arm: Sandbox, id: str | None, location: str, machine_id: str, tar
     if disk.location != location:
         raise ArmError(
             409, "OperationNotAllowed", f"Disk {disk.name} is in region {disk.location} and cannot be attached to a VM in {location}."
+        )
+    zones, zone = (machine.body.get("zones") if machine is not None else None) or [], disk.body.get("zones") or []
+    if machine is not None and zone and zone != zones:
+        raise ArmError(
+            400,
+            "BadRequest",
+            f"Disk {disk.name} cannot be attached to the VM because it is not in zone '{','.join(zones)}'.",
+            target=target,
         )
     if disk.properties.get("diskState") in ("ActiveSAS", "ReadyToUpload", "ActiveUpload"):
         raise ArmError(
@@ -249,7 +257,7 @@ def data_disk(arm: Sandbox, call: Call, machine: Resource, given: Json, origin: 
         if url is not None:
             disk = vhds.at(arm, vhds.check_url(url, "dataDisk.vhd.uri"), machine.location, None, "V1")
         else:
-            disk = attachable(arm, field(given, "managedDisk.id"), machine.location, machine.id, "dataDisk.managedDisk.id")
+            disk = attachable(arm, field(given, "managedDisk.id"), machine.location, machine.id, "dataDisk.managedDisk.id", machine)
             if disk.body.get("managedBy"):
                 raise ArmError(409, "AttachDiskWhileBeingDetached", f"Disk '{disk.name}' is attached to VM '{machine.name}' already.")
     else:
@@ -365,6 +373,44 @@ def change_disks(arm: Sandbox, call: Call, resource: Resource, wanted: list[Json
     check_luns(kept, resource)
     attach(arm, resource, [id for id in map(_id, new) if id is not None])
     profile["dataDisks"] = sorted([*kept, *({**one, "toBeDetached": True} for one in old.values())], key=lambda one: int(one["lun"]))
+
+
+def change_os_disk(arm: Sandbox, machine: Resource, given: Json) -> None:
+    """What may change of the OS disk: caching, deleteOption, its size, and, while the machine is stopped, which disk it is."""
+    shown = machine.properties["storageProfile"]["osDisk"]
+    id = field(given, "managedDisk.id")
+    if id is not None and id.lower() != str(_id(shown)).lower():
+        _swap_os_disk(arm, machine, id, given.get("name"))
+    size = field(given, "diskSizeGB", int)
+    if size is not None and size != shown["diskSizeGB"]:
+        if size < shown["diskSizeGB"]:
+            raise invalid("Disks or snapshot cannot be resized down.", "osDisk.diskSizeGB")
+        if machine.private.get("power") != "deallocated":
+            raise ArmError(
+                409,
+                "OperationNotAllowed",
+                f"The OS disk of VM '{machine.name}' cannot be resized while the VM is allocated. Please deallocate the VM and retry.",
+                target="osDisk.diskSizeGB",
+            )
+        _grow(arm, shown, given)
+    shown["caching"] = one_of(given, "caching", CACHING) or shown["caching"]
+    shown["deleteOption"] = one_of(given, "deleteOption", DELETION) or shown["deleteOption"]
+
+
+def _swap_os_disk(arm: Sandbox, machine: Resource, id: str, name: str | None) -> None:
+    disk = attachable(arm, id, machine.location, machine.id, "osDisk.managedDisk.id", machine)
+    shown = machine.properties["storageProfile"]["osDisk"]
+    content = disk_content(disk)
+    if content is None or content["os"] != shown["osType"]:
+        raise invalid("The disk to swap in as OS disk holds no operating system of the machine's type.", "osDisk.managedDisk.id")
+    if name is not None and name.lower() != disk.name.lower():
+        raise invalid(f"The name '{name}' is not that of the disk '{disk.id}'.", "osDisk.name")
+    old = arm.resource(_id(shown), DISK)
+    if old is not None:
+        detach(arm, old)
+    shown |= {"name": disk.name, "managedDisk": managed_reference(disk), "diskSizeGB": disk.properties["diskSizeGB"]}
+    machine.private["os_disk"] = disk.id
+    attach(arm, machine, [disk.id])
 
 
 def _same(old: Json, given: Json) -> bool:

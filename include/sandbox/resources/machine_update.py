@@ -12,7 +12,7 @@ from ..registry import TYPES, arm_not_found, field, one_of
 from ..store import Resource
 from ..wire import ArmError, Json, Response
 from .identity import identity
-from .machine_disks import DELETION, change_disks, finish_detaching, first_answer, managed_ids
+from .machine_disks import change_disks, change_os_disk, finish_detaching, first_answer, managed_ids
 from .machine_interfaces import change_interfaces
 from .machine_settings import PLACES, PRIORITIES
 from .sizes import check_available, check_quota, find_size
@@ -79,9 +79,7 @@ def update(arm: Sandbox, call: Call, resource: Resource, body: Json) -> Response
         resource.body["identity"] = identity(arm, call, body["identity"], resource.body.get("identity"))
     if field(body, "properties.storageProfile.dataDisks", list) is not None:
         change_disks(arm, call, resource, body["properties"]["storageProfile"]["dataDisks"])
-    option = one_of(body, "properties.storageProfile.osDisk.deleteOption", DELETION)
-    if option is not None:
-        resource.properties["storageProfile"]["osDisk"]["deleteOption"] = option
+    change_os_disk(arm, resource, field(body, "properties.storageProfile.osDisk", dict, {}))
     _place(arm, resource, body)
     change_interfaces(arm, call, resource, body)
     for name in _CHANGEABLE:
@@ -182,6 +180,9 @@ def _check_immutable(resource: Resource, body: Json) -> None:
         value, had = field(body, f"properties.{path}"), field(resource.body, f"properties.{path}")
         if value is not None and value != had and "osProfile" in resource.properties:
             raise _fixed(path)
+    keys = field(body, "properties.osProfile.linuxConfiguration.ssh.publicKeys", list)
+    if keys and keys != field(resource.properties, "osProfile.linuxConfiguration.ssh.publicKeys", list):
+        raise _fixed("linuxConfiguration.ssh.publicKeys")
     priority = one_of(body, "properties.priority", PRIORITIES)
     low = ("Low", "Spot")  # the old name and the new one
     own_priority = resource.properties.get("priority", "Regular")

@@ -12,13 +12,14 @@ from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import guest, operations
+from ..blobs import put_text, text_at
 from ..content import disk_content
 from ..events import event
 from ..registry import ResourceType, field, register, required
 from ..store import Resource
 from ..wire import ArmError, Json, Response, short_stamp
 from .groups import location_of
-from .run_command_documents import check_command
+from .run_command_documents import DOCUMENTS, check_command
 from .virtual_machines import MACHINES
 
 if TYPE_CHECKING:
@@ -70,7 +71,11 @@ class RunCommands(ResourceType):
             )
         given = required(body, "properties", dict)
         source = required(body, "properties.source", dict, target="source")
-        if not any(source.get(key) for key in ("script", "scriptUri", "commandId", "galleryScriptReferenceId")):
+        if source.get("galleryScriptReferenceId"):
+            raise ArmError(400, "InvalidParameter", "Gallery scripts are not supported by the sandbox.", target="source")
+        if source.get("commandId"):
+            check_command(source["commandId"], machine.properties["storageProfile"]["osDisk"]["osType"])
+        if not any(source.get(key) for key in ("script", "scriptUri", "commandId")):
             raise ArmError(400, "InvalidParameter", "One of script, scriptUri or commandId must be given in source.", target="source")
         timeout = field(body, "properties.timeoutInSeconds", int, 0)
         properties: Json = {key: given[key] for key in _ECHOED if given.get(key) is not None and key != "protectedParameters"}
@@ -197,6 +202,16 @@ def _end(arm: Sandbox, resource: Resource, error: Json | None = None) -> None:
     arm.store.touch(resource)
 
 
+def _script(arm: Sandbox, source: Json) -> str:
+    """The script of a command: given, at a URL of the sandbox's account, or that of a document."""
+    url = source.get("scriptUri")
+    if source.get("script"):
+        return str(source["script"])
+    if url:
+        return text_at(arm, str(url)) or str(url)
+    return "\n".join(DOCUMENTS.get(str(source.get("commandId", "")).lower(), {}).get("script", ()))
+
+
 @event("runCommands.started")
 def _started(arm: Sandbox, id: str, number: int, override: Json | None = None) -> None:
     resource, run = _current(arm, id, number)
@@ -208,7 +223,7 @@ def _started(arm: Sandbox, id: str, number: int, override: Json | None = None) -
     run["state"] = "Running"
     run["message"] = "Execution in progress"
     source = resource.properties["source"]
-    ends = plan(arm, machine, run, str(source.get("script") or source.get("commandId") or source.get("scriptUri") or ""), override)
+    ends = plan(arm, machine, run, _script(arm, source), override)
     timeout = (resource.properties["timeoutInSeconds"] or DEFAULT_TIMEOUT) / arm.speed
     if ends - arm.now > timeout:
         arm.store.schedule(arm.now + timeout, "runCommands.timedOut", id=id, number=number)
@@ -231,6 +246,9 @@ def _finished(arm: Sandbox, id: str, number: int) -> None:
     run["message"] = (
         f"Execution failed: failed to execute command: command terminated with exit status={code}" if code else "Execution completed"
     )
+    for name, which in (("outputBlobUri", "out"), ("errorBlobUri", "err")):
+        if resource.properties.get(name):
+            put_text(arm, resource.properties[name], "".join(f"{text}\n" for _, kind, text in run["lines"] if kind == which))
     _end(arm, resource, _as_failure(resource, run) if code else None)
 
 

@@ -23,6 +23,7 @@ from .machine_settings import settings
 from .machine_update import bump, check_conditions, update
 from .references import resolve
 from .sizes import check_available, check_quota, find_size, list_sizes_for
+from .zones import check_zones
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -94,6 +95,7 @@ class VirtualMachines(ResourceType):
         if resource is not None:
             return update(arm, call, resource, body)
         size_name, size = find_size(required(body, "properties.hardwareProfile.vmSize", target="vmSize"))
+        check_zones(body, location, self.name, call.name)
         check_available(arm, location, size_name)
         check_quota(arm, call.subscription, location, size, spot=field(body, "properties.priority") in ("Spot", "Low"))
         os_disk = required(body, "properties.storageProfile", dict, target="storageProfile").get("osDisk") or {}
