@@ -12,7 +12,7 @@ SMALL = """\
 name: {name}
 owner: tests@example.com
 os: {{type: Linux, security_type: TrustedLaunchSupported}}
-base: "Canonical:ubuntu-24_04-lts:server:latest"
+base: {base}
 build: {{region: eastus2}}
 steps:
   - {{name: first, run: "echo one"}}
@@ -33,6 +33,8 @@ notify:
 
 SCHEDULE = re.compile(r"^schedule:\n(?: .*\n)+", re.MULTILINE)
 
+UBUNTU = "Canonical:ubuntu-24_04-lts:server:latest"
+DEBIAN = "Debian:debian-12:12-gen2:latest"
 GOOD = "echo fine"
 # The guest of the sandbox ends with the code of a last, unconditional exit.
 BAD = r"echo something is wrong >&2\nexit 3"
@@ -48,10 +50,17 @@ def told(folder: Path, name: str) -> Path:
 
 
 def small(
-    name: str, *, step: str = GOOD, check: str = GOOD, boot_test: str = GOOD, approval: str = "false", told: Path | None = None
+    name: str,
+    *,
+    step: str = GOOD,
+    check: str = GOOD,
+    boot_test: str = GOOD,
+    approval: str = "false",
+    base: str = UBUNTU,
+    told: Path | None = None,
 ) -> str:
     """A recipe of two steps, one check and a boot test, of which any may fail; with a file to which its notices go."""
-    text = SMALL.format(name=name, step=step, check=check, boot_test=boot_test, approval=approval)
+    text = SMALL.format(name=name, step=step, check=check, boot_test=boot_test, approval=approval, base=base)
     return text + (NOTIFY.format(told=told) if told else "")
 
 
@@ -69,6 +78,10 @@ def write_catalogue(folder: Path) -> Path:
         recipe.write_text(SCHEDULE.sub("", recipe.read_text()))
     recipes = {
         "steady": small("steady", told=told(folder, "steady")),
+        "chain-base": small("chain-base"),
+        "chain-hardened": small("chain-hardened", base="{recipe: chain-base}"),
+        "chain-application": small("chain-application", base="{recipe: chain-hardened}"),
+        "watched": small("watched", base=DEBIAN) + "schedule: {on_new_base: true}\n",
         "survivor": small("survivor", told=told(folder, "survivor")),
         "slow": small("slow", told=told(folder, "slow"), step=SLOW),
         "mirrored": small("mirrored") + SECOND_GALLERY,

@@ -112,10 +112,12 @@ def factory(start_airflow: Callable[..., AirflowStack], tmp_path_factory: pytest
 def evening(factory: Factory) -> Factory:
     """All builds of one evening, side by side; the child's is started by its parent's image."""
     names = (*SHIPPED, *FAILING, "steady")
-    factory.airflow.rest.unpause(dag_id(CHILD))
+    for name in (CHILD, "chain-hardened", "chain-application"):
+        factory.airflow.rest.unpause(dag_id(name))
     yesterday = (datetime.now(UTC) - timedelta(days=1)).replace(microsecond=0)
     factory.runs = {name: factory.build(name) for name in SHIPPED}
     factory.runs |= {name: factory.build(name, logical_date=yesterday.isoformat()) for name in FAILING}
+    factory.runs |= {name: factory.build(name) for name in ("chain-base", "watched")}
     factory.runs["kept"] = factory.build("kept", {"keep_failed_machine": True})
     factory.runs["approved"] = factory.build("approved")
     factory.runs["steady"] = factory.build("steady", logical_date=yesterday.isoformat())
