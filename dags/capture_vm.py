@@ -155,7 +155,6 @@ def form() -> ParamsDict:
             "regions": Param(
                 [],
                 type="array",
-                items={"type": ["string", "object"]},
                 examples=regions,
                 title="Regions",
                 description="Beside the machine's own.",

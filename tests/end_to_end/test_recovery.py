@@ -93,7 +93,8 @@ def writes_by_type(calls: list[str]) -> Counter[str]:
         if len(parts) < 6:
             counted[f"{method} microsoft.resources/resourcegroups".lower()] += 1
         else:
-            counted[f"{method} {'/'.join((parts[5], *parts[6::2]))}".lower()] += 1
+            action = f" {parts.pop()}" if method == "POST" else ""
+            counted[f"{method} {'/'.join((parts[5], *parts[6::2]))}{action}".lower()] += 1
     return counted
 
 
