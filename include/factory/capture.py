@@ -17,6 +17,7 @@ from include.factory.facts import DefinitionFacts
 from include.factory.image_version import ImageVersion, newest_first
 from include.factory.machine_facts import MachineFacts
 from include.factory.names import tag_value
+from include.factory.preflight import BUILD_RIGHTS, GALLERY_RIGHTS, MachineNeeds, Needs
 from include.factory.problem import refusal
 from include.factory.publish import TargetRegion
 from include.factory.recipe import DEFAULT_SIZES
@@ -442,13 +443,17 @@ class _Planning:
             "data": {str(lun): self.here("snapshots", f"{name}-lun{lun}") for lun in self.machine.luns},
         }
 
+    @property
+    def copy_sizes(self) -> tuple[str, ...]:
+        """The machine's own size, and common ones where Azure has none of it."""
+        return tuple(dict.fromkeys((self.machine.size, *DEFAULT_SIZES[self.machine.architecture, False])))
+
     def copy(self) -> Arguments:
-        fallback = DEFAULT_SIZES[self.machine.architecture, False]
         return {
             "resource_group": self.group,
             "name": "copy",
             "location": self.machine.location,
-            "sizes": list(dict.fromkeys((self.machine.size, *fallback))),
+            "sizes": list(self.copy_sizes),
             "source": {"snapshot": self.snapshot_ids("machine")},
             "os_type": self.machine.os_type,
             "os_state": "Specialized",
@@ -572,6 +577,26 @@ def _monthly(region: TargetRegion, size_gb: int) -> float:
 
 def _version_cost(version: ImageVersion) -> float:
     return sum(cost.storage(version.size_gb, one.replica_count, one.storage_account_type) for one in version.regions.values())
+
+
+SNAPSHOT_RIGHTS = ("Microsoft.Compute/snapshots/write", "Microsoft.Compute/snapshots/delete")
+
+
+def needs_of_capture(asked: Capture, run: Run, machine: MachineFacts, gallery: GalleryFacts) -> Needs:
+    """What the capture will use: regions and rights, and where a copy is made, a size and quota for that."""
+    planning = _Planning(asked, run, machine, gallery)
+    subscription = f"/subscriptions/{gallery.subscription_id}"
+    rights: dict[str, tuple[str, ...]] = {subscription: (*BUILD_RIGHTS, *SNAPSHOT_RIGHTS) if planning.copied else SNAPSHOT_RIGHTS}
+    if planning.to_gallery:
+        rights[f"{subscription}/resourceGroups/{asked.resource_group}"] = GALLERY_RIGHTS
+    copy = MachineNeeds(
+        region=machine.location,
+        sizes=planning.copy_sizes,
+        generation=machine.generation,
+        security_type=machine.security_type,
+        architecture=machine.architecture,
+    )
+    return Needs(machine=copy if planning.copied else None, regions=planning.regions, rights=rights)
 
 
 def capture_plan_text(asked: Capture, machine: MachineFacts, plan: CapturePlan) -> str:

@@ -14,13 +14,14 @@ from include.factory.calls import World, calls_text, planned_calls
 from include.factory.image_version import ImageVersion
 from include.factory.machine import Size
 from include.factory.names import tag_value
+from include.factory.preflight import BUILD_RIGHTS, MachineNeeds, Needs
 from include.factory.problem import refusal
 from include.factory.recipe import DEFAULT_SIZES
 from include.factory.region import RegionName
 from include.factory.run import Run
 from include.factory.script import DEFAULT_BOOT_TEST
 from include.factory.tags import BASE, EXPIRES, LIFETIME, OWNER, REASON, RUN, iso
-from include.factory.value import Architecture, OsState, OsType, Pattern, ResourceGroupName, Value, resource_id
+from include.factory.value import Architecture, Generation, OsState, OsType, Pattern, ResourceGroupName, Value, resource_id
 
 Arguments = dict[str, Any]
 
@@ -96,6 +97,7 @@ class ImageFacts(Value):
     version: ImageVersion
     os_type: OsType
     os_state: OsState
+    generation: Generation = "V2"
     architecture: Architecture = "x64"
     security_type: str = "Standard"
     """The definition's SecurityType."""
@@ -197,6 +199,10 @@ class _Planning:
         return version.home if self.lives or not others else others[0]
 
     @property
+    def sizes(self) -> tuple[str, ...]:
+        return tuple(self.asked.sizes or DEFAULT_SIZES[self.image.architecture, self.image.machine_security == "ConfidentialVM"])
+
+    @property
     def machine(self) -> str:
         return World(self.place.subscription_id).id(self.group, "virtualMachines", self.name)
 
@@ -225,7 +231,6 @@ class _Planning:
     def steps(self) -> dict[str, Arguments | None]:
         asked, image = self.asked, self.image
         network = World(self.place.subscription_id).id(self.group, "virtualNetworks", f"{self.name}-network", provider="Microsoft.Network")
-        confidential = image.machine_security == "ConfidentialVM"
         script = asked.check or (None if self.lives else DEFAULT_BOOT_TEST[image.os_type])
         found: dict[str, Arguments | None] = {
             "create_resource_group": {
@@ -247,7 +252,7 @@ class _Planning:
                 "resource_group": self.group,
                 "name": self.name,
                 "location": self.region,
-                "sizes": list(asked.sizes or DEFAULT_SIZES[image.architecture, confidential]),
+                "sizes": list(self.sizes),
                 "source": {"image_reference": {"id": image.id}},
                 "os_type": image.os_type,
                 "os_state": image.os_state,
@@ -291,6 +296,27 @@ class _Planning:
             }
             found["delete_resource_group"] = {"name": self.group, "run": tag_value(self.run.id)}
         return found
+
+
+def needs_of_restore(asked: Restore, run: Run, image: ImageFacts, place: Place, *, lives: bool) -> Needs:
+    """What the machine will use: a size, quota, and the right to make it; in its resource group, where that is there."""
+    planning = _Planning(asked, run, image, place, str(asked.resource_group or ""), str(asked.name or ""), lives=lives)
+    subscription = f"/subscriptions/{place.subscription_id}"
+    rights = tuple(right for right in BUILD_RIGHTS if not (lives and right.endswith(("/delete", "deallocate/action"))))
+    scope = subscription
+    if place.there:
+        scope = place.there[0]
+        rights = tuple(right for right in rights if "resourceGroups" not in right)
+    return Needs(
+        machine=MachineNeeds(
+            region=planning.region,
+            sizes=planning.sizes,
+            generation=image.generation,
+            security_type=image.machine_security,
+            architecture=image.architecture,
+        ),
+        rights={scope: rights},
+    )
 
 
 def restore_plan_text(asked: Restore, image: ImageFacts, plan: RestorePlan) -> str:

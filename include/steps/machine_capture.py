@@ -8,7 +8,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from include.factory.version_tags import PINNED
-from include.steps import gallery_versions
+from include.steps import gallery_versions, preflight
 from include.steps.azure import Azure
 from include.steps.build_plan import definition_facts
 from include.steps.errors import StepError, StepSkipped
@@ -39,20 +39,23 @@ async def plan(azure: Azure, *, run: dict[str, Any], form: dict[str, Any] | str)
         which then take ``replica_count`` and ``storage_account_type`` beside it; ``reason``; and ``dry_run``: print and stop.
     :return: the fields of :class:`include.factory.capture.CapturePlan`; in ``steps``, None marks what this capture does not need.
     :raises StepSkipped: a dry run; its result is the plan.
-    :raises StepError: ``BadParameter``: every field that is wrong; ``MachineNotFound``; ``CannotBeCaptured``: everything that is in the
-        way, each with its cure.
+    :raises StepError: ``BadParameter``: every field that is wrong; ``MachineNotFound``; ``CannotBeCaptured`` and ``CannotBePlanned``:
+        everything that is in the way, each with its cure; ``QuotaInUse`` (kind ``transient``): only quota that running machines use.
     """
-    from include.factory.capture import CapturePlanError, capture_plan_text, plan_capture
+    from include.factory.capture import CapturePlanError, capture_plan_text, needs_of_capture, plan_capture
 
     fields, dry_run = fields_of(form)
     asked, this = _asked(fields, run)
     machine, gallery = await asyncio.gather(read_facts(azure, asked.virtual_machine), _gallery_facts(azure, asked))
+    found = await preflight.findings(azure, needs_of_capture(asked, this, machine, gallery))
     try:
         made = plan_capture(asked, this, machine, gallery)
     except CapturePlanError as error:
         cure = "Correct what is named, and start a new run."
-        raise StepError("permanent", "CannotBeCaptured", str(error), cure, details=list(error.problems)) from error
+        problems = [*error.problems, *found.problems]
+        raise StepError("permanent", "CannotBeCaptured", " ".join([str(error), *found.problems]), cure, details=problems) from error
     log.info("%s", capture_plan_text(asked, machine, made))
+    preflight.refuse(machine.name, found)
     document: dict[str, Any] = made.model_dump(mode="json")
     if dry_run:
         raise StepSkipped("This is a dry run: the plan is in the log, and nothing was written.", document)

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from include.steps import gallery_versions
+from include.steps import gallery_versions, preflight
 from include.steps.azure import Azure
 from include.steps.build_plan import definition_facts
 from include.steps.errors import StepError, StepSkipped
@@ -31,7 +31,8 @@ async def plan(azure: Azure, *, run: dict[str, Any], form: dict[str, Any] | str)
     :param form: the fields of :class:`include.factory.restore.Restore` (an object, or JSON text of one), ``reason``, and ``dry_run``.
     :return: the fields of :class:`include.factory.restore.RestorePlan`; in ``steps``, None marks what this one does not need.
     :raises StepSkipped: a dry run; its result is the plan.
-    :raises StepError: ``BadParameter``: every field that is wrong; ``ImageNotFound``; ``CannotBeRestored``: everything in the way.
+    :raises StepError: ``BadParameter``: every field that is wrong; ``ImageNotFound``; ``CannotBeRestored`` and ``CannotBePlanned``:
+        everything that is in the way; ``QuotaInUse`` (kind ``transient``): only quota that running machines use.
     """
     return await _planned(azure, run, form, lives=True)
 
@@ -49,7 +50,7 @@ async def plan_game_day(azure: Azure, *, run: dict[str, Any], form: dict[str, An
 
 
 async def _planned(azure: Azure, run: dict[str, Any], form: dict[str, Any] | str, lives: bool) -> dict[str, Any]:
-    from include.factory.restore import RestorePlanError, plan_game_day, plan_restore, restore_plan_text
+    from include.factory.restore import RestorePlanError, needs_of_restore, plan_game_day, plan_restore, restore_plan_text
 
     fields, dry_run = fields_of(form)
     if not lives and not fields.get("image"):
@@ -57,12 +58,15 @@ async def _planned(azure: Azure, run: dict[str, Any], form: dict[str, Any] | str
     asked, this = _asked(fields, run)
     image = await _image(azure, asked)
     place = await _place(azure, asked) if lives else _nowhere(azure)
+    found = await preflight.findings(azure, needs_of_restore(asked, this, image, place, lives=lives))
     try:
         made = (plan_restore if lives else plan_game_day)(asked, this, image, place)
     except RestorePlanError as error:
         cure = "Correct what is named, and start a new run."
-        raise StepError("permanent", "CannotBeRestored", str(error), cure, details=list(error.problems)) from error
+        problems = [*error.problems, *found.problems]
+        raise StepError("permanent", "CannotBeRestored", " ".join([str(error), *found.problems]), cure, details=problems) from error
     log.info("%s", restore_plan_text(asked, image, made))
+    preflight.refuse(asked.image, found)
     document: dict[str, Any] = made.model_dump(mode="json")
     if dry_run:
         raise StepSkipped("This is a dry run: the plan is in the log, and nothing was written.", document)
@@ -172,6 +176,7 @@ async def _image(azure: Azure, asked: Restore) -> ImageFacts:
             "version": gallery_versions.of_resource(resource),
             "os_type": facts["os_type"],
             "os_state": facts["os_state"],
+            "generation": facts["hyper_v_generation"],
             "architecture": facts["architecture"],
             "security_type": facts["features"].get("SecurityType", "Standard"),
             "luns": sorted(disk["lun"] for disk in disks),

@@ -92,3 +92,23 @@ def test_airflow_accepts_what_the_provider_declares() -> None:
     from jsonschema import validate
 
     validate(get_provider_info(), json.loads(files("airflow").joinpath("provider_info.schema.json").read_text()))
+
+
+def test_an_application_of_several_tenants_sends_a_token_of_each() -> None:
+    extra = {"tenantId": "t", "subscriptionId": "s", "auxiliaryTenantIds": "u, v"}
+    settings = AzureSettings.of(_connection(extra))
+
+    assert settings.auxiliary_tenant_ids == ("u", "v")
+    assert settings.key() != AzureSettings.of(_connection({"tenantId": "t", "subscriptionId": "s"})).key()
+
+
+@pytest.mark.parametrize(
+    ("extra", "fields", "said"),
+    [
+        ({"auxiliaryTenantIds": "a,b,c,d"}, {}, "4 tenants, and Azure takes 3 beside the first"),
+        ({"auxiliaryTenantIds": "a", "identity": "managed_identity"}, {"password": None}, "a managed_identity has one tenant only"),
+    ],
+)
+def test_auxiliary_tenants_that_cannot_be_are_refused(extra: dict[str, str], fields: dict[str, None], said: str) -> None:
+    with pytest.raises(ValueError, match=f"auxiliaryTenantIds: {said}"):
+        AzureSettings.of(_connection({"tenantId": "t", "subscriptionId": "s", **extra}, **fields))

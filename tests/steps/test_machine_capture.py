@@ -205,6 +205,16 @@ async def test_what_cannot_be_is_refused_before_anything_is_written(fields: dict
     assert not writes(line)
 
 
+async def test_a_copy_that_azure_has_no_size_for_is_refused_and_a_capture_without_one_is_not() -> None:
+    line = await web()
+    line.sandbox.store.set("quota", {f"{HOME}/cores": 2})
+    assert (await planned(line))["version"]
+    with pytest.raises(StepError, match="cores") as caught:
+        await planned(line, state="Generalized")
+    assert caught.value.code == "QuotaInUse"
+    assert not writes(line)
+
+
 async def test_a_definition_of_another_kind_is_refused() -> None:
     line = await web()
     await captured(line)

@@ -113,6 +113,15 @@ async def test_what_cannot_be_is_refused_before_anything_is_written(fields: dict
     assert not writes(line)
 
 
+async def test_what_azure_does_not_offer_is_refused_before_anything_is_written() -> None:
+    line = await vault()
+    line.sandbox.store.set("restricted", {HOME: ["Standard_B2s"]})
+    with pytest.raises(StepError, match="Standard_B2s") as caught:
+        await restore.plan(line.azure, run=RUN, form=form(sizes=["Standard_B2s"]))
+    assert caught.value.code == "CannotBePlanned"
+    assert not writes(line)
+
+
 async def test_a_dry_run_writes_nothing(caplog: pytest.LogCaptureFixture) -> None:
     line = await vault()
     caplog.set_level("INFO")

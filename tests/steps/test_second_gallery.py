@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 
 from include.factory.second_gallery import VersionAction
+from include.factory.sharing import READER, assignment_name
 from include.sandbox.directory import Directory
-from include.steps import second_gallery
+from include.steps import second_gallery, sharing
+from include.steps.azure import Azure
 from include.steps.errors import StepError, StepSkipped
 from include.steps.replication import Replication
 from include.steps.version import Version
+from tests.sandbox_transport import AsyncStaticCredential
 from tests.steps.build_line import DEFINITION, GALLERIES, GALLERY, HOME, TAGS, VERSION, Killed, Line, region
 from tests.steps.planned import writes
 from tests.steps.test_replication import broken
@@ -245,6 +248,44 @@ async def test_an_encrypted_version_is_never_copied_but_kept_in_step_once_its_bu
     assert set(copy.private["replicas"]) == {HOME, "northeurope", "uksouth"}
     assert not copy.properties["publishingProfile"]["excludeFromLatest"]
     assert (await second_gallery.report(line.azure, recipes=["ubuntu"]))["behind"] == {}
+
+
+async def test_a_copy_into_another_tenant_reads_here_what_it_writes_there(recipe: Callable[[str], None]) -> None:
+    """By a connection of that tenant, whose application is Reader here and sends a token of each."""
+    recipe(", connection: partner")
+    own = Directory()
+    line = Line(authenticate=True)
+    line.azure = Azure(AsyncStaticCredential(line.sandbox.token()), own.subscription_id, transport=line.transport)
+    await line.up_to("publish")
+    await line.run("publish", version=NUMBERS[0])
+    await line.run("replicate", version=NUMBERS[0], target_regions=[region(HOME), region("northeurope")])
+    await line.run("promote", version=NUMBERS[0])
+    here = own.find(own.tenant_id, own.partner_client_id)
+    partner = Azure(
+        AsyncStaticCredential(line.sandbox.token(own.partner)),
+        own.partner_subscription_id,
+        auxiliary_credentials=[AsyncStaticCredential(line.sandbox.token(here))],
+        transport=line.transport,
+    )
+
+    async def connect(conn_id: str) -> Azure:
+        assert conn_id == "partner"
+        return partner
+
+    with pytest.raises(StepError, match="cannot be reached from here"):
+        await second_gallery.plan(line.azure, form={})
+    plan = await second_gallery.plan(line.azure, form={}, connect=connect)
+    assert all(f"/subscriptions/{own.partner_subscription_id}/" in call for call in plan["calls"])
+    with pytest.raises(StepError) as refused:
+        await second_gallery.keep(line.azure, **plan["steps"]["keep"], connect=connect)
+    assert "LinkedAuthorizationFailed" in str(refused.value.details)
+
+    gallery = line.azure.id(GALLERIES, "galleries", GALLERY)
+    grant = {"principal": here.object_id, "type": "ServicePrincipal", "role": READER}
+    name = f"{gallery}/providers/Microsoft.Authorization/roleAssignments/{assignment_name(gallery, here.object_id, READER)}"
+    await sharing._grant(line.azure, name, grant)
+    await second_gallery.keep(line.azure, **plan["steps"]["keep"], connect=connect)
+    assert (await second_gallery.report(line.azure, recipes=["ubuntu"], connect=connect))["behind"] == {}
 
 
 def test_an_action_that_does_nothing_is_empty() -> None:
