@@ -13,7 +13,7 @@ from include.steps.azure import Azure
 from include.steps.build_plan import definition_facts
 from include.steps.errors import StepError, StepSkipped
 from include.steps.form import checked, fields_of
-from include.steps.look import RUN_TAG, Resource, look, step
+from include.steps.look import RUN_TAG, Resource, look, pauses, step
 from include.steps.machine_state import agent_ready, power_state, read_machine
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from include.factory.run import Run
 
 log = logging.getLogger(__name__)
+
+# How long a report waits for the agent of a machine that has just been started (s).
+AGENT_PATIENCE = 300.0
 
 
 @step
@@ -246,6 +249,11 @@ async def _measure(azure: Azure, resource_group: str, virtual_machine: str, comm
     return {"machine": machine, "check": view, "seconds": round((ended - made).total_seconds()) if made and ended else None, "made": made}
 
 
+def _boots(machine: Resource | None) -> bool:
+    """Whether the machine runs and its agent has not reported yet: Azure calls a specialized one made as soon as it is started."""
+    return machine is not None and power_state(machine) == "running" and not agent_ready(machine)
+
+
 def _time(written: str | None) -> datetime | None:
     return datetime.fromisoformat(written) if written else None
 
@@ -272,6 +280,12 @@ async def report(
     from include.factory.restore import minutes
 
     measured = await _measure(azure, resource_group, virtual_machine, command)
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + AGENT_PATIENCE
+    backoff = pauses()
+    while not failed_tasks and _boots(measured["machine"]) and clock() < deadline:
+        await asyncio.sleep(next(backoff))
+        measured = await _measure(azure, resource_group, virtual_machine, command)
     machine, made, seconds = measured["machine"], measured["made"], measured["seconds"]
     age = (made - when).total_seconds() if made and (when := _time(published)) else None
     met = None if objective_minutes is None else seconds is not None and seconds <= objective_minutes * 60
