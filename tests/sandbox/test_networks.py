@@ -286,3 +286,39 @@ def test_public_addresses_come_out_of_a_range_that_was_asked_for() -> None:
     assert {address(network, "one").ip_address, address(network, "two").ip_address} == {"127.77.0.1", "127.77.0.2"}
     with pytest.raises(HttpResponseError, match="PublicIPCountLimitReached"):
         address(network, "three")
+
+
+def test_a_dynamic_address_goes_with_the_allocation_of_its_machine(sandbox: Sandbox, network: Any, subnet: str) -> None:
+    dynamic = address(network, method="Dynamic", sku="Basic")
+    made = nic(network, subnet, publicIPAddress={"id": dynamic.id})
+    machines = sync_client(ComputeManagementClient, sandbox).virtual_machines
+    body = machine(subnet, UBUNTU, location=HERE)
+    body["properties"]["networkProfile"] = {"networkInterfaces": [{"id": made.id}]}
+    machines.begin_create_or_update("rg", "vm", body).result()
+
+    def shown() -> tuple[bool, bool]:
+        """Whether there is a public address, and a domain of the interface's own."""
+        interface = network.network_interfaces.get("rg", "nic")
+        found = network.public_ip_addresses.get("rg", "ip").ip_address
+        return found is not None, interface.dns_settings.internal_domain_name_suffix is not None
+
+    assert shown() == (True, True)
+    machines.begin_deallocate("rg", "vm").result()
+    assert shown() == (False, False)
+    machines.begin_start("rg", "vm").result()
+    assert shown() == (True, True)
+    machines.begin_delete("rg", "vm").result()
+    assert shown() == (False, False)
+    assert network.network_interfaces.get("rg", "nic").virtual_machine is None
+
+
+def test_what_a_machine_made_for_itself_goes_with_it_as_asked(sandbox: Sandbox, network: Any, subnet: str) -> None:
+    body = machine(subnet, UBUNTU, location=HERE)
+    inner = body["properties"]["networkProfile"]["networkInterfaceConfigurations"][0]["properties"]["ipConfigurations"][0]["properties"]
+    inner["publicIPAddressConfiguration"] = {"name": "own", "properties": {"deleteOption": "Delete"}}
+    machines = sync_client(ComputeManagementClient, sandbox).virtual_machines
+    machines.begin_create_or_update("rg", "vm", body).result()
+    assert [one.ip_address is not None for one in network.public_ip_addresses.list("rg")] == [True]
+    machines.begin_delete("rg", "vm").result()
+    assert list(network.public_ip_addresses.list("rg")) == []
+    assert list(network.network_interfaces.list("rg")) == []

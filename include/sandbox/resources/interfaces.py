@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from .. import operations
 from ..authorization import check_linked
+from ..pages import page_of
 from ..registry import field, one_of, register, required
 from ..store import Resource
 from ..wire import ArmError, Json, Response
 from .network import NetworkType, check_match, reference_missing, refused, unsupported
-from .public_addresses import ADDRESS, allocate, free
+from .public_addresses import ADDRESS, allocate, free, give_back
 from .security_groups import effective
 from .subnets import GROUP, SUBNET, address_in
 
@@ -104,8 +105,6 @@ class NetworkInterfaces(NetworkType):
     # what is effective
 
     def configurations(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
-        from ..pages import page_of
-
         return page_of(arm, call, self.view(arm, call, resource)["properties"]["ipConfigurations"], lambda one: one)
 
     def effective_groups(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
@@ -297,6 +296,40 @@ def _configuration(arm: Sandbox, interface: str, given: Json, before: list[Json]
     return {"name": name, "id": id, "etag": "", "type": f"{INTERFACE}/ipConfigurations", "properties": properties}
 
 
+def attach(arm: Sandbox, interface: Resource, machine: Resource, *, primary: bool) -> None:
+    """The interface becomes the machine's."""
+    interface.properties["virtualMachine"] = {"id": machine.id}
+    interface.properties["primary"] = primary
+    interface.private.pop("reserved_until", None)
+    claim(arm, interface)
+    arm.store.touch(interface)
+
+
+def detach(arm: Sandbox, interface: Resource) -> None:
+    """The interface is nobody's; a dynamic public address goes back, the private one stays."""
+    for name in ("virtualMachine", "primary"):
+        interface.properties.pop(name, None)
+    for address in addresses_of(arm, interface):
+        give_back(arm, address)
+    arm.store.touch(interface)
+
+
+def follow_power(arm: Sandbox, machine: Resource, power: str) -> None:
+    """Dynamic public addresses are there while the machine is allocated (documented: "IP addresses in Azure")."""
+    if power not in ("running", "deallocated"):
+        return
+    for one in machine.properties["networkProfile"]["networkInterfaces"]:
+        interface = arm.resource(one["id"], INTERFACE)
+        for address in addresses_of(arm, interface) if interface is not None else ():
+            (allocate if power == "running" else give_back)(arm, address)
+
+
+def addresses_of(arm: Sandbox, interface: Resource) -> list[Resource]:
+    """The interface's public addresses."""
+    ids = [(one["properties"].get("publicIPAddress") or {}).get("id") for one in interface.properties["ipConfigurations"]]
+    return [found for id in ids if (found := arm.resource(id, ADDRESS)) is not None]
+
+
 def claim(arm: Sandbox, interface: Resource) -> None:
     """Note the interface in its subnets and public addresses."""
     attached = bool(interface.properties.get("virtualMachine"))
@@ -329,9 +362,8 @@ def release(arm: Sandbox, interface: Resource) -> None:
                 users.remove(one["id"])
             subnet.private.get("addresses", {}).pop(one["id"].lower(), None)
             arm.store.touch(subnet)
-        address = arm.resource((one["properties"].get("publicIPAddress") or {}).get("id"), ADDRESS)
-        if address is not None:
-            free(arm, address)
+    for address in addresses_of(arm, interface):
+        free(arm, address)
 
 
 register(NetworkInterfaces())

@@ -8,7 +8,8 @@ from ..authorization import check_linked
 from ..registry import field, invalid, one_of, required
 from ..store import Resource
 from ..wire import ArmError, Json
-from .interfaces import INTERFACE, RESERVED, check_joins, claim, interface_properties, release, reserved
+from .interfaces import INTERFACE, RESERVED, addresses_of, attach, check_joins, detach, interface_properties, release, reserved
+from .public_addresses import ADDRESS, of_machine
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -79,12 +80,8 @@ def connect(arm: Sandbox, call: Call, body: Json, found: list[Resource], machine
         found.append(interface)
         primary = field(properties, "primary", bool, index == 0)
         shown.append({"id": id, "properties": {"primary": primary, "deleteOption": properties.get("deleteOption", "Detach")}})
-    for interface in found:
-        interface.properties["virtualMachine"] = {"id": machine.id}
-        interface.properties["primary"] = True
-        interface.private.pop("reserved_until", None)
-        claim(arm, interface)
-        arm.store.touch(interface)
+    for index, (interface, one) in enumerate(zip(found, shown, strict=True)):
+        attach(arm, interface, machine, primary=bool((one.get("properties") or {}).get("primary", index == 0)))
     return shown
 
 
@@ -123,19 +120,14 @@ def change_interfaces(arm: Sandbox, call: Call, machine: Resource, body: Json) -
     for one in old:
         interface = arm.resource(one["id"], INTERFACE)
         if interface is not None and interface.key not in after:
-            interface.properties.pop("virtualMachine", None)
-            interface.properties.pop("primary", None)
-            arm.store.touch(interface)
+            detach(arm, interface)
     shown = {one["id"].lower(): one for one in old}
     made = []
     for one, interface in zip(given, wanted, strict=True):
         reference = _reference(one, interface)
         kept = {**(shown.get(interface.key, {}).get("properties") or {}), **(reference.get("properties") or {})}
         made.append({"id": reference["id"], **({"properties": kept} if kept else {})})
-        interface.properties["virtualMachine"] = {"id": machine.id}
-        interface.properties["primary"] = bool(kept.get("primary", len(given) == 1))
-        claim(arm, interface)
-        arm.store.touch(interface)
+        attach(arm, interface, machine, primary=bool(kept.get("primary", len(given) == 1)))
     machine.properties["networkProfile"]["networkInterfaces"] = made
 
 
@@ -147,24 +139,8 @@ def with_addresses(arm: Sandbox, call: Call, group: str, machine: Resource, prop
         asked = inner.pop("publicIPAddressConfiguration", None)
         if asked is not None:
             name = f"{required(asked, 'name')}-{arm.guid('ip', call.id, arm.count('ip'))[:8]}"
-            id = f"{group}/providers/Microsoft.Network/publicIPAddresses/{name}"
-            body = {
-                "name": id.rsplit("/", 1)[1],
-                "id": id,
-                "etag": f'W/"{arm.guid("etag", id)}"',
-                "type": "Microsoft.Network/publicIPAddresses",
-                "location": machine.location,
-                "properties": {
-                    "provisioningState": "Succeeded",
-                    "publicIPAddressVersion": "IPv4",
-                    "publicIPAllocationMethod": "Static",
-                    "ipTags": [],
-                },
-                "sku": {"name": "Standard", "tier": "Regional"},
-            }
-            if "tags" in machine.body:
-                body["tags"] = machine.body["tags"]
-            arm.store.add(Resource(id, "Microsoft.Network/publicIPAddresses", body))
+            id = f"{group}/providers/{ADDRESS}/{name}"
+            of_machine(arm, machine, name, id, asked)
             inner["publicIPAddress"] = {"id": id}
         configurations.append({**one, "properties": inner})
     return {**properties, "ipConfigurations": configurations}
@@ -176,11 +152,15 @@ def disconnect(arm: Sandbox, resource: Resource) -> None:
         interface = arm.resource(one["id"], INTERFACE)
         if interface is None:
             continue
-        interface.properties.pop("virtualMachine", None)
         if (one.get("properties") or {}).get("deleteOption") == "Delete":
+            addresses = addresses_of(arm, interface)
             release(arm, interface)
             arm.store.drop(interface)
+            for address in addresses:
+                if address.properties.get("deleteOption") == "Delete":
+                    arm.store.drop(address)
         else:
+            detach(arm, interface)
             if resource.private.get("power") == "failed":
                 interface.private |= {"reserved_until": arm.now + RESERVED / arm.speed, "reserved_for": resource.key}
             arm.store.touch(interface)

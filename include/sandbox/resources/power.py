@@ -9,6 +9,7 @@ from .. import guest, operations
 from ..content import DISK, disk_content
 from ..events import event
 from ..wire import ArmError, Json, Response
+from .interfaces import follow_power
 from .machine_disks import managed_ids
 from .machine_update import bump
 from .sizes import check_quota, find_size
@@ -119,6 +120,7 @@ def set_power(arm: Sandbox, machine: Resource, power: str) -> None:
         if disk is not None and disk.properties["diskState"] in ("Attached", "Reserved"):
             disk.properties["diskState"] = "Reserved" if power == "deallocated" else "Attached"
             arm.store.touch(disk)
+    follow_power(arm, machine, power)
     arm.store.touch(machine)
 
 

@@ -139,12 +139,41 @@ def allocate(arm: Sandbox, resource: Resource) -> None:
     raise refused("PublicIPCountLimitReached", "Cannot create more public IP addresses for this subscription in this region.")
 
 
+def give_back(arm: Sandbox, resource: Resource) -> None:
+    """A dynamic address goes back to where it came from."""
+    if resource.properties.get("publicIPAllocationMethod") == "Dynamic" and resource.properties.pop("ipAddress", None) is not None:
+        arm.store.touch(resource)
+
+
 def free(arm: Sandbox, resource: Resource) -> None:
-    """Nobody uses the address any more: a dynamic one goes back."""
+    """Nobody uses the address any more."""
     resource.properties.pop("ipConfiguration", None)
-    if resource.properties.get("publicIPAllocationMethod") == "Dynamic":
-        resource.properties.pop("ipAddress", None)
+    give_back(arm, resource)
     arm.store.touch(resource)
+
+
+def of_machine(arm: Sandbox, machine: Resource, name: str, id: str, given: Json) -> Resource:
+    """The public address that a machine's inline configuration `given` asks for."""
+    method = one_of(given, "properties.publicIPAllocationMethod", ("Static", "Dynamic"), "Static")
+    properties: Json = {
+        "provisioningState": "Succeeded",
+        "resourceGuid": arm.guid("resource", id),
+        "publicIPAddressVersion": one_of(given, "properties.publicIPAddressVersion", ("IPv4", "IPv6"), "IPv4"),
+        "publicIPAllocationMethod": method,
+        "idleTimeoutInMinutes": field(given, "properties.idleTimeoutInMinutes", int, 4),
+        "ipTags": [],
+    }
+    sku = one_of(given, "sku.name", ("Basic", "Standard"), "Standard")
+    if sku == "Standard":
+        properties["ddosSettings"] = {"protectionMode": "VirtualNetworkInherited"}
+    if delete := one_of(given, "properties.deleteOption", ("Delete", "Detach")):
+        properties["deleteOption"] = delete
+    etag = f'W/"{arm.guid("etag", id)}"'
+    body: Json = {"name": name, "id": id, "etag": etag, "type": ADDRESS, "location": machine.location, "properties": properties}
+    body["sku"] = {"name": sku, "tier": "Regional"}
+    if "tags" in machine.body:
+        body["tags"] = machine.body["tags"]
+    return arm.store.add(Resource(id, ADDRESS, body))
 
 
 def holder_of(arm: Sandbox, fqdn: str) -> Resource | None:

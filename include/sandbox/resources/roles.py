@@ -101,7 +101,9 @@ class RoleDefinitions(ExtensionType):
             one.properties["roleDefinitionId"].lower() == resource.key for one in arm.store.of_type(call.subscription, ASSIGNMENT).values()
         ):
             raise _refuse(
-                400, "RoleDefinitionHasAssignments", "There are existing role assignments referencing role (code: " + call.name + ")."
+                400,
+                "RoleDefinitionHasAssignments",
+                "There are existing role assignments referencing role (code: RoleDefinitionHasAssignments).",
             )
         arm.store.drop(resource)
         return Response(200, {"content-type": JSON_TYPE}, compact(resource.body))
