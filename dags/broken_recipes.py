@@ -13,5 +13,6 @@ from include.factory.folder import catalogue_folder
 
 catalogue = load_catalogue(catalogue_folder())
 backups = load_backups(catalogue_folder(), catalogue)
-if problems := [*map(str, catalogue.problems), *map(str, backups.problems), *broken_notifiers(catalogue.recipes.values())]:
+told = broken_notifiers([*catalogue.recipes.values(), *backups.backups.values()])
+if problems := [*map(str, catalogue.problems), *map(str, backups.problems), *told]:
     raise ValueError("\n".join(["broken recipes:", *problems]))

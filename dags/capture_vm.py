@@ -21,6 +21,7 @@ from typing import Any
 
 from airflow.sdk import DAG, Param, ParamsDict, TaskGroup, TriggerRule, get_parsing_context
 
+from image_factory.notices import tell_of_failed_backup
 from image_factory.operators.destination import CreateDestinationOperator
 from image_factory.operators.disk import ExportVhdsOperator
 from image_factory.operators.guest import DeprovisionGuestOperator
@@ -68,6 +69,7 @@ def capture_dag() -> DAG:
         doc_md=__doc__,
         schedule=None,
         max_active_runs=16,
+        on_failure_callback=tell_of_failed_backup,
         tags=["capture", "recovery", "by hand"],
     ) as dag:
         plan = PlanMachineCaptureOperator(task_id=PLAN, run=RUN, form="{{ params | tojson }}")

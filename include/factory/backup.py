@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from include.factory.catalogue import Catalogue
+from include.factory.notice import Notify
 from include.factory.problem import Contradiction, Location, Problem, dotted
 from include.factory.publish import TargetRegion
 from include.factory.schedule import PRESETS, Schedule
@@ -57,6 +58,9 @@ class Backup(Value):
     """Stop the machine for its snapshots and start it again, so that all its disks are of one moment."""
     keep: int = Field(default=14, ge=1, le=1000)
     """Captures that are kept; older ones are deleted when a newer one is good."""
+
+    notify: tuple[Notify, ...] = ()
+    """Who is told when a backup failed, as in a recipe's `notify`, with the event `failed`."""
 
     @property
     def image(self) -> str:
@@ -134,6 +138,9 @@ def _line(node: Any, location: Location) -> int:
 def _contradictions(backup: Backup) -> Iterator[Contradiction]:
     for index, first in repeated([region.name for region in backup.regions]):
         yield Contradiction(("regions", index), f"{backup.regions[index].name} is also regions[{first}]", "Name each region once.")
+    for index, way in enumerate(backup.notify):
+        if "failed" not in way.events:
+            yield Contradiction(("notify", index, "events"), "of a backup only `failed` is told", "Write events: failed.")
     encrypted = [region.name for region in backup.regions if region.encryption_set]
     if encrypted and len(encrypted) < len(backup.regions):
         yield Contradiction(

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
+from include.factory.backup import Backup, load_backups
 from include.factory.catalogue import RecipeError, load_catalogue, load_recipe
 from include.factory.folder import catalogue_folder
 from include.factory.notice import Notice, Notify
@@ -50,6 +51,14 @@ def tell_of_failure(context: Any, *, recipe: str, pause_after: int | None = None
     _send(failure(context, recipe, pause_after), context)
 
 
+def tell_of_failed_backup(context: Any) -> None:
+    """DAG callback of ``capture_vm``: where the run is a backup's, tell whom that names that it failed, and why."""
+    conf = getattr(context.get("dag_run"), "conf", None) or {}
+    backup = load_backups(catalogue_folder()).backups.get(conf.get("name") or "")
+    if backup is not None and backup.notify:
+        _send_by(backup.notify, failure(context, backup.name, None), context)
+
+
 def notifier_of(way: Notify) -> Any:
     """The notifier.
 
@@ -65,7 +74,7 @@ def notifier_of(way: Notify) -> Any:
     return cls(**way.arguments)
 
 
-def broken_notifiers(recipes: Iterable[Recipe]) -> Iterator[str]:
+def broken_notifiers(recipes: Iterable[Recipe | Backup]) -> Iterator[str]:
     """A sentence for each notifier that could not be made: better known now than when something has failed at night."""
     for recipe in recipes:
         for index, way in enumerate(recipe.notify):
@@ -119,7 +128,11 @@ def _news(context: Any) -> Iterator[Notice]:
 
 
 def _send(notice: Notice, context: Any) -> None:
-    for way in [way for recipe in _recipes(notice) for way in recipe.notify]:
+    _send_by([way for recipe in _recipes(notice) for way in recipe.notify], notice, context)
+
+
+def _send_by(ways: Iterable[Notify], notice: Notice, context: Any) -> None:
+    for way in ways:
         if notice.event in way.events:
             try:
                 notifier_of(way)({**context, "notice": notice})

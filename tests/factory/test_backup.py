@@ -89,6 +89,10 @@ def test_every_problem_is_named_at_once_with_line_field_and_cure(folder: Path) -
             "web2.yaml:8: definition: the backup web publishes to the definition WEB, too. Give each backup a definition of its own.",
         ),
         ({"web": GOOD.replace("[West Europe]", "[westeurope, westeurope]")}, "is also regions[0]. Name each region once."),
+        (
+            {"web": GOOD + "notify: [{events: published, notifier: a.b.Notifier}]\n"},
+            "web.yaml:8: notify[0].events: of a backup only `failed` is told. Write events: failed.",
+        ),
         ({"web": "- one\n"}, "web.yaml:1: the file is not a mapping of fields"),
         ({"web": "name: {\n"}, "this is not YAML"),
     ],

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.sdk import DAG
 
-from image_factory.notices import broken_notifiers, callbacks_of
+from image_factory.notices import broken_notifiers, callbacks_of, tell_of_failed_backup
 from include.factory.recipe import Recipe
 from tests.factory.builds import RECIPE, recipe
+from tests.factory.test_backup import GOOD
 
 NOTIFIER = "tests.notifier.FileNotifier"
 
@@ -85,3 +87,16 @@ def test_a_notifier_that_cannot_be_used_is_named_before_it_is_needed(notifier: s
 
 def test_a_notifier_that_can_be_used_is_no_problem(tmp_path: Path) -> None:
     assert list(broken_notifiers([told_by(tmp_path / "told", "failed")])) == []
+
+
+@pytest.mark.parametrize(("name", "is_told"), [("web", True), ("by-hand", False), (None, False)])
+def test_whom_a_backup_names_is_told_when_it_failed(context: dict[str, Any], tmp_path: Path, name: str | None, is_told: bool) -> None:
+    file = tmp_path / "told"
+    (tmp_path / "backups").mkdir()
+    notify = f'notify: [{{events: failed, notifier: {NOTIFIER}, arguments: {{path: "{file}"}}}}]\n'
+    (tmp_path / "backups" / "web.yaml").write_text(GOOD + notify)
+    tell_of_failed_backup({**context, "dag_run": SimpleNamespace(conf={"name": name} if name else None)})
+
+    assert file.exists() is is_told
+    if is_told:
+        assert file.read_text().startswith("failed: web: a run of build_ubuntu_base failed")
