@@ -44,6 +44,23 @@ async def test_a_definition_from_its_making_to_its_end(azure_clients: AzureClien
     assert [one async for one in images.list_by_gallery("rg", "gallery")] == []
 
 
+async def test_a_version_from_its_making_to_its_end(azure_clients: AzureClients) -> None:
+    versions = azure_clients.compute.gallery_image_versions
+    source = {"source": {"virtualMachineId": (await make_machine(azure_clients)).id}}
+    await generalize(azure_clients)
+    await make_definition(azure_clients)
+    made = await publish(azure_clients, "1.0.0", version(source) | {"tags": {"a": "b"}})
+    assert (made.storage_profile.os_disk_image.size_in_gb, made.tags) == (30, {"a": "b"})
+    profile = {"publishingProfile": {"excludeFromLatest": True, "endOfLifeDate": "2030-01-01T00:00:00Z"}}
+    changed = await (await versions.begin_update("rg", "gallery", "ubuntu", "1.0.0", {"properties": profile, "tags": {"c": "d"}})).result()
+    assert (changed.publishing_profile.exclude_from_latest, changed.publishing_profile.end_of_life_date.year) == (True, 2030)
+    assert (changed.tags, len(changed.publishing_profile.target_regions)) == ({"c": "d"}, 1)
+    assert [one.name async for one in versions.list_by_gallery_image("rg", "gallery", "ubuntu")] == ["1.0.0"]
+    await (await versions.begin_delete("rg", "gallery", "ubuntu", "1.0.0")).result()
+    with pytest.raises(ResourceNotFoundError):
+        await versions.get("rg", "gallery", "ubuntu", "1.0.0")
+
+
 @pytest.mark.parametrize(
     ("change", "path"),
     [

@@ -11,7 +11,7 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from include.sandbox.blobs import account_sas
 from include.sandbox.wire import Request
 from tests.sandbox.bodies import LOCATION, generalize, group, make_definition, make_group, make_machine, publish, version
-from tests.sandbox.test_sharing import COMMUNITY, READER, assign, boot, share
+from tests.sandbox.test_sharing import COMMUNITY, GROUPS, READER, assign, boot, share
 from tests.sandbox_transport import AzureClients, azure_clients_on
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
@@ -123,6 +123,24 @@ async def test_a_community_image_is_a_source_for_everybody(azure_clients: AzureC
         made = await publish(azure_clients, "5.0.0", version({"source": {"communityGalleryImageId": id}}))
         assert made.storage_profile.source.community_gallery_image_id == id
         assert (await boot(azure_clients, id=made.id)).exact_version == "5.0.0"
+    finally:
+        await partner.close()
+
+
+async def test_a_directly_shared_image_is_a_source_for_those_it_is_shared_with(azure_clients: AzureClients) -> None:
+    own = azure_clients.sandbox.directory
+    source = await machine_of(azure_clients)
+    await make_definition(azure_clients, sharing=GROUPS)
+    await publish(azure_clients, "1.0.0", version(source))
+    partner = azure_clients_on(azure_clients.sandbox, own.partner, own.partner_subscription_id)
+    try:
+        await make_group(partner)
+        await make_definition(partner)
+        id = f"/SharedGalleries/{azure_clients.subscription_id}-GALLERY/Images/ubuntu/Versions/1.0.0"
+        with pytest.raises(ResourceNotFoundError, match="is not available in westeurope region"):
+            await publish(partner, "1.0.0", version({"source": {"id": id}}))
+        await share(azure_clients, Subscriptions=[partner.subscription_id])
+        assert (await publish(partner, "1.0.0", version({"source": {"id": id}}))).provisioning_state == "Succeeded"
     finally:
         await partner.close()
 

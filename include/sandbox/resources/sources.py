@@ -79,6 +79,8 @@ def find(arm: Sandbox, call: Call, body: Json, location: str, definition: Resour
         raise invalid("Required parameter 'osDiskImage.source.uri' is missing (null).", f"galleryImageVersion.properties.{path}")
     elif path.endswith("communityGalleryImageId"):
         origin = of_stored(resolve_gallery(arm, call, {"communityGalleryImageId": id}, location), "version")
+    elif id.lower().startswith("/sharedgalleries/"):
+        origin = of_stored(resolve_gallery(arm, call, {"sharedGalleryImageId": id}, location), "version")
     else:
         origin = _of_resource(arm, call, id, path, location, definition)
     _add_data_disks(arm, call, body, location, origin)
