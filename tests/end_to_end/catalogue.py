@@ -85,6 +85,8 @@ def write_catalogue(folder: Path) -> Path:
         "survivor": small("survivor", told=told(folder, "survivor")),
         "slow": small("slow", told=told(folder, "slow"), step=SLOW),
         "mirrored": small("mirrored") + SECOND_GALLERY,
+        # Its versions are put there by the tests of their later life, a month of them.
+        "dated": small("dated").replace("endtoend, resource_group: rg-end-to-end", "life, resource_group: rg-life"),
         "approved": small("approved", told=told(folder, "approved"), approval="{approvers: [admin], timeout: 1h}"),
         "kept": small("kept", told=told(folder, "kept"), check=BAD),
         "failing-step": small("failing-step", told=told(folder, "failing-step"), step=BAD),

@@ -1,0 +1,291 @@
+"""A month of one image's versions on real Airflow: brought to a new region, promoted, rolled back, retired, restored."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.conftest import Factory
+
+pytestmark = pytest.mark.airflow
+
+DAYS = 30
+HOME, ADDED = "eastus2", "westeurope"
+# API versions.
+GALLERIES, DISKS, IMAGES = "2024-03-03", "2024-03-02", "2024-07-01"
+VERSIONS = "Microsoft.Compute/galleries/images/versions"
+
+
+class Life:
+    """The definition of the recipe ``dated`` with a version of each of the last thirty days, all promoted, in the home region only."""
+
+    def __init__(self, factory: Factory) -> None:
+        self.factory, self.airflow, self.client = factory, factory.airflow, factory.airflow.sandbox_control
+        subscription = f"/subscriptions/{factory.airflow.stack.connection['subscription_id']}"
+        self.gallery = f"{subscription}/resourceGroups/rg-life/providers/Microsoft.Compute/galleries/life"
+        self.definition = f"{self.gallery}/images/dated"
+        today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        self.days = [today - timedelta(days=number) for number in range(DAYS, 0, -1)]
+        self.names = [f"{day.year}.{day.month * 100 + day.day}.20000" for day in self.days]
+
+    def put(self, id: str, body: dict[str, Any], version: str = GALLERIES) -> None:
+        """Put a resource and wait until it is there."""
+        answer = self.client.put(id, params={"api-version": version}, json=body)
+        assert answer.is_success, answer.text
+        self.factory.until(lambda: self.state(id, version) == "Succeeded", 60, id)
+
+    def get(self, id: str, version: str = GALLERIES, **query: str) -> Any:
+        answer = self.client.get(id, params={"api-version": version, **query})
+        return answer.json() if answer.is_success else None
+
+    def state(self, id: str, version: str = GALLERIES) -> str | None:
+        found = self.get(id, version)
+        return str(found["properties"]["provisioningState"]) if found else None
+
+    def make(self) -> None:
+        """The first version is made from a disk of the marketplace by way of a managed image, the others from the first: no machine is
+        needed for any."""
+        group, compute = self.gallery.partition("/providers/")[0], self.gallery.partition("/galleries/")[0]
+        self.put(group, {"location": HOME}, "2022-09-01")
+        disk = f"{compute}/disks/ubuntu"
+        publisher = f"/Providers/Microsoft.Compute/Locations/{HOME}/Publishers/Canonical/ArtifactTypes/VMImage"
+        platform = f"/Subscriptions/{group.split('/')[2]}{publisher}/Offers/ubuntu-24_04-lts/Skus/server/Versions/24.04.202511110"
+        created = {"createOption": "FromImage", "imageReference": {"id": platform}}
+        properties = {"osType": "Linux", "hyperVGeneration": "V2", "creationData": created}
+        self.put(disk, {"location": HOME, "sku": {"name": "Standard_LRS"}, "properties": properties}, DISKS)
+        os_disk = {"osType": "Linux", "osState": "Generalized", "managedDisk": {"id": disk}}
+        image = f"{compute}/images/ubuntu"
+        self.put(image, {"location": HOME, "properties": {"hyperVGeneration": "V2", "storageProfile": {"osDisk": os_disk}}}, IMAGES)
+        self.put(self.gallery, {"location": HOME, "properties": {"softDeletePolicy": {"isSoftDeleteEnabled": True}}})
+        properties = {
+            "osType": "Linux",
+            "osState": "Generalized",
+            "hyperVGeneration": "V2",
+            "features": [{"name": "SecurityType", "value": "TrustedLaunchSupported"}],
+            "identifier": {"publisher": "life", "offer": "linux", "sku": "dated"},
+        }
+        self.put(self.definition, {"location": HOME, "properties": properties})
+        first, *others = self.names
+        self.publish(first, image)
+        self.settle([first])
+        for name in others:
+            self.publish(name, self.first)
+        self.settle(others)
+
+    @property
+    def first(self) -> str:
+        return f"{self.definition}/versions/{self.names[0]}"
+
+    def publish(self, name: str, source: str, *, excluded: bool = False) -> None:
+        promoted = {} if excluded else {"image-factory-promoted": "2026-01-01T00:00:00+00:00"}
+        profile = {"targetRegions": [{"name": HOME, "excludeFromLatest": excluded}], "excludeFromLatest": excluded}
+        body = {
+            "location": HOME,
+            "tags": {"image-factory-run": "build_dated/seeded", **promoted},
+            "properties": {"publishingProfile": profile, "storageProfile": {"source": {"id": source}}},
+        }
+        answer = self.client.put(f"{self.definition}/versions/{name}", params={"api-version": GALLERIES}, json=body)
+        assert answer.is_success, answer.text
+
+    def settle(self, names: list[str]) -> None:
+        paths = [f"{self.definition}/versions/{name}" for name in names]
+        self.factory.until(lambda: all(self.state(path) == "Succeeded" for path in paths), 120, "the versions are published")
+
+    def version(self, name: str) -> Any:
+        return self.get(f"{self.definition}/versions/{name}", **{"$expand": "ReplicationStatus"})
+
+    def states(self, name: str) -> dict[str, str]:
+        summary = self.version(name)["properties"]["replicationStatus"]["summary"]
+        return {one["region"].replace(" ", "").lower(): one["state"] for one in summary}
+
+    def latest(self) -> dict[str, str]:
+        """What `latest` resolves to by region, worked out from the list."""
+        found: dict[str, tuple[int, ...]] = {}
+        for one in self.get(f"{self.definition}/versions")["value"]:
+            number = tuple(int(part) for part in one["name"].split("."))
+            profile = one["properties"]["publishingProfile"]
+            for region in profile["targetRegions"]:
+                name = region["name"].replace(" ", "").lower()
+                if not region.get("excludeFromLatest", profile["excludeFromLatest"]):
+                    found[name] = max(number, found.get(name, (0,)))
+        return {name: ".".join(map(str, number)) for name, number in found.items()}
+
+    def there(self) -> list[str]:
+        return [one["name"] for one in self.get(f"{self.definition}/versions")["value"]]
+
+    def requests(self) -> Counter[str]:
+        return Counter(self.factory.requests())
+
+    def run(self, dag: str, outcome: str = "success", **conf: Any) -> tuple[str, dict[str, Any]]:
+        """Start the DAG on the image, wait for the outcome; the run and its plan. What was written is what the plan said, where the
+        run did not fail."""
+        before = self.requests()
+        run = self.airflow.trigger(dag, {"recipe": "dated", **conf})
+        self.ends(dag, run, outcome)
+        if self.airflow.task_states(dag, run)["plan"] != "success":
+            return run, {}
+        plan = self.airflow.rest.xcom(dag, run, "plan")
+        if outcome == "success":
+            self.holds(plan, before)
+        return run, plan
+
+    def ends(self, dag: str, run: str, outcome: str = "success") -> None:
+        """Wait for the outcome; another one is told with the logs of what failed."""
+        ended = self.airflow.wait(dag, run)
+        states = self.airflow.task_states(dag, run)
+        logs = [self.airflow.log(dag, run, task)[-1500:] for task, state in states.items() if state == "failed"]
+        assert ended == outcome, "\n\n".join([str(states), *logs])
+
+    def answer(self, run: str, option: str, reason: str) -> None:
+        """What a person answers who is asked for approval."""
+        path = f"/api/v2/dags/promote_version/dagRuns/{run}/taskInstances/approve/-1/hitlDetails"
+        assert self.airflow.api.get(path).json()["assigned_users"] == [{"id": "admin", "name": "admin"}]
+        body = {"chosen_options": [option], "params_input": {"reason": reason}}
+        self.airflow.api.patch(path, json=body).raise_for_status()
+
+    def holds(self, plan: dict[str, Any], before: Counter[str]) -> None:
+        made = Counter({what.split(" ")[0]: count for what, count in (self.requests() - before).items() if what.endswith(VERSIONS)})
+        del made["GET"]
+        assert made == Counter(write["method"] for write in plan["writes"] if "/versions/" in write["resource"])
+
+
+@pytest.fixture(scope="module")
+def life(factory: Factory) -> Iterator[Life]:
+    life = Life(factory)
+    life.make()
+    yield life
+    factory.airflow.api.delete("/api/v2/variables/image_factory_retire")
+
+
+def test_airflows_own_backfill_brings_a_month_of_versions_to_a_region_that_was_added_today(life: Life) -> None:
+    recipe = life.airflow.settings.recipes / "dated.yaml"
+    recipe.write_text(recipe.read_text().replace("replicate: [eastus2, westeurope]", "replicate: [eastus2, westeurope, uksouth]"))
+    life.airflow.rest.unpause("replicate_dated")
+    body = {
+        "dag_id": "replicate_dated",
+        "from_date": life.days[0].isoformat(),
+        "to_date": (life.days[-1] + timedelta(days=1)).isoformat(),
+        "max_active_runs": 10,
+        "reprocess_behavior": "none",
+        "run_backwards": False,
+        "dag_run_conf": {},
+    }
+    life.airflow.api.post("/api/v2/backfills", json=body).raise_for_status()
+
+    def backfilled() -> bool:
+        runs = [run for run in life.airflow.rest.runs("replicate_dated") if run["run_type"] == "backfill"]
+        return len(runs) == DAYS and all(run["state"] in ("success", "failed") for run in runs)
+
+    life.factory.until(backfilled, 420, "thirty runs")
+    runs = life.airflow.rest.runs("replicate_dated")
+    assert Counter(run["state"] for run in runs if run["run_type"] == "backfill") == {"success": DAYS}
+    with ThreadPoolExecutor(4) as pool:
+        states = dict(zip(life.names, pool.map(life.states, life.names), strict=True))
+    assert states == {name: {HOME: "Completed", ADDED: "Completed", "uksouth": "Completed"} for name in life.names}
+    # The newest is latest there, too; no other one can be.
+    assert life.latest() == dict.fromkeys((HOME, ADDED, "uksouth"), life.names[-1])
+    assert life.version(life.names[-2])["properties"]["publishingProfile"]["targetRegions"][1]["excludeFromLatest"] is True
+
+
+def test_a_version_is_promoted_wave_by_wave_after_a_named_person_approved(life: Life) -> None:
+    today = datetime.now(UTC)
+    name = f"{today.year}.{today.month * 100 + today.day}.20000"
+    life.publish(name, life.first, excluded=True)
+    life.settle([name])
+    before = life.requests()
+    run = life.airflow.trigger(
+        "promote_version", {"recipe": "dated", "waves": [HOME], "pause": 0, "channels": ["prod"], "approvers": ["admin"]}
+    )
+    life.airflow.wait_for_task("promote_version", run, "approve", ("awaiting_input",))
+    assert life.latest()[HOME] == life.names[-1]
+    life.answer(run, "Approve", "looks good")
+    life.ends("promote_version", run)
+
+    life.holds(life.airflow.rest.xcom("promote_version", run, "plan"), before)
+    assert life.latest()[HOME] == name
+    tags = life.version(name)["tags"]
+    assert tags["image-factory-approved"].endswith("looks good")
+    assert "image-factory-channel-prod" in tags
+    report = life.airflow.rest.xcom("promote_version", run, "report_promotion")
+    assert report["channels"] == {"prod": name}
+    assert f"| latest in {HOME}" in report["table"]
+
+
+def test_a_version_that_is_not_approved_stays_out(life: Life) -> None:
+    run = life.airflow.trigger(
+        "promote_version", {"recipe": "dated", "version": life.names[0], "latest": False, "channels": ["test"], "approvers": ["admin"]}
+    )
+    life.airflow.wait_for_task("promote_version", run, "approve", ("awaiting_input",))
+    life.answer(run, "Reject", "no")
+    life.ends("promote_version", run)
+    assert life.airflow.task_states("promote_version", run)["promote_version"] == "skipped"
+    assert "image-factory-channel-test" not in life.version(life.names[0])["tags"]
+
+
+def test_one_click_rolls_back_and_proves_what_people_get(life: Life) -> None:
+    bad = life.latest()[HOME]
+    dry, _ = life.run("roll_back", dry_run=True)
+    assert f"{bad} -> {life.names[-1]}" in life.airflow.log("roll_back", dry, "plan")
+    run, _ = life.run("roll_back", reason="it does not boot")
+    assert life.airflow.rest.xcom("roll_back", run, "report_versions")["latest"] == dict.fromkeys((HOME, ADDED, "uksouth"), life.names[-1])
+    assert life.version(bad)["tags"]["image-factory-rolled-back"].endswith("it does not boot")
+
+
+def test_a_roll_back_that_would_leave_a_region_without_is_refused_and_says_what_to_do(life: Life) -> None:
+    """The older versions came to the new regions excluded."""
+    run, _ = life.run("roll_back", "failed")
+    log = life.airflow.log("roll_back", run, "plan")
+    assert "Nothing was changed, as latest would resolve to nothing in uksouth, westeurope" in log
+    life.run("roll_back", include_excluded=True)
+    assert life.latest() == dict.fromkeys((HOME, ADDED, "uksouth"), life.names[-2])
+
+
+def test_the_night_is_dry_until_the_variable_says_otherwise(life: Life) -> None:
+    rules = {"keep": 3, "older_than": 0, "rollback": 1, "wait": 0}
+    before = life.there()
+    dry, _ = life.run("retire_versions", **rules)
+    assert life.airflow.task_states("retire_versions", dry)["retire_versions"] == "skipped"
+    assert "to go out of latest now" in life.airflow.log("retire_versions", dry, "plan")
+    assert life.there() == before
+
+    life.airflow.api.post("/api/v2/variables", json={"key": "image_factory_retire", "value": "on"}).raise_for_status()
+    _, plan = life.run("retire_versions", **rules)
+    assert {write["method"] for write in plan["writes"]} == {"PUT"}
+    assert life.there() == before
+
+
+def test_what_was_out_long_enough_is_deleted_and_what_azure_holds_is_named(life: Life) -> None:
+    error = {"status": 409, "code": "ScopeLocked", "message": "The scope is locked."}
+    rule = {"name": "held", "match": {"method": "DELETE", "name": life.names[0], "type": VERSIONS}, "effect": {"error": error}}
+    life.client.post("/_sandbox/faults", json=rule).raise_for_status()
+    rules = {"keep": 3, "older_than": 0, "rollback": 1, "wait": 0, "dry_run": False}
+    try:
+        run, plan = life.run("retire_versions", "failed", **rules)
+    finally:
+        life.client.delete("/_sandbox/faults", params={"name": "held"})
+    assert f"life/dated/{life.names[0]}: The scope is locked" in life.airflow.log("retire_versions", run, "retire_versions")
+    gone = {write["resource"].rsplit("/", 1)[1] for write in plan["writes"] if write["method"] == "DELETE"}
+    assert len(gone) > 20
+    assert life.names[0] in life.there()
+    assert gone & set(life.there()) == {life.names[0]}
+
+    path = "/api/v2/dags/retire_versions/clearTaskInstances"
+    body = {"dry_run": False, "dag_run_id": run, "task_ids": ["retire_versions"], "include_downstream": True, "only_failed": False}
+    life.airflow.api.post(path, json=body).raise_for_status()
+    life.ends("retire_versions", run)
+    assert not gone & set(life.there())
+    assert set(life.latest().values()) == {life.names[-2]}
+
+
+def test_a_deleted_version_comes_back_and_stays_out_of_latest(life: Life) -> None:
+    run, plan = life.run("restore_version", versions=life.names[1], pin=True, reason="an audit")
+    assert plan["versions"] == [life.names[1]]
+    back = life.version(life.names[1])
+    assert back["tags"]["image-factory-pinned"] == "an audit"
+    assert set(life.latest().values()) == {life.names[-2]}
+    assert life.names[1] in life.airflow.rest.xcom("restore_version", run, "report_versions")["table"]
