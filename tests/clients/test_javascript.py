@@ -20,7 +20,7 @@ def test_javascript_publishes_an_image_version(tmp_path: Path) -> None:
     packages = node_packages("javascript")
     script = str(Path(__file__).parent / "javascript" / "gallery.mjs")
     words = behind_sandbox(tmp_path, "node", script, f"{packages}/")
-    done = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, timeout=600, check=False)
     published, absent, exists = done.stdout.splitlines() or pytest.fail(done.stderr)
     assert json.loads(published) == {"state": "Succeeded", "replication": "Completed", "names": ["1.0.0"]}
     assert (absent, exists) == ("ResourceNotFound", "false")

@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.clients, pytest.mark.slow]
 
 RELEASE = "azure-mgmt-compute==30.0.0"
 FILES = ("test_mgmt_compute_galleries.py", "test_mgmt_compute_vm.py", "test_mgmt_compute_disks.py")
-WITHIN = 300  # seconds for all of them
+WITHIN = 900  # seconds for all of them, on a machine that others use, too
 
 
 def sources() -> Path:

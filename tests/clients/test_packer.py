@@ -72,7 +72,7 @@ def behind(state: Path, *command: str) -> subprocess.CompletedProcess[str]:
     words = behind_sandbox(state, *command)
     words[words.index("--") : words.index("--")] = ["--public-addresses", f"{ADDRESS}/32"]
     return subprocess.run(
-        words, cwd=PROJECT, env={**os.environ, "HOME": str(state)}, capture_output=True, text=True, timeout=240, check=False
+        words, cwd=PROJECT, env={**os.environ, "HOME": str(state)}, capture_output=True, text=True, timeout=600, check=False
     )
 
 

@@ -51,7 +51,7 @@ def findings(oav: Path, document: Document, exchanges: list[Exchange], folder: P
         env={**os.environ, "HOME": str(folder)},  # where it logs
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,  # the HTML report's template is not in the package, and that ends it with 1 once the JSON report is written
     )
     assert report.exists(), told.stdout + told.stderr
