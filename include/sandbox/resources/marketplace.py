@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..registry import route
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty
 from .catalogue import Key, find, numbers, skus
+from .extension_images import EXTENSIONS
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -68,7 +69,8 @@ def _missing(what: str, name: str) -> ArmError:
 
 @route("GET", _ROOT)
 def list_publishers(arm: Sandbox, call: Call, subscription: str, location: str) -> Response:
-    return _list(call, [_entry(call, subscription, location, name) for name in sorted({key[0] for key in skus(arm)})])
+    names = {key[0] for key in skus(arm)} | {publisher for publisher, _ in EXTENSIONS}
+    return _list(call, [_entry(call, subscription, location, name) for name in sorted(names)])
 
 
 @route("GET", _ROOT + "/{}/artifacttypes/vmimage/offers")
