@@ -91,3 +91,19 @@ def test_no_image_is_made_of_a_trusted_launch_machine(azure: Azure) -> None:
     with pytest.raises(ResourceExistsError) as refused:
         image(azure, sourceVirtualMachine={"id": vm.id})
     assert "security type 'TrustedLaunch'" in str(refused.value)
+
+
+def test_an_image_of_an_empty_disk_makes_a_machine_that_never_comes_up(azure: Azure) -> None:
+    disk = azure.disk("blank", 30)
+    made = image(azure, storageProfile={"osDisk": {"osType": "Linux", "osState": "Generalized", "managedDisk": {"id": disk.id}}})
+    with pytest.raises(HttpResponseError) as failed:
+        azure.machine(image={"id": made.id})
+    assert failed.value.error.code == "OSProvisioningTimedOut"
+
+
+@pytest.mark.parametrize("name", ["_image", "image.", "x" * 81])
+def test_a_name_that_compute_does_not_take_is_refused(azure: Azure, name: str) -> None:
+    for make in (azure.disk, azure.machine):
+        with pytest.raises(HttpResponseError) as refused:
+            make(name)
+        assert "is invalid according to its validation rule" in str(refused.value)

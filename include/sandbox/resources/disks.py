@@ -16,6 +16,7 @@ from . import disk_sources
 from .disk_access import begin_access, end_access
 from .disk_performance import PROVISIONED, SKUS, TIERS, of_tier, performance
 from .encryption_sets import check_encryption
+from .entity_names import check_name
 from .groups import location_of
 from .zones import check_zones
 
@@ -135,6 +136,7 @@ class ManagedDisks(ResourceType):
         location = location_of(call, body, resource)
         if resource is not None:
             return self.update(arm, call, resource, body)
+        check_name(call.name, "diskName" if self.name == DISK else "snapshotName")
         required(body, "properties.creationData", dict, target="creationData")
         required(body, "properties.creationData.createOption", target="creationData.createOption")
         option = str(one_of(body, "properties.creationData.createOption", disk_sources.OPTIONS))

@@ -11,6 +11,7 @@ from ..registry import ResourceType, arm_not_found, field, invalid, one_of, regi
 from ..store import Resource
 from ..wire import ArmError, Json, Response
 from . import vhds
+from .entity_names import check_name
 from .groups import location_of
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class ManagedImages(ResourceType):
         location = location_of(call, body, resource)
         if resource is not None:
             return self.update(arm, call, resource, body)
+        check_name(call.name, "imageName")
         generation = one_of(body, "properties.hyperVGeneration", ("V1", "V2"))
         machine_id = field(body, "properties.sourceVirtualMachine.id")
         if machine_id is not None:

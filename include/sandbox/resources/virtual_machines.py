@@ -12,6 +12,7 @@ from ..registry import ResourceType, field, invalid, one_of, register, required,
 from ..store import Resource
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty, stamp
 from . import vhds
+from .entity_names import check_name
 from .groups import location_of
 from .identity import identity
 from .instance_view import instance_view
@@ -94,6 +95,7 @@ class VirtualMachines(ResourceType):
         check_conditions(call, resource)
         if resource is not None:
             return update(arm, call, resource, body)
+        check_name(call.name, "vmName")
         size_name, size = find_size(required(body, "properties.hardwareProfile.vmSize", target="vmSize"))
         check_zones(body, location, self.name, call.name)
         check_available(arm, location, size_name)
