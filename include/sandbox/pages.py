@@ -1,4 +1,4 @@
-"""Lists, in pages."""
+"""What a GET answers: one resource, or a list in pages."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from . import stale
+from . import stale, vintages
 from .registry import ResourceType
-from .vintages import shown
 from .wire import JSON_TYPE, Json, Response, compact, pretty
 
 if TYPE_CHECKING:
@@ -17,13 +16,29 @@ if TYPE_CHECKING:
     from .store import Resource
 
 
+def show(arm: Sandbox, call: Call, kind: ResourceType, resource: Resource, status: int = 200) -> Response:
+    """GET's answer. Bodies that depend on nothing else are rendered once."""
+    render = compact if kind.name.startswith("Microsoft.Resources/") else pretty
+    if kind.dynamic(call) or vintages.differs(kind.name, call.api_version):
+        shown = vintages.shown(kind.name, call.api_version, kind.view(arm, call, resource))
+        body, etag = render(shown), shown.get("etag")
+    else:
+        if resource.rendered is None:
+            resource.rendered = render(kind.view(arm, call, resource))
+        body, etag = resource.rendered, resource.body.get("etag")
+    found = {"content-type": JSON_TYPE}
+    if etag is not None and kind.tagged(call):
+        found["etag"] = etag
+    return Response(status, found, body)
+
+
 def list_of(arm: Sandbox, call: Call, kind: ResourceType, found: list[Resource]) -> Response:
     if arm.store.settings.get("stale"):
         found = stale.listed(arm, call.path.rstrip("/").lower(), kind.name, found)
     resources = kind.name.startswith("Microsoft.Resources/")
 
     def view(resource: Resource) -> Json:
-        return shown(kind.name, call.api_version, kind.view(arm, call, resource))
+        return vintages.shown(kind.name, call.api_version, kind.view(arm, call, resource))
 
     return page_of(arm, call, found, view, render=compact if resources else pretty)
 

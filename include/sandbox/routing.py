@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from . import api_versions, authorization, locks, registration, stale, validation
-from .pages import list_of
+from .pages import list_of, show
 from .registry import TYPES, ExtensionType, ResourceType, find_route
 from .wire import ArmError, Response
 
@@ -223,7 +223,7 @@ def _on_resource(arm: Sandbox, call: Call, kind: ResourceType) -> Response:
     if method == "GET":
         if resource is None:
             raise not_found(arm, call, kind) if not is_group else group_not_found(call)
-        return arm.show(call, kind, resource)
+        return show(arm, call, kind, resource)
     if method == "HEAD":
         if resource is None:
             return Response(404)

@@ -9,27 +9,23 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
 from uuid import UUID
 
-from . import blobs, control, latency, routing, stale, tokens, vintages
+from . import front_door, latency, stale, tokens
 from .call import Call
 from .clock import Clock
 from .directory import Directory, Principal
-from .effects import under_faults
 from .events import EVENTS
 from .faults import Faults
 from .operations import ceil_seconds
 from .recorder import Recorder
-from .registry import ResourceType
 from .resources import load_families
 from .store import Resource, Store
 from .throttling import Throttle
-from .validation import check_media
-from .wire import FIXED_HEADERS, JSON_TYPE, ArmError, Request, Response, compact, parse, pretty
+from .wire import ArmError, Request, Response, compact, parse
 
 PAGE = 1000  # resources per list page
 
@@ -129,7 +125,7 @@ class Sandbox:
             self.advance()
             self.store.commit()
             call = Call(request)
-            response = self._answer(call)
+            response = front_door.answer(self, call)
             if self.faults.changed:
                 self.store.set("faults", self.faults.dump())
                 self.faults.changed = False
@@ -146,7 +142,7 @@ class Sandbox:
         self.store.commit()
         call = Call(request)
         call.internal = True
-        return self._answer(call)
+        return front_door.answer(self, call)
 
     def advance(self) -> None:
         """Let everything happen that is due by now."""
@@ -188,96 +184,3 @@ class Sandbox:
     def token(self, principal: Principal | None = None, *, lifetime: int = 10 * 365 * 86_400) -> str:
         """A bearer token for in-process clients, of a principal of the directory (default: the main one)."""
         return tokens.issue(self, principal=principal, lifetime=lifetime)
-
-    def _answer(self, call: Call) -> Response:
-        try:
-            response = self._elsewhere(call)
-            if response is None:
-                response = self._resource_manager(call)
-        except ArmError as error:
-            self.store.undo_additions()
-            found = {"content-type": JSON_TYPE, **error.headers}
-            if error.gateway:
-                found["x-ms-failure-cause"] = "gateway"
-            body = b"" if call.method == "HEAD" else (compact if error.gateway else pretty)({"error": error.body()})
-            response = Response(error.status, found, body)
-        return self._finish(call, response)
-
-    def _elsewhere(self, call: Call) -> Response | None:
-        """Answers of the hosts that are not Resource Manager."""
-        first = call.segments[0].lower() if call.segments else ""
-        if first == "_sandbox":
-            return control.answer(self, call) if self.control else Response(404)
-        if first in ("subscriptions", "providers", "tenants", "metadata") and not blobs.is_blob_host(call.base):
-            return None
-        return blobs.answer(self, call) or tokens.answer(self, call)
-
-    def _finish(self, call: Call, response: Response) -> Response:
-        found = response.headers
-        request = self.request_guid()
-        for name, value in FIXED_HEADERS.items():
-            found.setdefault(name, value)
-        found.setdefault("x-ms-request-id", request)
-        found["x-ms-correlation-request-id"] = call.header("x-ms-correlation-request-id") or request
-        found["x-ms-routing-request-id"] = f"SANDBOX:{int(self.now)}:{request}"
-        if call.subscription:
-            found.update(call.rates)
-            if "x-ms-failure-cause" in found:
-                found.pop("x-ms-ratelimit-remaining-resource", None)
-            self.requests[" ".join(filter(None, (call.method, call.type or "operations", call.action)))] += 1
-        return response
-
-    def _resource_manager(self, call: Call) -> Response:
-        segments = call.segments
-        anonymous = segments[:1] == ["metadata"]
-        if not anonymous:
-            tokens.check(self, call)
-        if not call.api_version and not anonymous:
-            raise ArmError(
-                400,
-                "MissingApiVersionParameter",
-                "The api-version query parameter (?api-version=) is required for all requests.",
-                gateway=True,
-            )
-        if segments and segments[0].lower() == "subscriptions" and len(segments) > 1:
-            call.subscription = segments[1]
-            if self.directory.tenant_of(segments[1]) is None:
-                raise ArmError(404, "SubscriptionNotFound", f"The subscription '{segments[1]}' could not be found.", gateway=True)
-            tokens.check_tenant(self, call)
-        if call.subscription and not call.internal:
-            self.throttle.front_door(self, call)
-        check_media(call)
-        act = self._found(call)
-        return under_faults(self, call, lambda: self._by_provider(call, act))
-
-    def _by_provider(self, call: Call, act: Callable[[], Response]) -> Response:
-        if call.subscription and not call.internal:
-            self.throttle.provider(self, call)
-        return act()
-
-    def _found(self, call: Call) -> Callable[[], Response]:
-        """Whoever answers the request, or whatever refuses it: faults come before that."""
-        try:
-            return routing.find(self, call)
-        except ArmError as problem:
-            refusal = problem
-
-        def refuse() -> Response:
-            raise refusal
-
-        return refuse
-
-    def show(self, call: Call, kind: ResourceType, resource: Resource, status: int = 200) -> Response:
-        """GET's answer. Bodies that depend on nothing else are rendered once."""
-        render = compact if kind.name.startswith("Microsoft.Resources/") else pretty
-        if kind.dynamic(call) or vintages.differs(kind.name, call.api_version):
-            shown = vintages.shown(kind.name, call.api_version, kind.view(self, call, resource))
-            body, etag = render(shown), shown.get("etag")
-        else:
-            if resource.rendered is None:
-                resource.rendered = render(kind.view(self, call, resource))
-            body, etag = resource.rendered, resource.body.get("etag")
-        found = {"content-type": JSON_TYPE}
-        if etag is not None and kind.tagged(call):
-            found["etag"] = etag
-        return Response(status, found, body)

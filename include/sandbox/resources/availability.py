@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from ..content import MACHINE
+from ..pages import show
 from ..registry import ResourceType, field, invalid, one_of, register
 from ..store import Resource
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty, stamp
@@ -41,7 +42,7 @@ class Simple(ResourceType):
         else:
             resource.body = made
             arm.store.touch(resource)
-        return arm.show(call, self, resource, 201 if created and not self.name.endswith("availabilitySets") else 200)
+        return show(arm, call, self, resource, 201 if created and not self.name.endswith("availabilitySets") else 200)
 
     def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         body = call.json()
@@ -51,7 +52,7 @@ class Simple(ResourceType):
             resource.body["sku"] = {"name": field(body, "sku.name", str, "Classic")}
         resource.properties.update(field(body, "properties", dict, {}))
         arm.store.touch(resource)
-        return arm.show(call, self, resource)
+        return show(arm, call, self, resource)
 
     def users(self, arm: Sandbox, resource: Resource) -> list[Resource]:
         """The machines that refer to it."""

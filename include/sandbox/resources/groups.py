@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from .. import operations
 from ..events import event
 from ..filters import Filter
-from ..pages import list_of
+from ..pages import list_of, show
 from ..regions import is_known, short
 from ..registry import TYPES, ResourceType, field, register, route
 from ..store import Resource
@@ -79,7 +79,7 @@ class ResourceGroups(ResourceType):
         else:
             resource.body = made
             arm.store.touch(resource)
-        return arm.show(call, self, resource, 201 if created else 200)
+        return show(arm, call, self, resource, 201 if created else 200)
 
     def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         body = call.json()
@@ -89,7 +89,7 @@ class ResourceGroups(ResourceType):
         if field(body, "managedBy"):
             resource.body["managedBy"] = body["managedBy"]
         arm.store.touch(resource)
-        return arm.show(call, self, resource)
+        return show(arm, call, self, resource)
 
     def delete(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         operation = operations.running(arm, resource)

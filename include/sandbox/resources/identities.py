@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..pages import show
 from ..registry import ResourceType, field, register
 from ..store import Resource
 from ..wire import JSON_TYPE, ArmError, Json, Response, compact
@@ -56,7 +57,7 @@ class Identities(ResourceType):
         if tags is not None:
             resource.body["tags"] = tags
             arm.store.touch(resource)
-        return arm.show(call, self, resource)
+        return show(arm, call, self, resource)
 
     def delete(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         arm.store.drop(resource)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import operations
 from ..events import event
+from ..pages import show
 from ..registry import TYPES, ResourceType, field
 from ..store import Resource
 from ..wire import ArmError, Json, Response
@@ -79,7 +80,7 @@ class NetworkType(ResourceType):
         if tags is not None:
             resource.body["tags"] = tags
             self.stamp(arm, resource)
-        return arm.show(call, self, resource)
+        return show(arm, call, self, resource)
 
     def delete(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         check_match(call, resource)

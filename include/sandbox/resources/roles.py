@@ -10,6 +10,7 @@ from uuid import UUID
 
 from ..authorization import ASSIGNMENT, DEFINITION, assignments, is_owner, scope_of
 from ..filters import Filter
+from ..pages import show
 from ..registry import ExtensionType, field, register
 from ..roles import BUILT_IN, BY_ID, OWNER, Role
 from ..store import Resource
@@ -92,7 +93,7 @@ class RoleDefinitions(ExtensionType):
         else:
             resource.body = made
             arm.store.touch(resource)
-        return arm.show(call, self, resource, 201)
+        return show(arm, call, self, resource, 201)
 
     def delete(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         if call.name.lower() in BY_ID:
@@ -214,7 +215,7 @@ class RoleAssignments(ExtensionType):
         else:
             resource.body = made
             arm.store.touch(resource)
-        return arm.show(call, self, resource, status)
+        return show(arm, call, self, resource, status)
 
     def _role(self, arm: Sandbox, call: Call, definition: str) -> str:
         """The role definition's id, as assignments show it. Raises ArmError 400 or 404."""
