@@ -11,7 +11,19 @@ from .scope import references
 
 # What only Azure sets. A body that was read can be written back without these; ARM itself ignores most of them.
 READ_ONLY = frozenset(
-    {"etag", "provisioningState", "timeCreated", "vmId", "uniqueId", "resourceGuid", "diskState", "instanceView", "exactVersion"}
+    {
+        "etag",
+        "provisioningState",
+        "timeCreated",
+        "vmId",
+        "uniqueId",
+        "resourceGuid",
+        "diskState",
+        "instanceView",
+        "exactVersion",
+        "isArmResource",
+        "faultDomain",
+    }
 )
 
 # What points back at those who use a resource, where its entries have nothing but an id.

@@ -18,8 +18,8 @@ from tests.fidelity.replay import Judgement, Replay, new_sandbox
 from tests.fidelity.report import replay_all
 
 # Raise these with the numbers; never lower them.
-STATUS = 98.0
-SHAPE = 94.5
+STATUS = 98.5
+SHAPE = 95.0
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"
