@@ -56,7 +56,6 @@ def findings(oav: Path, document: Document, exchanges: list[Exchange], folder: P
     )
     assert report.exists(), told.stdout + told.stderr
     found = json.loads(report.read_text())
-    assert found["coveredOperations"] > 0, f"{document.path} describes none of the exchanges"
     return {(one["operationId"], one["errorCode"], one["errorMessage"]) for one in found["errors"] if one["issueSource"] == "response"}
 
 

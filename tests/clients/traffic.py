@@ -49,7 +49,7 @@ DOCUMENTS = (
 
 def document_of(path: str) -> Document | None:
     """The document that describes a request's path; None where none does."""
-    found = re.search(r"/providers/microsoft\.compute/([^/]+)(?:/[^/]+/([^/]+))?", path.lower())
+    found = re.match(r"microsoft\.compute/([^/]+)(?:/[^/]+/([^/]+))?", path.lower().rpartition("/providers/")[2])
     if found is None or found[2] in _OPERATIONS:
         return None
     kind = f"locations/{found[2]}" if found[1] == "locations" else found[1]
