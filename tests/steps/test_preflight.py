@@ -6,13 +6,17 @@ import json
 from typing import Any
 
 import pytest
+from azure.core.rest import HttpRequest
 
 from include.factory.catalogue import load_recipe
 from include.factory.folder import catalogue_folder
 from include.factory.preflight import needs_of_build
 from include.factory.publish import TargetRegion
+from include.sandbox.directory import Principal
 from include.steps import build_plan, preflight
+from include.steps.azure import Azure
 from include.steps.errors import StepError
+from tests.sandbox_transport import AsyncStaticCredential
 from tests.steps.build_line import HOME, Line
 
 BASE = load_recipe(catalogue_folder(), "ubuntu-2404-base")
@@ -75,3 +79,26 @@ async def test_what_changes_by_the_week_is_asked_once_for_many_builds() -> None:
     first = len(line.calls)
     await preflight.findings(line.azure, needs)
     assert len(line.calls) - first == 1  # the quota in use
+
+
+async def test_a_reader_is_told_which_rights_it_lacks_and_where() -> None:
+    line = Line(authenticate=True)
+    reader = Principal(line.sandbox.tenant_id, "", "e15e0000-0000-4000-8000-000000000001", "")
+    owner = Azure(AsyncStaticCredential(line.sandbox.token()), line.sandbox.subscription_id, transport=line.transport)
+    subscription = f"/subscriptions/{owner.subscription_id}"
+    role = f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7"
+    request = HttpRequest(
+        "PUT",
+        f"{owner.endpoint}{subscription}/providers/Microsoft.Authorization/roleAssignments/00000000-0000-4000-8000-000000000001",
+        params={"api-version": "2022-04-01"},
+        json={"properties": {"roleDefinitionId": role, "principalId": reader.object_id, "principalType": "ServicePrincipal"}},
+    )
+    (await owner.resources._client.send_request(request)).raise_for_status()
+    azure = Azure(AsyncStaticCredential(line.sandbox.token(reader)), line.sandbox.subscription_id, transport=line.transport)
+
+    found = await preflight.findings(azure, needs_of_build(BASE, (), azure.subscription_id))
+
+    at_subscription, at_gallery = found.problems
+    assert "may not do Microsoft.Resources/subscriptions/resourceGroups/write" in at_subscription
+    assert "Microsoft.Compute/galleries/images/versions/write" in at_gallery
+    assert f"{subscription}/resourceGroups/{BASE.publish.resource_group}" in at_gallery
