@@ -69,7 +69,8 @@ def identity(state: Path) -> Directory:
     """The sandbox's tenants, subscriptions and applications, made once per state folder (`identity.json`, readable by its owner only)."""
     path = state / "identity.json"
     kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-    made = {name: secrets.token_urlsafe(30) for name in ("client_secret", "colleague_client_secret", "partner_client_secret")}
+    # Hexadecimal: a secret that begins with a hyphen is an option to a command line.
+    made = {name: secrets.token_hex(20) for name in ("client_secret", "colleague_client_secret", "partner_client_secret")}
     found = Directory(**{**made, **kept})
     if kept != found.settings():
         state.mkdir(parents=True, exist_ok=True)

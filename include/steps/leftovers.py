@@ -66,10 +66,10 @@ async def find(azure: Azure) -> list[Leftover]:
     """Every resource group and every resource outside such groups that carries the tags of a run and expires, with its locks."""
     from include.factory.leftover import read_leftover
 
-    tagged = f"tagName eq '{EXPIRES_TAG}'"
+    # All resources, as a list by tag shows neither tags nor times.
     groups, resources = await asyncio.gather(
-        _all(azure.resources.resource_groups.list(filter=tagged)),
-        _all(azure.resources.resources.list(filter=tagged, expand="createdTime,changedTime")),
+        _all(azure.resources.resource_groups.list(filter=f"tagName eq '{EXPIRES_TAG}'")),
+        _all(azure.resources.resources.list(expand="createdTime,changedTime")),
     )
     boxes = [found for group in groups if (found := read_leftover(group))]
     names = {box.group.lower() for box in boxes}
