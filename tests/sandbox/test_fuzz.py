@@ -226,7 +226,7 @@ CAREFUL = settings(
 
 @CAREFUL
 @given(st.lists(requests(), min_size=1, max_size=4))
-@example([("GET", f"{AT}{RG}?api-version=2021-04-01", b"")])
+@example([("PUT", f"{AT}{COMPUTE}/disks/x?api-version=2024-03-02", json.dumps({**KNOWN[f"{COMPUTE}/disks/d"], "sku": {}}).encode())])
 def test_no_request_is_answered_with_a_500(sent: list[tuple[str, str, bytes]]) -> None:
     answered(sent)
 

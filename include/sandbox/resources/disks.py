@@ -153,6 +153,7 @@ class ManagedDisks(ResourceType):
         if source.copied is not None and call.api_version < "2022-08-01":  # recorded, until then
             shown["properties"]["creationData"] = {**shown["properties"]["creationData"], "sourceUniqueId": source.shown["sourceUniqueId"]}
         resource = Resource(call.id, self.name, deepcopy(shown), {"content": source.content, "size": asked or source.size_gb})
+        resource.body["sku"] = {"name": sku}
         resource.properties["creationData"] |= source.shown
         for name in ("diskState", "diskIOPSReadWrite", "diskMBpsReadWrite"):
             if sku not in PROVISIONED or name == "diskState":
