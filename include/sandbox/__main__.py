@@ -13,11 +13,10 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import quote
 
-import yaml
-
-from .catalogue import rules
+from .catalogue import read, rules
 from .proxy import execute
 from .server import as_json, connection, serve
+from .wire import Json
 
 STATE = Path(os.environ.get("SANDBOX_STATE", ".demo/sandbox"))
 PORT = int(os.environ.get("SANDBOX_PORT", "8443"))
@@ -65,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     server.add_argument(
         "--throttle", action=argparse.BooleanOptionalAction, help="refuse what goes over Azure's rate limits (default: at speed 1 only)"
     )
+    server.add_argument("--faults", type=Path, metavar="FILE", help="rules in YAML to begin with, as faults --add @FILE takes them")
     server.add_argument("--no-control", action="store_true", help="serve without the control API")
     server.add_argument("--public-addresses", type=address_range, metavar="CIDR", help=PUBLIC)
     server.add_argument(
@@ -117,6 +117,7 @@ def main(arguments: list[str] | None = None) -> int:
                 seed=given.seed,
                 control=not given.no_control,
                 throttle=given.throttle,
+                faults=given.faults,
                 record=given.record,
                 public_addresses=(given.public_addresses,) if given.public_addresses else (),
             )
@@ -160,23 +161,19 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _rules(given: argparse.Namespace) -> list[object]:
+def _rules(given: argparse.Namespace) -> list[Json]:
     """The rules that `faults --add` names, narrowed by the other options."""
     try:
-        found = yaml.safe_load(Path(given.add[1:]).read_text() if given.add.startswith("@") else given.add)
-    except (OSError, yaml.YAMLError) as problem:
-        raise SystemExit(f"the rule cannot be read: {problem}") from None
+        found = read(Path(given.add[1:]).read_text() if given.add.startswith("@") else given.add)
+    except (OSError, ValueError) as problem:
+        raise SystemExit(str(problem)) from None
     match = dict(one.partition("=")[::2] for one in given.match)
     if given.region:
         match["region"] = given.region
     wanted = {name: value for name in ("count", "skip", "probability") if (value := getattr(given, name)) is not None}
-    rules: list[object] = []
-    for one in found if isinstance(found, list) else [found]:
-        rule = {"use": one} if isinstance(one, str) else one
-        if isinstance(rule, dict) and (match or wanted):
-            rule = {**rule, **wanted, "match": {**rule.get("match", {}), **match}}
-        rules.append(rule)
-    return rules
+    if match:
+        found = [{**rule, "match": {**rule.get("match", {}), **match}} for rule in found]
+    return [{**rule, **wanted} for rule in found]
 
 
 def _print(value: object) -> None:

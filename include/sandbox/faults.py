@@ -91,8 +91,65 @@ class Rule:
             raise ValueError(f"fault {self.name!r}: match has unknown keys {sorted(unknown)}; known are {sorted(MATCHES)}")
         if len(self.effect) != 1 or not set(self.effect) <= EFFECTS:
             raise ValueError(f"fault {self.name!r}: effect must be exactly one of {sorted(EFFECTS)}, not {sorted(self.effect)}")
+        problem = _unfit(self.effect)
+        if problem:
+            raise ValueError(f"fault {self.name!r}: {problem}")
+        counts: dict[str, Any] = {"skip": self.skip, "count": self.count or 0}
+        for name, value in counts.items():
+            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+                raise ValueError(f"fault {self.name!r}: {name} must be a whole number, not {value!r}")
+        if not _is_number(self.probability):
+            raise ValueError(f"fault {self.name!r}: probability must be a number, not {self.probability!r}")
         if self.probability < 0 or self.probability > 1:
             raise ValueError(f"fault {self.name!r}: probability must lie between 0 and 1, not {self.probability}")
+
+
+def _unfit(effect: Json) -> str:
+    """What is wrong with the value of an effect; empty where it can happen."""
+    ((name, value),) = effect.items()
+    if name in _SECONDS:
+        return "" if _is_number(value) else f"{name} must be a number, not {value!r}"
+    if name in _WORDS:
+        return "" if value in _WORDS[name] else f"{name} must be one of {_WORDS[name]}, not {value!r}"
+    if name == "operation" and value == "never":
+        return ""
+    if not isinstance(value, dict):
+        return f"{name} must be an object, not {value!r}"
+    known, needed = _PARTS[name]
+    if unknown := set(value) - known - needed:
+        return f"{name} has unknown keys {sorted(unknown)}; known are {sorted(known | needed)}"
+    if missing := needed - set(value):
+        return f"{name} lacks {sorted(missing)}"
+    for part in _NUMBERS & set(value):
+        given = value[part]
+        if not (_is_number(given) or (part == "seconds" and isinstance(given, list) and len(given) == 2 and all(map(_is_number, given)))):
+            return f"{name}: {part} must be a number, not {given!r}"
+    if name == "meddle" and (value["act"] not in ("delete", "drop region") or value["what"] not in ("resource", "parent", "group")):
+        return "meddle: act is delete or drop region, what is resource, parent or group"
+    return ""
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+_SECONDS = frozenset({"latency", "stale", "skew", "late", "evict", "quota"})
+_WORDS: dict[str, tuple[Any, ...]] = {
+    "drop": ("before", "after"),
+    "token": ("expired",),
+    "lock": ("CanNotDelete", "ReadOnly"),
+    "restricted": (True,),
+}
+_NUMBERS = frozenset({"status", "retry_after", "seconds", "exit_code", "sleep", "slower"})
+_PARTS: dict[str, tuple[frozenset[str], frozenset[str]]] = {  # keys that may be there, keys that must
+    "error": (frozenset({"status", "code", "message", "target", "details", "retry_after", "gateway", "after"}), frozenset()),
+    "throttle": (frozenset({"retry_after", "bucket"}), frozenset()),
+    "policy": (frozenset({"message"}), frozenset({"assignment", "definition"})),
+    "operation": (frozenset({"code", "message", "details", "keep", "seconds"}), frozenset()),
+    "replication": (frozenset({"message", "until", "seconds"}), frozenset()),
+    "guest": (frozenset({"exit_code", "stdout", "stderr", "sleep", "silent", "stuck", "slower"}), frozenset()),
+    "meddle": (frozenset({"seconds"}), frozenset({"act", "what"})),
+}
 
 
 class Faults:

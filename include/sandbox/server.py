@@ -19,6 +19,7 @@ import trustme
 import uvicorn
 from cryptography import x509
 
+from . import catalogue
 from .blobs import ACCOUNT, account_sas
 from .directory import Directory
 from .recorder import record_to
@@ -187,15 +188,21 @@ def serve(
     seed: int = 0,
     control: bool = True,
     throttle: bool | None = None,
+    faults: Path | None = None,
     record: Path | None = None,
     public_addresses: tuple[str, ...] = (),
 ) -> None:
-    """Serve until interrupted. Prints one line when ready. `throttle`: whether rate limits refuse (default: at speed 1). `record`: a file
-    to append every exchange to."""
+    """Serve until interrupted. Prints one line when ready. `throttle`: whether rate limits refuse (default: at speed 1). `faults`: a file
+    of rules to begin with. `record`: a file to append every exchange to."""
     certificate = certificates(state)
     recorder = record_to(record) if record is not None else None
     options = {"speed": speed, "seed": seed, "control": control, "throttle": throttle, "public_addresses": public_addresses}
     sandbox = open_sandbox(state, recorder=recorder, **options)
+    try:
+        for rule in catalogue.read(faults.read_text()) if faults is not None else ():
+            sandbox.faults.add(rule)
+    except (OSError, ValueError) as problem:
+        raise SystemExit(f"{faults}: {problem}") from None
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: Any = None) -> None:

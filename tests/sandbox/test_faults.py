@@ -113,6 +113,17 @@ async def test_a_silent_agent_ends_in_vm_agent_status_communication_error(azure_
         ({"effect": {"latency": 1}, "probability": 2}, "probability"),
         ({"effect": {"latency": 1}, "often": True}, "often"),
         ({"effect": {"latency": 1}, "match": "x"}, "match must be an object"),
+        ({"effect": {"latency": 1}, "count": "three"}, "count must be a whole number, not 'three'"),
+        ({"effect": {"latency": "long"}}, "latency must be a number, not 'long'"),
+        ({"effect": {"drop": "sometimes"}}, "drop must be one of"),
+        ({"effect": {"error": "SkuNotAvailable"}}, "error must be an object"),
+        ({"effect": {"error": {"status": "409"}}}, "error: status must be a number, not '409'"),
+        ({"effect": {"error": {"mesage": "x"}}}, "error has unknown keys ..mesage"),
+        ({"effect": {"policy": {"assignment": "a"}}}, "policy lacks ..definition"),
+        ({"effect": {"operation": "later"}}, "operation must be an object, not 'later'"),
+        ({"effect": {"replication": {"seconds": [1]}}}, "replication: seconds must be a number"),
+        ({"effect": {"meddle": {"act": "steal", "what": "group"}}}, "meddle: act is delete or drop region"),
+        ({"use": "P99"}, "no ready fault is called 'P99'"),
     ],
 )
 async def test_a_malformed_rule_is_refused_by_name(azure_clients: AzureClients, rule: dict[str, Any], named: str) -> None:

@@ -192,6 +192,14 @@ def test_a_dropped_answer_breaks_the_connection_over_https(server: Server) -> No
     resources.close()
 
 
+def test_rules_in_a_file_hold_from_the_start(server: Server, tmp_path: Path) -> None:
+    server.kill()
+    rules = tmp_path / "night.yaml"
+    rules.write_text("- P03\n- {use: R01, match: {region: uksouth}}\n- name: slow\n  effect: {latency: 3}\n")
+    server.start("--faults", str(rules))
+    assert [rule["name"] for rule in server.command("faults")] == ["P03-allocation-failed", "R01-region-fails-until-readded", "slow"]
+
+
 def test_state_is_dumped_and_loaded_by_another_sandbox(server: Server, tmp_path: Path) -> None:
     compute, resources = server.clients()
     resources.resource_groups.create_or_update("rg", {"location": "westeurope"})

@@ -30,3 +30,18 @@ def ready(name: str) -> Json:
         if name.lower() in (known.lower(), known.split("-", 1)[0].lower()):
             return {key: value for key, value in rule.items() if key not in ("source", "inferred")}
     raise ValueError(f"no ready fault is called {name!r}; there are {', '.join(rules())}")
+
+
+def read(text: str) -> list[Json]:
+    """The rules that a YAML (or JSON) text holds: one or a list, each an object or the name of a ready one. Raises ValueError."""
+    import yaml
+
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as problem:
+        raise ValueError(f"the rules are no YAML: {problem}") from None
+    rules = [{"use": one} if isinstance(one, str) else one for one in (found if isinstance(found, list) else [found])]
+    for rule in rules:
+        if not isinstance(rule, dict):
+            raise ValueError(f"a fault is an object or the name of a ready one, not {rule!r}")
+    return rules
