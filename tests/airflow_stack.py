@@ -59,14 +59,23 @@ class AirflowStack:
             shutil.rmtree(outside.resolve(), ignore_errors=True)
 
     def trigger(self, dag_id: str, conf: dict[str, Any] | None = None, **fields: Any) -> str:
-        """Unpause the DAG, start a run, return its id. `fields` are the API's, such as ``logical_date``."""
-        deadline = time.monotonic() + 60
-        while dag_id not in {dag["dag_id"] for dag in self.rest.dags(dag_id)}:
-            assert time.monotonic() < deadline, f"no DAG {dag_id}; import errors: {self.rest.import_errors()}"
-            time.sleep(0.5)
+        """Start a run, unpause the DAG, return the run's id. `fields` are the API's, such as ``logical_date``."""
+        self.wait_for_dag(dag_id)
         run_id = self.rest.trigger(dag_id, conf, **fields)
         self.rest.unpause(dag_id)
         return run_id
+
+    def unpause(self, dag_id: str) -> None:
+        """Unpause the DAG, when its file has been read."""
+        self.wait_for_dag(dag_id)
+        self.rest.unpause(dag_id)
+
+    def wait_for_dag(self, dag_id: str, timeout: float = 120) -> None:
+        """Until the dag-processor has read its file."""
+        deadline = time.monotonic() + timeout
+        while dag_id not in {dag["dag_id"] for dag in self.rest.dags(dag_id)}:
+            assert time.monotonic() < deadline, f"no DAG {dag_id}; import errors: {self.rest.import_errors()}"
+            time.sleep(0.5)
 
     def wait(self, dag_id: str, run_id: str, timeout: float = 180) -> str:
         """The state in which the run ended: ``success`` or ``failed``.

@@ -113,7 +113,7 @@ def evening(factory: Factory) -> Factory:
     """All builds of one evening, side by side; the child's is started by its parent's image."""
     names = (*SHIPPED, *FAILING, "steady")
     for name in (CHILD, "chain-hardened", "chain-application"):
-        factory.airflow.rest.unpause(dag_id(name))
+        factory.airflow.unpause(dag_id(name))
     yesterday = (datetime.now(UTC) - timedelta(days=1)).replace(microsecond=0)
     factory.runs = {name: factory.build(name) for name in SHIPPED}
     factory.runs |= {name: factory.build(name, logical_date=yesterday.isoformat()) for name in FAILING}

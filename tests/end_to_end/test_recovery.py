@@ -207,7 +207,7 @@ def test_a_game_day_without_quota_fails_and_still_reports_and_cleans_up(web: Fac
 
 
 def test_a_build_is_copied_to_the_second_gallery_restored_from_there_and_shared(factory: Factory) -> None:
-    factory.airflow.rest.unpause("keep_second_galleries")
+    factory.airflow.unpause("keep_second_galleries")
     run_id = factory.build("mirrored")
     assert factory.outcome("mirrored", run_id) == "success"
     version = factory.plan("mirrored", run_id)["version"]

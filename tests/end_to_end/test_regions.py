@@ -71,7 +71,7 @@ def test_airflows_own_backfill_brings_the_versions_of_a_day_to_the_recipes_regio
     assert "westeurope" not in evening.replicated("steady", version)
 
     yesterday = (datetime.now(UTC) - timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    evening.airflow.rest.unpause("replicate_steady")
+    evening.airflow.unpause("replicate_steady")
     body = {
         "dag_id": "replicate_steady",
         "from_date": yesterday.isoformat(),

@@ -165,7 +165,7 @@ def life(factory: Factory) -> Iterator[Life]:
 def test_airflows_own_backfill_brings_a_month_of_versions_to_a_region_that_was_added_today(life: Life) -> None:
     recipe = life.airflow.settings.recipes / "dated.yaml"
     recipe.write_text(recipe.read_text().replace("replicate: [eastus2, westeurope]", "replicate: [eastus2, westeurope, uksouth]"))
-    life.airflow.rest.unpause("replicate_dated")
+    life.airflow.unpause("replicate_dated")
     body = {
         "dag_id": "replicate_dated",
         "from_date": life.days[0].isoformat(),
