@@ -76,6 +76,7 @@ def show_version(arm: Sandbox, call: Call, subscription: str, location: str, pub
     properties = {
         "operatingSystem": system,
         "computeRole": "IaaS",
+        "handlerSchema": '{"type":"object"}',  # required by the Compute document, which does not say what is in it
         "vmScaleSetEnabled": True,
         "supportsMultipleExtensions": False,
     }
