@@ -24,10 +24,7 @@ def test_latest_waits_for_the_approver(evening: Factory) -> None:
     assert evening.states("approved", run_id)["promote_version"] is None
     assert evening.until(lambda: not evening.leftovers("approved"), 60, "the machines do not wait for the approver")
 
-    path = f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
-    answer = evening.airflow.api.patch(path, json={"chosen_options": ["Approve"], "params_input": {"reason": "looks good"}})
-    answer.raise_for_status()
-
+    evening.airflow.answer(dag, run_id, "Approve", "looks good")
     assert evening.outcome("approved", run_id) == "success"
     assert evening.latest("approved") == evening.plan("approved", run_id)["version"]
 

@@ -143,10 +143,8 @@ class Life:
 
     def answer(self, run: str, option: str, reason: str) -> None:
         """What a person answers who is asked for approval."""
-        path = f"/api/v2/dags/promote_version/dagRuns/{run}/taskInstances/approve/-1/hitlDetails"
-        assert self.airflow.api.get(path).json()["assigned_users"] == [{"id": "admin", "name": "admin"}]
-        body = {"chosen_options": [option], "params_input": {"reason": reason}}
-        self.airflow.api.patch(path, json=body).raise_for_status()
+        asked = self.airflow.answer("promote_version", run, option, reason)
+        assert asked["assigned_users"] == [{"id": "admin", "name": "admin"}]
 
     def holds(self, plan: dict[str, Any], before: Counter[str]) -> None:
         made = Counter({what.split(" ")[0]: count for what, count in (self.requests() - before).items() if what.endswith(VERSIONS)})
@@ -220,7 +218,6 @@ def test_a_version_that_is_not_approved_stays_out(life: Life) -> None:
     run = life.airflow.trigger(
         "promote_version", {"recipe": "dated", "version": life.names[0], "latest": False, "channels": ["test"], "approvers": ["admin"]}
     )
-    life.airflow.wait_for_task("promote_version", run, "approve", ("awaiting_input",))
     life.answer(run, "Reject", "no")
     life.ends("promote_version", run)
     assert life.airflow.task_states("promote_version", run)["promote_version"] == "skipped"
