@@ -48,6 +48,28 @@ class StaticCredential:
         """Nothing is held."""
 
 
+class DirectoryCredential:
+    """Tokens of a principal of a sandbox's directory (default: the main one), each for the service that its scope names; for async
+    clients."""
+
+    def __init__(self, sandbox: Sandbox, principal: Principal | None = None) -> None:
+        self._sandbox = sandbox
+        self._principal = principal
+
+    async def get_token(self, *scopes: str, **_: Any) -> AccessToken:
+        token = self._sandbox.token(self._principal, audience=scopes[0].removesuffix("/.default"))
+        return AccessToken(token, int(time.time()) + 10 * 365 * 86_400)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    async def __aenter__(self) -> DirectoryCredential:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Nothing is held."""
+
+
 class AsyncStaticCredential(StaticCredential):
     """One token for everything; fits async clients."""
 
@@ -264,7 +286,7 @@ def azure_clients_on(
     if auxiliary is not None:
         options["headers_policy"] = HeadersPolicy({"x-ms-authorization-auxiliary": f"Bearer {sandbox.token(auxiliary)}"})
     made = [
-        kind(AsyncStaticCredential(sandbox.token(principal)), subscription_id, **options)
+        kind(DirectoryCredential(sandbox, principal), subscription_id, **options)
         for kind in (ComputeManagementClient, ResourceManagementClient, NetworkManagementClient)
     ]
     return AzureClients(sandbox, made[0], made[1], made[2], subscription_id, calls)

@@ -11,6 +11,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from .graph.membership import groups_of
 from .roles import BY_ID
 from .wire import ArmError
 
@@ -80,8 +81,12 @@ def sees(arm: Sandbox, principal: str, subscription: str) -> bool:
 
 
 def assignments(arm: Sandbox, principal: str, subscription: str) -> list[Resource]:
+    """The role assignments to a principal, and to the groups that it is in."""
     found = arm.store.of_type(subscription, ASSIGNMENT).values()
-    return [one for one in found if one.properties["principalId"].lower() == principal.lower()]
+    if not found:
+        return []
+    whose = {principal.lower(), *(one["id"] for one in groups_of(arm, arm.directory.tenant_of(subscription), principal))}
+    return [one for one in found if one.properties["principalId"].lower() in whose]
 
 
 def scope_of(assignment: Resource) -> str:

@@ -13,7 +13,7 @@ from .wire import ArmError
 
 Test = Callable[[Callable[[str], Any], Callable[[str, list[str]], bool]], bool]
 
-_TOKEN = re.compile(r"\s*(?:(?P<string>'(?:[^']|'')*')|(?P<word>[\w/.\-$]+)|(?P<mark>[(),]))")
+_TOKEN = re.compile(r"\s*(?:(?P<string>'(?:[^']|'')*')|(?P<word>[\w/.\-$]+)|(?P<mark>[(),:]))")
 _TEXT = {
     "startswith": lambda text, part: text.startswith(part),
     "endswith": lambda text, part: text.endswith(part),

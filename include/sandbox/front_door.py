@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from . import blobs, control, routing, tokens
 from .effects import under_faults
+from .graph import host as graph
 from .validation import check_media
 from .wire import FIXED_HEADERS, JSON_TYPE, ArmError, Response, compact, pretty
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 def answer(arm: Sandbox, call: Call) -> Response:
     """The answer to a request, whoever gives it; an ArmError as the answer that it is."""
+    if graph.is_graph(call):
+        return graph.answer(arm, call)
     try:
         response = _elsewhere(arm, call)
         if response is None:

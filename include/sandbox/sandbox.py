@@ -181,6 +181,8 @@ class Sandbox:
         self.store.set("skipped", self.clock.skipped)
         self.advance()
 
-    def token(self, principal: Principal | None = None, *, lifetime: int = 10 * 365 * 86_400) -> str:
+    def token(
+        self, principal: Principal | None = None, *, lifetime: int = 10 * 365 * 86_400, audience: str = "https://management.azure.com/"
+    ) -> str:
         """A bearer token for in-process clients, of a principal of the directory (default: the main one)."""
-        return tokens.issue(self, principal=principal, lifetime=lifetime)
+        return tokens.issue(self, principal=principal, lifetime=lifetime, audience=audience)

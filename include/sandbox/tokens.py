@@ -9,12 +9,14 @@ import base64
 import hashlib
 import hmac
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from .directory import Principal
+from .graph import credentials
 from .wire import JSON_TYPE, ArmError, Json, Response, compact
 
 if TYPE_CHECKING:
@@ -23,15 +25,17 @@ if TYPE_CHECKING:
 
 LIFETIME = 86_399  # seconds, as recorded
 SKEW = 300.0  # seconds by which clocks may differ
+AUDIENCES = ("https://management.core.windows.net", "https://management.azure.com")  # of Resource Manager
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a bearer token says: whose it is, from when and until when (epoch seconds)."""
+    """What a bearer token says: whose it is, for which service, from when and until when (epoch seconds)."""
 
     tenant: str
     principal: str
     client: str
+    audience: str
     begin: float
     expiry: float
 
@@ -81,10 +85,51 @@ def check(arm: Sandbox, call: Call, *, now: float | None = None) -> None:
     if not bearer:
         raise _refused(arm, call, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")
     held = _valid(arm, call, claims, now)
+    if _is_for_another(call, held, AUDIENCES):
+        raise _refused(
+            arm,
+            call,
+            "InvalidAuthenticationTokenAudience",
+            f"The access token has been obtained for wrong audience or resource '{held.audience}'. It should exactly match with one of the "
+            f"allowed audiences {','.join(repr(one + slash) for one in AUDIENCES for slash in ('/', ''))}.",
+        )
     call.tenant, call.principal, call.client = held.tenant, held.principal, held.client
     for other in filter(None, call.header("x-ms-authorization-auxiliary").split(",")):
         also = _valid(arm, call, _read(arm, other.strip()[7:].strip()), now)
         call.auxiliary[also.tenant] = also.principal
+
+
+def check_graph(arm: Sandbox, call: Call, audiences: frozenset[str]) -> None:
+    """As `check`, in Graph's words."""
+    value = call.header("authorization")
+    claims = _read(arm, value[7:].strip() if value[:7].lower() == "bearer " else "")
+    if claims is None and not arm.authenticate:
+        main = arm.directory.main
+        call.tenant, call.principal, call.client = main.tenant_id, main.object_id, main.client_id
+        return
+    if not value:
+        why = "Access token is empty."
+    elif claims is None:
+        why = "IDX14100: JWT is not well formed, there are no dots (.)." if "." not in value else "Signing key is invalid."
+    elif _is_for_another(call, claims, audiences):
+        why = "Access token validation failure. Invalid audience."
+    elif claims.expiry <= arm.now:
+        why = "Lifetime validation failed, the token is expired."
+    else:
+        call.tenant, call.principal, call.client = claims.tenant, claims.principal, claims.client
+        return
+    raise ArmError(
+        401,
+        "InvalidAuthenticationToken",
+        why,
+        headers={"www-authenticate": 'Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize"'},
+    )
+
+
+def _is_for_another(call: Call, claims: Claims, audiences: Collection[str]) -> bool:
+    """Whether a token is for another service. Where all services share an endpoint that is not Azure's own, it is their audience."""
+    host = urlsplit(call.base).hostname or ""
+    return host.endswith((".azure.com", ".microsoft.com")) and claims.audience.rstrip("/") not in audiences
 
 
 def check_tenant(arm: Sandbox, call: Call) -> None:
@@ -122,7 +167,7 @@ def _read(arm: Sandbox, token: str) -> Claims | None:
     if len(arm.known_tokens) > 10_000:
         arm.known_tokens.clear()
     return arm.known_tokens.setdefault(
-        token, Claims(claims["tid"], claims["oid"], claims["appid"], float(claims["nbf"]), float(claims["exp"]))
+        token, Claims(claims["tid"], claims["oid"], claims["appid"], claims["aud"], float(claims["nbf"]), float(claims["exp"]))
     )
 
 
@@ -220,7 +265,7 @@ def _token(arm: Sandbox, call: Call, tenant: str, *, version2: bool) -> Response
         )
     client = form.get("client_id", "")
     try:
-        principal = arm.directory.find(home, client)
+        principal = credentials.principal(arm, home, client)
     except KeyError:
         return _refuse(
             arm, 400, "unauthorized_client", 700016, f"Application with identifier '{client}' was not found in the directory '{tenant}'."
@@ -234,7 +279,19 @@ def _token(arm: Sandbox, call: Call, tenant: str, *, version2: bool) -> Response
             7000218,
             "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
         )
-    if secret is not None and not hmac.compare_digest(secret.encode(), principal.client_secret.encode()):
+    try:
+        wrong = secret is not None and not credentials.accepts(arm, principal, secret)
+    except LookupError:
+        return _refuse(
+            arm,
+            401,
+            "invalid_client",
+            7000222,
+            f"The provided client secret keys for app '{client}' are expired. Visit the Azure portal to create new keys for your app: "
+            "https://aka.ms/NewClientSecret, or consider using certificate credentials for added security: "
+            "https://aka.ms/certCreds.",
+        )
+    if wrong:
         return _refuse(
             arm,
             401,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ..events import event
+from ..graph import credentials
 from ..registry import TYPES
 from ..store import Resource
 from ..templates.errors import TemplateError
@@ -100,7 +101,7 @@ def _step(arm: Sandbox, id: str, number: int) -> None:
 
 def _headers(arm: Sandbox, resource: Resource) -> dict[str, str]:
     tenant, client = resource.private["caller"]
-    principal = arm.directory.find(tenant, client) if client else None
+    principal = credentials.principal(arm, tenant, client) if client else None
     return {
         "authorization": f"Bearer {arm.token(principal)}",
         "content-type": "application/json",

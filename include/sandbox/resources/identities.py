@@ -1,4 +1,4 @@
-"""User-assigned managed identities, and the directory: which principals there are.
+"""User-assigned managed identities.
 
 Shapes: the ManagedIdentity OpenAPI document (2023-01-31).
 """
@@ -62,17 +62,6 @@ class Identities(ResourceType):
     def delete(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         arm.store.drop(resource)
         return Response(200)
-
-
-def principals_of(arm: Sandbox) -> dict[str, str]:
-    """Every principal of the directory: lower-case object id -> type. Its own, and the managed identities of resources."""
-    found = {one.object_id: "ServicePrincipal" for one in arm.directory.principals}
-    for resource in arm.store.resources.values():
-        if resource.type == IDENTITY:
-            found[str(resource.properties["principalId"]).lower()] = "ServicePrincipal"
-        elif isinstance(identity := resource.body.get("identity"), dict) and identity.get("principalId"):
-            found[str(identity["principalId"]).lower()] = "ServicePrincipal"
-    return found
 
 
 register(Identities())

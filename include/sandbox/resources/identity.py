@@ -25,7 +25,7 @@ def identity(arm: Sandbox, call: Call, given: Json, before: Json | None = None) 
     made: Json = {"type": kind}
     if "SystemAssigned" in str(kind):
         made["principalId"] = arm.guid("principal", call.id.lower())
-        made["tenantId"] = arm.tenant_id
+        made["tenantId"] = arm.directory.tenant_of(call.subscription)
     asked = field(given, "userAssignedIdentities", dict, {})
     if "UserAssigned" not in str(kind):
         return made

@@ -10,12 +10,12 @@ from uuid import UUID
 
 from ..authorization import ASSIGNMENT, DEFINITION, assignments, is_owner, scope_of
 from ..filters import Filter
+from ..graph import membership, objects
 from ..pages import show
 from ..registry import ExtensionType, field, register
 from ..roles import BUILT_IN, BY_ID, OWNER, Role
 from ..store import Resource
 from ..wire import JSON_TYPE, ArmError, Json, Response, compact, zulu
-from .identities import principals_of
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -169,7 +169,7 @@ class RoleAssignments(ExtensionType):
         if not definition or not principal or not _is_guid(principal):
             raise _refuse(400, "BadRequestFormat", "The request was incorrectly formatted.")
         role = self._role(arm, call, definition)
-        kind = self._kind(arm, principal, field(body, "properties.principalType"))
+        kind = self._kind(arm, call, principal, field(body, "properties.principalType"))
         scope = call.id.rsplit("/providers/Microsoft.Authorization/", 1)[0]
         if resource is not None:
             old = resource.properties
@@ -227,16 +227,17 @@ class RoleAssignments(ExtensionType):
             raise _refuse(404, "RoleDefinitionDoesNotExist", f"The specified role definition with ID '{id}' does not exist.")
         return shown
 
-    def _kind(self, arm: Sandbox, principal: str, given: str | None) -> str:
+    def _kind(self, arm: Sandbox, call: Call, principal: str, given: str | None) -> str:
         """The principal's type. Who gives it vouches for a principal that the directory does not know (as documented for new ones)."""
         if given is not None and given not in KINDS:
             raise _refuse(400, "BadRequestFormat", "The request was incorrectly formatted.")
-        known = principals_of(arm).get(principal.lower())
+        tenant = arm.directory.tenant_of(call.subscription) or arm.tenant_id
+        known = objects.principal_type(arm, tenant, principal)
         if known is None and given is None:
             raise _refuse(
                 400,
                 "PrincipalNotFound",
-                f"Principal {principal.replace('-', '')} does not exist in the directory {arm.tenant_id}. Check that you have the correct "
+                f"Principal {principal.replace('-', '')} does not exist in the directory {tenant}. Check that you have the correct "
                 "principal ID. If you are creating this principal and then immediately assigning a role, this error might be related to a "
                 "replication delay. In this case, set the role assignment principalType property to a value, such as ServicePrincipal, "
                 "User, or Group.  See https://aka.ms/docs-principaltype",
@@ -261,6 +262,8 @@ class RoleAssignments(ExtensionType):
         """The assignments at the scope, above it, and (without `atScope()`) below it."""
         wanted = Filter(call.query.get("$filter", ""), frozenset({"principalid", "roledefinitionid"}), frozenset({"atscope", "assignedto"}))
         person = next(iter(wanted.calls.get("assignedto", [])), "").lower()
+        groups = membership.groups_of(arm, arm.directory.tenant_of(call.subscription), person) if person else []
+        whose = {person, *(one["id"] for one in groups)}
         out = []
         for one in arm.store.of_type(call.subscription, ASSIGNMENT).values():
             at = scope_of(one)
@@ -268,7 +271,7 @@ class RoleAssignments(ExtensionType):
             if not (at == scope or scope.startswith(at + "/") or below):
                 continue
             values = {"principalid": one.properties["principalId"], "roledefinitionid": one.properties["roleDefinitionId"]}
-            if (not person or values["principalid"].lower() == person) and wanted.accepts(values.__getitem__):
+            if (not person or values["principalid"].lower() in whose) and wanted.accepts(values.__getitem__):
                 out.append(one)
         return out
 
