@@ -17,6 +17,7 @@ from typing import Any
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, CronTriggerTimetable, get_parsing_context, task
 
+from image_factory.notices import callbacks
 from include.factory.backup import due, load_backups
 from include.factory.folder import catalogue_folder
 
@@ -35,6 +36,7 @@ def back_up_dag() -> DAG:
         schedule=CronTriggerTimetable("*/15 * * * *", timezone="UTC"),
         catchup=False,
         max_active_runs=1,
+        **callbacks(load_backups(catalogue_folder()).backups.values()),
         tags=["capture", "recovery"],
     ) as dag:
 

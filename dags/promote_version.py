@@ -15,10 +15,10 @@ next. To take a version back, use `roll_back`: a promotion that is on its way st
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG, Param, ParamsDict
 
-from image_factory.forms import REASON, definition_fields, dry_run, number, put_form
-from image_factory.notices import tell
+from image_factory.forms import REASON, definition_fields, dry_run, number
+from image_factory.notices import callbacks
 from image_factory.operators.approval import ApproveVersionOperator
 from image_factory.operators.promotion import PlanPromotionOperator, PromoteInWavesOperator, ReportPromotionOperator
 from include.factory.catalogue import load_catalogue
@@ -34,8 +34,7 @@ with DAG(
     doc_md=__doc__,
     schedule=None,
     max_active_runs=16,
-    on_success_callback=tell,
-    on_failure_callback=tell,
+    **callbacks(),
     tags=["versions", "by hand"],
 ) as dag:
     plan = PlanPromotionOperator(task_id=PLAN, form="{{ params | tojson }}")
@@ -51,8 +50,8 @@ with DAG(
     report = ReportPromotionOperator(task_id="report_promotion", planned_by=PLAN).as_teardown(setups=plan.as_setup())
     plan >> approve >> promote >> report
 
-put_form(
-    dag,
+# Last: every operator made while its DAG has params takes a deep copy of them.
+dag.params = ParamsDict(
     {
         **definition_fields(load_catalogue(catalogue_folder())),
         "version": Param("newest", type="string", pattern=r"^(newest|\d+\.\d+\.\d+)$", title="Version", description="A number, or newest."),
@@ -84,5 +83,5 @@ put_form(
         "rolled_back_too": Param(False, type="boolean", title="Although rolled back", description="It was taken back, and is good."),
         "dry_run": dry_run(False),
         "reason": REASON,
-    },
+    }
 )

@@ -28,7 +28,7 @@ from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param, g
 
 from image_factory.assets import image_asset
 from image_factory.forms import REASON, definition_fields, dry_run, number, put_form
-from image_factory.notices import callbacks_of
+from image_factory.notices import callbacks, callbacks_of
 from image_factory.operators.regions import (
     ChangeRegionsOperator,
     PlanRecipeRegionsOperator,
@@ -99,6 +99,7 @@ def backfill_dag(catalogue: Catalogue) -> DAG:
         doc_md=__doc__,
         schedule=None,
         max_active_runs=4,
+        **callbacks(),
         tags=["replicate", "by hand"],
     ) as dag:
         chain_of(PlanRegionChangeOperator(task_id=PLAN, form="{{ params | tojson }}"))

@@ -8,10 +8,10 @@ The plan (a dry run ends there) lists the whole bin of the image, with the time 
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG, Param, ParamsDict
 
-from image_factory.forms import REASON, definition_fields, dry_run, put_form
-from image_factory.notices import tell
+from image_factory.forms import REASON, definition_fields, dry_run
+from image_factory.notices import callbacks
 from image_factory.operators.retirement import PlanRestorationOperator, ReportVersionsOperator, RestoreVersionsOperator
 from include.factory.catalogue import load_catalogue
 from include.factory.folder import catalogue_folder
@@ -25,8 +25,7 @@ with DAG(
     doc_md=__doc__,
     schedule=None,
     max_active_runs=16,
-    on_success_callback=tell,
-    on_failure_callback=tell,
+    **callbacks(),
     tags=["versions", "by hand"],
 ) as dag:
     plan = PlanRestorationOperator(task_id=PLAN, form="{{ params | tojson }}")
@@ -34,8 +33,8 @@ with DAG(
     report = ReportVersionsOperator(task_id="report_versions", planned_by=PLAN).as_teardown(setups=plan.as_setup())
     plan >> restore >> report
 
-put_form(
-    dag,
+# Last: every operator made while its DAG has params takes a deep copy of them.
+dag.params = ParamsDict(
     {
         **definition_fields(load_catalogue(catalogue_folder())),
         "versions": Param(
@@ -48,5 +47,5 @@ put_form(
         "pin": Param(False, type="boolean", title="Pin", description="Keep them from being retired again."),
         "dry_run": dry_run(False, "Print the bin and the plan, and stop."),
         "reason": REASON,
-    },
+    }
 )

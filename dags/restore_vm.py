@@ -15,14 +15,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import DAG, CronTriggerTimetable, Param, TriggerRule, get_parsing_context
+from airflow.sdk import DAG, CronTriggerTimetable, Param, ParamsDict, TriggerRule, get_parsing_context
 
-from image_factory.forms import put_form
+from image_factory.notices import callbacks
 from image_factory.operators.network import CreateNetworkOperator
 from image_factory.operators.resource_group import CreateResourceGroupOperator, DeleteResourceGroupOperator
 from image_factory.operators.restore import MeetObjectiveOperator, PlanGameDayOperator, PlanRestoreOperator, ReportRestoreOperator
 from image_factory.operators.run_command import RunCommandOperator
 from image_factory.operators.virtual_machine import CreateVirtualMachineOperator
+from include.factory.backup import load_backups
+from include.factory.catalogue import load_catalogue
+from include.factory.folder import catalogue_folder
 from include.factory.region import NAMES
 
 PLAN = "plan"
@@ -82,14 +85,14 @@ def restore_dag() -> DAG:
         doc_md=__doc__,
         schedule=None,
         max_active_runs=16,
+        **callbacks(),
         tags=["restore", "recovery", "by hand"],
     ) as dag:
         asked = PlanRestoreOperator(task_id=PLAN, run=RUN, form="{{ params | tojson }}")
         shared = CreateResourceGroupOperator(task_id="create_resource_group", planned_by=PLAN).as_setup()
         report = ReportRestoreOperator(task_id="report", planned_by=PLAN).as_teardown(setups=shared)
         restoring(asked, shared) >> report
-    put_form(
-        dag,
+    dag.params = ParamsDict(
         {
             "image": Param(
                 None,
@@ -105,12 +108,13 @@ def restore_dag() -> DAG:
             ),
             "public_key": Param("", type="string", title="SSH public key", description="For the account `factory` of a generalized Linux."),
             **IMAGE,
-        },
+        }
     )
     return dag
 
 
 def game_day_dag() -> DAG:
+    recipes = load_catalogue(catalogue_folder()).recipes.values()
     with DAG(
         dag_id="game_day",
         dag_display_name="game day",
@@ -119,6 +123,7 @@ def game_day_dag() -> DAG:
         schedule=CronTriggerTimetable("0 9 1 * *", timezone="UTC"),
         catchup=False,
         max_active_runs=4,
+        **callbacks([*(recipe for recipe in recipes if recipe.disaster_recovery), *load_backups(catalogue_folder()).backups.values()]),
         tags=["restore", "recovery"],
     ) as dag:
         asked = PlanGameDayOperator(task_id=PLAN, run=RUN, form="{{ params | tojson }}")
@@ -127,8 +132,7 @@ def game_day_dag() -> DAG:
         report = ReportRestoreOperator(task_id="report", planned_by=PLAN).as_teardown(setups=box)
         delete = DeleteResourceGroupOperator(task_id="delete_resource_group", planned_by=PLAN).as_teardown(setups=box)
         restoring(asked, box) >> met >> report >> delete
-    put_form(
-        dag,
+    dag.params = ParamsDict(
         {
             "image": Param(
                 None,
@@ -140,7 +144,7 @@ def game_day_dag() -> DAG:
                 60, type="integer", minimum=1, maximum=10080, title="Objective", description="Recovery time in minutes."
             ),
             **IMAGE,
-        },
+        }
     )
     return dag
 

@@ -18,15 +18,16 @@ The nightly run is **dry** until the Airflow variable `image_factory_retire` is 
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, CronTriggerTimetable, Param
+from airflow.sdk import DAG, CronTriggerTimetable, Param, ParamsDict
 
-from image_factory.forms import REASON, definition_fields, number, put_form
-from image_factory.notices import tell
+from image_factory.forms import REASON, definition_fields, number
+from image_factory.notices import callbacks
 from image_factory.operators.retirement import PlanRetirementOperator, ReportVersionsOperator, RetireVersionsOperator
 from include.factory.catalogue import load_catalogue
 from include.factory.folder import catalogue_folder
 
 PLAN = "plan"
+CATALOGUE = load_catalogue(catalogue_folder())
 
 with DAG(
     dag_id="retire_versions",
@@ -37,8 +38,7 @@ with DAG(
     schedule=CronTriggerTimetable("0 7 * * *", timezone="UTC"),
     catchup=False,
     max_active_runs=1,
-    on_success_callback=tell,
-    on_failure_callback=tell,
+    **callbacks(CATALOGUE.recipes.values()),
     tags=["versions"],
 ) as dag:
     plan = PlanRetirementOperator(task_id=PLAN, form="{{ params | tojson }}", switch="{{ var.value.get('image_factory_retire', '') }}")
@@ -46,10 +46,10 @@ with DAG(
     report = ReportVersionsOperator(task_id="report_versions", planned_by=PLAN).as_teardown(setups=plan.as_setup())
     plan >> retire >> report
 
-put_form(
-    dag,
+# Last: every operator made while its DAG has params takes a deep copy of them.
+dag.params = ParamsDict(
     {
-        **definition_fields(load_catalogue(catalogue_folder()), without="None, and no definition: all recipes, each by its own rules."),
+        **definition_fields(CATALOGUE, without="None, and no definition: all recipes, each by its own rules."),
         "keep": number("Keep", "Newest promoted versions. Empty: as the recipe says.", None, 1, 1000),
         "older_than": number("Older than", "Days. Empty: as the recipe says.", None, 0, 3650),
         "rollback": number("To go back to", "Versions below latest in each region. Empty: as the recipe says.", None, 0, 100),
@@ -62,5 +62,5 @@ put_form(
             description="Print the plan and stop. Empty: yes, unless the variable image_factory_retire is on.",
         ),
         "reason": REASON,
-    },
+    }
 )

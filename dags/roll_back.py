@@ -15,10 +15,10 @@ run stay as they are. A version that was rolled back is promoted again only by `
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG, Param, ParamsDict
 
-from image_factory.forms import REASON, definition_fields, dry_run, put_form
-from image_factory.notices import tell
+from image_factory.forms import REASON, definition_fields, dry_run
+from image_factory.notices import callbacks
 from image_factory.operators.promotion import PlanRollbackOperator, ReportPromotionOperator, RollBackOperator
 from include.factory.catalogue import load_catalogue
 from include.factory.folder import catalogue_folder
@@ -32,8 +32,7 @@ with DAG(
     doc_md=__doc__,
     schedule=None,
     max_active_runs=16,
-    on_success_callback=tell,
-    on_failure_callback=tell,
+    **callbacks(),
     tags=["versions", "by hand"],
 ) as dag:
     plan = PlanRollbackOperator(task_id=PLAN, form="{{ params | tojson }}")
@@ -41,8 +40,8 @@ with DAG(
     report = ReportPromotionOperator(task_id="report_versions", planned_by=PLAN).as_teardown(setups=plan.as_setup())
     plan >> roll_back >> report
 
-put_form(
-    dag,
+# Last: every operator made while its DAG has params takes a deep copy of them.
+dag.params = ParamsDict(
     {
         **definition_fields(load_catalogue(catalogue_folder())),
         "versions": Param(
@@ -60,5 +59,5 @@ put_form(
         ),
         "dry_run": dry_run(False),
         "reason": REASON,
-    },
+    }
 )

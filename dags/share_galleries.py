@@ -15,9 +15,9 @@ base it was built from, whether people get it, and what is out of date. A dry ru
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, Asset, AssetAny, AssetOrTimeSchedule, CronTriggerTimetable, Param, TriggerRule, get_parsing_context
+from airflow.sdk import DAG, Asset, AssetAny, AssetOrTimeSchedule, CronTriggerTimetable, Param, ParamsDict, TriggerRule, get_parsing_context
 
-from image_factory.forms import put_form
+from image_factory.notices import callbacks
 from image_factory.operators.sharing import ApplySharingOperator, AuditSharingOperator, PlanSharingOperator
 from include.factory.catalogue import load_catalogue
 from include.factory.folder import catalogue_folder
@@ -40,6 +40,7 @@ def sharing_dag() -> DAG:
         schedule=AssetOrTimeSchedule(timetable=cron, assets=AssetAny(*assets)) if assets else cron,
         catchup=False,
         max_active_runs=1,
+        **callbacks(recipe for recipe in recipes if recipe.share),
         tags=["share", "audit"],
     ) as dag:
         plan = PlanSharingOperator(task_id=PLAN, form="{{ params | tojson }}")
@@ -52,8 +53,7 @@ def sharing_dag() -> DAG:
             trigger_rule=TriggerRule.ALL_DONE,
         ).as_teardown()
         plan >> apply >> report
-    put_form(
-        dag,
+    dag.params = ParamsDict(
         {
             "gallery": Param(
                 None,
@@ -73,7 +73,7 @@ def sharing_dag() -> DAG:
             ),
             "dry_run": Param(False, type="boolean", title="Dry run", description="Print the plan and make the audit; write nothing."),
             "reason": Param("", type="string", title="Reason", description="Is kept with the run.", maxLength=200),
-        },
+        }
     )
     return dag
 

@@ -15,8 +15,10 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param
 
-from image_factory.notices import tell
+from image_factory.notices import callbacks
 from image_factory.operators.leftovers import PlanSweepOperator, ReportLeftoversOperator, SweepLeftoversOperator
+from include.factory.catalogue import load_catalogue
+from include.factory.folder import catalogue_folder
 
 PLAN = "plan"
 
@@ -34,8 +36,7 @@ with DAG(
     schedule=CronTriggerTimetable("17 * * * *", timezone="UTC"),
     catchup=False,
     max_active_runs=1,
-    on_success_callback=tell,
-    on_failure_callback=tell,
+    **callbacks(load_catalogue(catalogue_folder()).recipes.values()),
     tags=["sweep"],
     params={
         "dry_run": Param(True, type="boolean", title="Dry run", description="Of a run by hand: print what would go, and stop."),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Asset, CronTriggerTimetable
 
+from image_factory.notices import callbacks
 from image_factory.operators.base_watch import AnnounceBaseImagesOperator, WatchBaseImagesOperator
 from include.factory.catalogue import load_catalogue
 from include.factory.folder import catalogue_folder
@@ -26,6 +27,8 @@ def watched(recipes: list[Recipe]) -> dict[str, Asset]:
     }
 
 
+RECIPES = list(load_catalogue(catalogue_folder()).recipes.values())
+
 with DAG(
     dag_id="watch_base_images",
     dag_display_name="watch base images",
@@ -34,8 +37,9 @@ with DAG(
     schedule=CronTriggerTimetable("41 * * * *", timezone="UTC"),
     catchup=False,
     max_active_runs=1,
+    **callbacks(recipe for recipe in RECIPES if recipe.name in watched(RECIPES)),
     tags=["watch"],
 ):
-    assets = watched(list(load_catalogue(catalogue_folder()).recipes.values()))
+    assets = watched(RECIPES)
     look = WatchBaseImagesOperator(task_id="look", recipes=sorted(assets))
     look >> AnnounceBaseImagesOperator(task_id="announce", assets=assets, found_by="look")

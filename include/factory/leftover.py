@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -66,6 +66,13 @@ class SweepPlan(Value):
 
     sweep: tuple[Leftover, ...] = ()
     stay: dict[str, str] = Field(default_factory=dict)
+
+    def without(self, obstacles: Mapping[str, str]) -> SweepPlan:
+        """The plan in which what cannot be swept stays.
+
+        :param obstacles: id -> what is in the way.
+        """
+        return SweepPlan(sweep=tuple(one for one in self.sweep if one.id not in obstacles), stay={**self.stay, **obstacles})
 
 
 def read_leftover(resource: dict[str, Any]) -> Leftover | None:

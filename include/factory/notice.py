@@ -10,7 +10,7 @@ from include.factory.problem import refusal
 from include.factory.secret import secret_under_name
 from include.factory.value import Pattern, Shorthand, Value
 
-Event = Literal["published", "promoted", "rolled_back", "failed", "paused", "retired", "restored", "leftovers"]
+Event = Literal["published", "promoted", "rolled_back", "failed", "paused", "retired", "restored", "leftovers", "behind", "undeclared"]
 EVENTS: tuple[str, ...] = get_args(Event)
 
 NotifierPath = Annotated[
@@ -28,7 +28,8 @@ class Notify(Value):
 
     events: Annotated[tuple[Event, ...], Shorthand(str, lambda event: [event]), Field(min_length=1)]
     """What to tell: `published` (a build's new version is `latest`), `promoted`, `rolled_back`, `failed`, `paused` (after
-    `pause_after_failures`), `retired`, `restored`, `leftovers`."""
+    `pause_after_failures`), `retired`, `restored`, `leftovers`, `behind` (a second gallery or the sharing is not as the recipe says,
+    and the run could not make it so), `undeclared` (somebody may read the image, and no recipe says so)."""
     notifier: NotifierPath
     """Class of an Airflow notifier, any provider's; it must be importable where Airflow runs."""
     arguments: dict[str, Any] = Field(default_factory=dict)
@@ -50,16 +51,21 @@ class Notice(Value):
 
     event: Event
     recipe: str = ""
-    """Name of the recipe that it is about, whose ``notify`` says who is told; or else"""
+    """Name of the recipe or backup that it is about, whose ``notify`` says who is told; or else"""
     definition: str = ""
-    """``resource_group/gallery/definition`` that it is about: told to whom the recipes of that definition name."""
+    """``resource_group/gallery/definition`` that it is about: told to whom the recipes and backups of that definition name."""
     title: str
     """One line."""
     text: str = ""
     """The rest: what happened, why, and what to do."""
 
 
+def subject(resource_group: str, gallery: str, definition: str) -> str:
+    """What a run is about, where that is an image definition; else it is the name of a recipe or a backup. Plans say it under ``about``."""
+    return f"{resource_group}/{gallery}/{definition}"
+
+
 def news(event: Event, resource_group: str, gallery: str, definition: str, title: str, text: str = "") -> dict[str, Any]:
     """A notice about an image definition, as a step returns it among its ``notices``."""
-    where = f"{resource_group}/{gallery}/{definition}"
+    where = subject(resource_group, gallery, definition)
     return Notice(event=event, definition=where, title=f"{definition}: {title}", text=text).model_dump(mode="json")

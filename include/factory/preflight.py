@@ -7,7 +7,7 @@ permissions (https://learn.microsoft.com/rest/api/authorization/permissions).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
@@ -34,7 +34,6 @@ GALLERY_RIGHTS = (
     "Microsoft.Compute/galleries/images/versions/write",
     "Microsoft.Compute/galleries/images/versions/delete",
 )
-VERSION_RIGHTS = ("Microsoft.Compute/galleries/images/versions/read", "Microsoft.Compute/galleries/images/versions/write")
 
 
 class MachineNeeds(Value):
@@ -144,9 +143,35 @@ def needs_of_build(recipe: Recipe, regions: Sequence[TargetRegion], subscription
     )
 
 
-def needs_of_regions(regions: Sequence[TargetRegion], subscription_id: str, resource_group: str) -> Needs:
-    """What bringing versions to regions uses: the regions, and the right to write versions in the gallery's group."""
-    return Needs(regions=tuple(regions), rights={f"/subscriptions/{subscription_id}/resourceGroups/{resource_group}": VERSION_RIGHTS})
+def needs_of_calls(calls: Iterable[str], regions: Sequence[TargetRegion] = ()) -> Needs:
+    """What a plan uses that makes no machine: the right to each of its writes, at the gallery (or what else stands by itself in a resource
+    group) that it changes, and the regions that it brings versions to.
+
+    :param calls: ``METHOD /subscriptions/…`` each, as :mod:`include.factory.calls` says them.
+    """
+    rights: dict[str, dict[str, None]] = {}
+    for call in calls:
+        scope, action = _right(call)
+        rights.setdefault(scope, {})[action] = None
+    return Needs(regions=tuple(regions), rights={scope: tuple(actions) for scope, actions in rights.items()})
+
+
+def _right(call: str) -> tuple[str, str]:
+    """Scope and action of a write. Actions are named after provider and types, ``/write``, ``/delete`` or the name of the POST and
+    ``/action`` (https://learn.microsoft.com/azure/role-based-access-control/resource-provider-operations)."""
+    method, _, path = call.partition(" ")
+    above, _, below = path.rpartition("/providers/")
+    if not above:
+        return path, f"Microsoft.Resources/subscriptions/resourceGroups/{_VERBS[method]}"
+    provider, *segments = below.split("/")
+    types = "/".join(segments[0::2])
+    # Of what hangs on something else (a role assignment), the scope is that.
+    scope = above if "/providers/" in above else "/".join([above, "providers", provider, *segments[:2]])
+    # "types" of a POST ends with the name of the action, as that has no name after it.
+    return "/".join(scope.split("/")[:9]), f"{provider}/{types}/{'action' if method == 'POST' else _VERBS[method]}"
+
+
+_VERBS = {"PUT": "write", "PATCH": "write", "DELETE": "delete"}
 
 
 def find(needs: Needs, offer: Offer) -> Findings:

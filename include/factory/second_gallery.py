@@ -11,6 +11,7 @@ from include.factory import cost
 from include.factory.arguments import second_destination
 from include.factory.calls import World, calls_text
 from include.factory.image_version import ImageVersion, newest_first
+from include.factory.preflight import Needs, needs_of_calls
 from include.factory.publish import TargetRegion
 from include.factory.recipe import Recipe
 from include.factory.tags import RECIPE
@@ -66,15 +67,21 @@ class VersionAction(Value):
 
 class RecipePlan(Value):
     recipe: str
-    actions: tuple[VersionAction, ...]
-    right: tuple[str, ...]
+    actions: tuple[VersionAction, ...] = ()
+    right: tuple[str, ...] = ()
     """Versions that are in the second gallery as they are to be."""
-    left_out: dict[str, str]
-    """Version, or the recipe itself -> why nothing is done."""
-    calls: tuple[str, ...]
-    copied_gb: int
-    monthly: float
-    once: float
+    left_out: dict[str, str] = Field(default_factory=dict)
+    """Version, or the recipe itself -> why it is not brought to where it is to be."""
+    extra: dict[str, str] = Field(default_factory=dict)
+    """Version that only the second gallery has -> why it stays."""
+    calls: tuple[str, ...] = ()
+    copied_gb: int = 0
+    monthly: float = 0
+    once: float = 0
+
+    def stopped(self, reason: str) -> RecipePlan:
+        """The plan in which nothing is done, as something is in the way of all of it."""
+        return RecipePlan(recipe=self.recipe, right=self.right, left_out={**self.left_out, self.recipe: reason}, extra=self.extra)
 
 
 def plan_second_gallery(recipe: Recipe, asked: Keeping, galleries: Galleries) -> RecipePlan:
@@ -84,15 +91,14 @@ def plan_second_gallery(recipe: Recipe, asked: Keeping, galleries: Galleries) ->
     if galleries.differences:
         said = "; ".join(galleries.differences)
         reason = f"the second definition differs for ever: {said}. Delete it with its versions, or name another gallery."
-        return RecipePlan(
-            recipe=recipe.name, actions=(), right=(), left_out={recipe.name: reason}, calls=(), copied_gb=0, monthly=0, once=0
-        )
+        return RecipePlan(recipe=recipe.name, left_out={recipe.name: reason})
     there = {version.name: version for version in galleries.second}
     first = {version.name: version for version in galleries.first}
     promoted = [one for one in newest_first(galleries.first) if not one.excluded and one.state not in ("Creating", "Deleting")]
     regions = {region.name: region for region in second.target_regions}
     actions: list[VersionAction] = []
     left_out: dict[str, str] = {}
+    extra: dict[str, str] = {}
     right: list[str] = []
     for version in promoted[: second.keep]:
         if version.name in there:
@@ -110,7 +116,14 @@ def plan_second_gallery(recipe: Recipe, asked: Keeping, galleries: Galleries) ->
             )
         )
     for name, copy in sorted(there.items(), reverse=True):
-        action = _on_copy(first.get(name), copy, regions, asked.delete_retired, recipe.name)
+        original = first.get(name)
+        if original is None or original.state == "Deleting":
+            if stays := _extra(copy, asked.delete_retired, recipe.name):
+                extra[name] = stays
+            else:
+                actions.append(VersionAction(version=name, delete=True))
+            continue
+        action = _on_copy(original, copy, regions)
         if isinstance(action, str):
             left_out[name] = action
         elif action.is_empty:
@@ -128,6 +141,7 @@ def plan_second_gallery(recipe: Recipe, asked: Keeping, galleries: Galleries) ->
         actions=tuple(actions),
         right=tuple(right),
         left_out=left_out,
+        extra=extra,
         calls=tuple(_calls(recipe, galleries, actions)),
         copied_gb=sum(copied),
         monthly=round(more - less, 2),
@@ -146,15 +160,14 @@ def _cannot_be_copied(version: ImageVersion, location: str) -> str | None:
     return None
 
 
-def _on_copy(
-    original: ImageVersion | None, copy: ImageVersion, regions: dict[str, TargetRegion], delete_retired: bool, recipe: str
-) -> VersionAction | str:
-    if original is None or original.state == "Deleting":
-        if copy.tags.get(RECIPE) != recipe:
-            return "it is in the second gallery only, and not of this recipe: left alone"
-        if delete_retired:
-            return VersionAction(version=copy.name, delete=True)
-        return "it is in the second gallery only (retired in the first): `delete_retired` deletes it"
+def _extra(copy: ImageVersion, delete_retired: bool, recipe: str) -> str | None:
+    """Why a version stays that only the second gallery has; None where it is to go."""
+    if copy.tags.get(RECIPE) != recipe:
+        return "it is in the second gallery only, and not of this recipe: left alone"
+    return None if delete_retired else "it is in the second gallery only (retired in the first): `delete_retired` deletes it"
+
+
+def _on_copy(original: ImageVersion, copy: ImageVersion, regions: dict[str, TargetRegion]) -> VersionAction | str:
     if copy.state in ("Creating", "Deleting"):
         return f"it is {copy.state} in the second gallery; the next run looks again"
     missing = tuple(name for name in regions if name not in copy.regions)
@@ -186,6 +199,13 @@ def _calls(recipe: Recipe, galleries: Galleries, actions: Sequence[VersionAction
         yield from (f"PUT {version}" for _ in range(puts))
 
 
+def needs_of_second_gallery(recipe: Recipe, plan: RecipePlan) -> Needs:
+    """What keeping it needs, of its own subscription: the writes, and where something is copied, the regions."""
+    second = recipe.disaster_recovery
+    assert second is not None
+    return needs_of_calls(plan.calls, second.target_regions if any(one.copy_of or one.regions for one in plan.actions) else ())
+
+
 def second_gallery_text(recipe: Recipe, plan: RecipePlan) -> str:
     """The plan of one recipe for a reader."""
     return "\n".join(_lines(recipe, plan))
@@ -199,7 +219,7 @@ def _lines(recipe: Recipe, plan: RecipePlan) -> Iterator[str]:
         yield f"    {action.version:20} {', '.join(_words(action))}"
     if plan.right:
         yield f"    {len(plan.right)} version(s) are in step: {', '.join(plan.right[:8])}"
-    for version, reason in plan.left_out.items():
+    for version, reason in {**plan.left_out, **plan.extra}.items():
         yield f"    left out: {version}: {reason}"
     if plan.actions:
         yield f"    {plan.copied_gb} GB copied as provisioned; at most {plan.monthly:+.2f} USD a month, {plan.once:.2f} USD once"

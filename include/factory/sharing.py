@@ -84,6 +84,10 @@ class SharingPlan(Value):
     left_out: tuple[str, ...] = ()
     """In words: what cannot be done, and the cure."""
 
+    def stopped(self, reason: str) -> SharingPlan:
+        """The plan in which nothing is done, as something is in the way of all of it."""
+        return SharingPlan(gallery=self.gallery, undeclared=self.undeclared, left_out=(*self.left_out, reason))
+
     @property
     def calls(self) -> list[str]:
         share = f"POST {self.gallery}/share"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from include.factory.value import Value
@@ -20,6 +20,12 @@ class Write(Value):
 
     def __str__(self) -> str:
         return f"{self.method:6} {self.resource}  {self.what}"
+
+
+def calls_of(writes: Iterable[Write], subscription_id: str, resource_group: str) -> list[str]:
+    """``METHOD /subscriptions/…`` each, as :mod:`include.factory.calls` says them."""
+    base = f"/subscriptions/{subscription_id}/resourceGroups/{resource_group}/providers/Microsoft.Compute"
+    return [f"{write.method} {base}/{write.resource}" for write in writes]
 
 
 def version_path(gallery: str, definition: str, version: str) -> str:

@@ -115,10 +115,7 @@ async def make(azure: Azure, *, recipe: str, run: dict[str, Any]) -> dict[str, A
     reason = skip_reason(chosen, this, facts, made.digest)
     if reason and not this.dry_run:
         raise StepSkipped(reason)
-    preflight.refuse(chosen.name, found)
-    if this.dry_run:
-        raise StepSkipped("This is a dry run: the plan is in the log, and nothing was written.", document)
-    return document
+    return preflight.conclude(chosen.name, found, document, dry_run=this.dry_run)
 
 
 def _run(run: dict[str, Any]) -> Run:

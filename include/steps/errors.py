@@ -7,6 +7,7 @@ bug threads and recorded traffic show; each cure is written for somebody who rea
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,6 +24,8 @@ class StepError(Exception):
 
     ``code`` is Azure's innermost code (or one of ours, in the same style), ``cure`` what to do, ``status`` the HTTP status,
     ``retry_after`` in seconds, ``stage`` the task that must run again (kind ``redo``), ``details`` any JSON value that helps.
+    ``about``: recipes, backups or definitions that failed, where not all of the run did (:func:`include.factory.notice.subject`), and
+    ``notices``: what was done nevertheless, for those whom it concerns.
     """
 
     def __init__(
@@ -35,6 +38,8 @@ class StepError(Exception):
         retry_after: float | None = None,
         stage: str | None = None,
         details: Any = None,
+        about: Sequence[str] = (),
+        notices: Sequence[dict[str, Any]] = (),
     ) -> None:
         super().__init__(message)
         self.kind = kind
@@ -45,6 +50,8 @@ class StepError(Exception):
         self.retry_after = retry_after
         self.stage = stage
         self.details = details
+        self.about = tuple(about)
+        self.notices = list(notices)
 
     def __str__(self) -> str:
         status = f"HTTP {self.status}, " if self.status else ""
@@ -53,9 +60,44 @@ class StepError(Exception):
 
     def as_dict(self) -> dict[str, Any]:
         """The error as a JSON object: ``kind``, ``code``, ``message``, ``cure``, and of the others those that have a value."""
-        optional = {"status": self.status, "retry_after": self.retry_after, "stage": self.stage, "details": self.details}
+        optional = {
+            "status": self.status,
+            "retry_after": self.retry_after,
+            "stage": self.stage,
+            "details": self.details,
+            "about": list(self.about) or None,
+        }
         present = {name: value for name, value in optional.items() if value is not None}
         return {"kind": self.kind, "code": self.code, "message": self.message, "cure": self.cure, **present}
+
+
+def partly(
+    code: str,
+    said: str,
+    failures: Mapping[str, StepError],
+    *,
+    done: Any,
+    about: Sequence[str] = (),
+    notices: Sequence[dict[str, Any]] = (),
+) -> StepError:
+    """The error of a step of which a part is done: names what is not, each with its reason. Kind ``transient`` when waiting is all that is
+    missing.
+
+    :param said: how much is done and how much is not, a sentence.
+    :param failures: what is not done -> why.
+    :param done: what is, for ``details``.
+    """
+    waiting = all(failure.kind in ("transient", "adopt") for failure in failures.values())
+    named = "; ".join(f"{what}: {failure.message}" for what, failure in sorted(failures.items()))
+    return StepError(
+        "transient" if waiting else "permanent",
+        code,
+        f"{said} {named}",
+        next(iter(failures.values())).cure.rstrip(".") + ". Clear this task: it does what is left, and nothing twice.",
+        details={"done": done, "failed": {what: failure.as_dict() for what, failure in failures.items()}},
+        about=about,
+        notices=notices,
+    )
 
 
 class StepSkipped(Exception):  # noqa: N818  (it is no error)

@@ -12,10 +12,10 @@ import logging
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from include.steps import resource_group
+from include.steps import preflight, resource_group
 from include.steps.arm_error import of_exception
 from include.steps.azure import Azure
-from include.steps.errors import StepError, StepSkipped
+from include.steps.errors import StepError, partly
 from include.steps.look import EXPIRES_TAG, RUN_TAG, step
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ async def plan(azure: Azure, *, run: dict[str, Any]) -> dict[str, Any]:
     from pydantic import ValidationError
 
     from include.factory.leftover import SweepForm, arguments_of, plan_sweep, sweep_text
+    from include.factory.preflight import needs_of_calls
 
     params = run.get("params") or {}
     params = json.loads(params) if isinstance(params, str) else params
@@ -53,13 +54,13 @@ async def plan(azure: Azure, *, run: dict[str, Any]) -> dict[str, Any]:
     except ValidationError as error:
         raise StepError("permanent", "BadParameter", f"The sweep cannot be as asked: {error}", "Start a run with other values.") from error
     made = plan_sweep(await find(azure), datetime.fromisoformat(run["at"]), form)
+    left_out, found = await preflight.obstacles({one.id: (azure, needs_of_calls([f"DELETE {one.id}"])) for one in made.sweep})
+    made = made.without(left_out)
     log.info("%s", sweep_text(made))
-    document = {"stay": made.stay, "steps": arguments_of(made)}
-    if params.get("dry_run") and run.get("run_type") != "scheduled":
-        raise StepSkipped("This is a dry run: the plan is in the log, and nothing was deleted.", document)
-    if not made.sweep:
-        raise StepSkipped(f"Nothing to sweep; {len(made.stay)} stay.", document)
-    return document
+    document = {"stay": made.stay, "about": sorted({one.recipe for one in made.sweep if one.recipe}), "steps": arguments_of(made)}
+    dry_run = bool(params.get("dry_run")) and run.get("run_type") != "scheduled"
+    nothing = None if made.sweep else f"Nothing to sweep; {len(made.stay)} stay."
+    return preflight.conclude("The sweep", found, document, dry_run=dry_run, nothing=nothing)
 
 
 async def find(azure: Azure) -> list[Leftover]:
@@ -116,14 +117,8 @@ async def sweep(azure: Azure, *, leftovers: list[Named]) -> dict[str, Any]:
             swept.append(one["id"])
             log.info("%s is gone.", one["id"])
     if failures:
-        waiting = all(failure.kind in ("transient", "adopt") for failure in failures.values())
-        raise StepError(
-            "transient" if waiting else "permanent",
-            "PartlySwept",
-            f"{len(swept)} of {len(leftovers)} leftovers are gone. " + "; ".join(f"{id}: {why.message}" for id, why in failures.items()),
-            next(iter(failures.values())).cure.rstrip(".") + ". Clear this task: it does what is left.",
-            details={"swept": swept, "left": {id: why.as_dict() for id, why in failures.items()}},
-        )
+        about = sorted({one["recipe"] for one in leftovers if one["id"] in failures and one.get("recipe")})
+        raise partly("PartlySwept", f"{len(swept)} of {len(leftovers)} leftovers are gone.", failures, done=swept, about=about)
     return {"swept": swept}
 
 

@@ -7,11 +7,12 @@ import logging
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
+from include.factory.notice import subject
 from include.factory.version_tags import PINNED
 from include.steps import gallery_versions, preflight
 from include.steps.azure import Azure
 from include.steps.build_plan import definition_facts
-from include.steps.errors import StepError, StepSkipped
+from include.steps.errors import StepError
 from include.steps.form import checked, fields_of
 from include.steps.look import Found, Resource, look, sort, step
 from include.steps.machine_state import is_generalized, power_state, read_machine
@@ -37,7 +38,8 @@ async def plan(azure: Azure, *, run: dict[str, Any], form: dict[str, Any] | str)
     :param run: ``{"dag_id", "run_id", "at": ISO time, "started"}``.
     :param form: the fields of :class:`include.factory.capture.Capture` (an object, or JSON text of one), where ``regions`` may hold names,
         which then take ``replica_count`` and ``storage_account_type`` beside it; ``reason``; and ``dry_run``: print and stop.
-    :return: the fields of :class:`include.factory.capture.CapturePlan`; in ``steps``, None marks what this capture does not need.
+    :return: the fields of :class:`include.factory.capture.CapturePlan`, and ``about``; in ``steps``, None marks what is not
+        needed.
     :raises StepSkipped: a dry run; its result is the plan.
     :raises StepError: ``BadParameter``: every field that is wrong; ``MachineNotFound``; ``CannotBeCaptured`` and ``CannotBePlanned``:
         everything that is in the way, each with its cure; ``QuotaInUse`` (kind ``transient``): only quota that running machines use.
@@ -55,11 +57,12 @@ async def plan(azure: Azure, *, run: dict[str, Any], form: dict[str, Any] | str)
         problems = [*error.problems, *found.problems]
         raise StepError("permanent", "CannotBeCaptured", " ".join([str(error), *found.problems]), cure, details=problems) from error
     log.info("%s", capture_plan_text(asked, machine, made))
-    preflight.refuse(machine.name, found)
-    document: dict[str, Any] = made.model_dump(mode="json")
-    if dry_run:
-        raise StepSkipped("This is a dry run: the plan is in the log, and nothing was written.", document)
-    return document
+    about = (
+        [subject(asked.resource_group, asked.gallery, asked.definition)]
+        if asked.resource_group and asked.gallery and asked.definition
+        else []
+    )
+    return preflight.conclude(machine.name, found, {**made.model_dump(mode="json"), "about": about}, dry_run=dry_run)
 
 
 def _asked(form: dict[str, Any], run: dict[str, Any]) -> tuple[Capture, Run]:

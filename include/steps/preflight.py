@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from include.steps.azure import Azure
-from include.steps.errors import StepError
+from include.steps.errors import StepError, StepSkipped
 from include.steps.look import look
 from include.steps.target_region import normal
 
@@ -21,6 +22,37 @@ log = logging.getLogger(__name__)
 EVERYWHERE = "Standard_LRS"
 # What running builds use, they give back.
 QUOTA_PAUSE = 300.0
+
+
+def conclude(what: str, found: Findings, document: dict[str, Any], *, dry_run: bool, nothing: str | None = None) -> dict[str, Any]:
+    """The end of every plan: the document, where there is something to do and nothing is in the way of it.
+
+    :param nothing: why there is nothing to do, or None.
+    :raises StepSkipped: a dry run, or nothing to do; its result is the document.
+    :raises StepError: as :func:`refuse`.
+    """
+    refuse(what, found)
+    if dry_run:
+        raise StepSkipped("This is a dry run: the plan is in the log, and nothing was written.", document)
+    if nothing is not None:
+        raise StepSkipped(nothing, document)
+    return document
+
+
+async def obstacles(parts: Mapping[str, tuple[Azure, Needs]]) -> tuple[dict[str, str], Findings]:
+    """What is in the way of each part of a plan whose parts do not need each other, so that one delays no other.
+
+    :param parts: name -> the clients that do it, and what it needs.
+    :return: name -> what is in its way, of the parts that cannot be done; and all of that as findings where none can.
+    """
+    from include.factory.preflight import Findings
+
+    found = await asyncio.gather(*(findings(azure, needs) for azure, needs in parts.values()))
+    wrong = {name: [*one.problems, *one.waiting] for name, one in zip(parts, found, strict=True) if one.problems or one.waiting}
+    left = {name: " ".join(problems) for name, problems in wrong.items()}
+    if not left or len(left) < len(parts):
+        return left, Findings()
+    return left, Findings(problems=tuple(dict.fromkeys(problem for problems in wrong.values() for problem in problems)))
 
 
 def refuse(what: str, found: Findings) -> None:
@@ -64,7 +96,7 @@ async def read(azure: Azure, needs: Needs) -> Offer:
     places = sorted(special | ({machine.region} if machine else set()))
     sets = sorted({region.encryption_set for region in needs.regions if region.encryption_set})
     locations, usages, skus, encryption, permissions = await asyncio.gather(
-        azure.remembered("locations", partial(_locations, azure)),
+        azure.remembered("locations", partial(_locations, azure)) if machine or needs.regions else _nowhere(),
         _usages(azure, machine.region) if machine else _nothing(),
         asyncio.gather(*(azure.remembered(f"skus {place}", partial(_skus, azure, place)) for place in places)),
         asyncio.gather(*(_encryption_set(azure, one) for one in sets)),
@@ -85,6 +117,10 @@ async def read(azure: Azure, needs: Needs) -> Offer:
 
 async def _nothing() -> dict[str, Any]:
     return {}
+
+
+async def _nowhere() -> list[str]:
+    return []
 
 
 async def _locations(azure: Azure) -> list[str]:
@@ -145,13 +181,15 @@ async def _encryption_set(azure: Azure, id: str) -> str | None:
 
 
 async def _permissions(azure: Azure, scope: str) -> list[dict[str, Any]] | None:
-    """The roles held at a scope, or at the subscription where the scope is not there yet; None where nobody tells.
+    """The roles held at a scope, or above it where the scope is not there yet; None where nobody tells.
 
     Reading them is a right of its own (Microsoft.Authorization/permissions/read); without it the run finds out as it goes.
     """
     from azure.core.exceptions import HttpResponseError
 
-    for where in (scope, "/".join(scope.split("/")[:3])):
+    parts = scope.split("/")
+    # Itself, its resource group and its subscription.
+    for where in dict.fromkeys((scope, "/".join(parts[:5]), "/".join(parts[:3]))):
         try:
             body = await azure.read(f"{where}/providers/Microsoft.Authorization/permissions", "2022-04-01")
         except HttpResponseError as error:

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from include.factory import version_tags
-from include.factory.notice import news
+from include.factory.notice import news, subject
 from include.steps import form as form_of
-from include.steps import gallery_versions, image_users
+from include.steps import gallery_versions, image_users, preflight
 from include.steps.azure import Azure
-from include.steps.errors import StepError, StepSkipped
+from include.steps.errors import StepError
 from include.steps.look import Resource, now, rolled_back, step
 from include.steps.merge import merge
 from include.steps.table import table
@@ -39,7 +39,9 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
     :raises StepError: ``BadParameter``; ``DefinitionNotFound``; ``CannotBePromoted``: everything that is in the way.
     """
     from include.factory.image_version import newest_first
+    from include.factory.preflight import needs_of_calls
     from include.factory.promotion import Promotion, plan_promotion, promotion_arguments, promotion_text
+    from include.factory.write import calls_of
 
     fields, dry_run = form_of.fields_of(form)
     asked = form_of.checked(Promotion, await form_of.located(fields))
@@ -52,18 +54,18 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
     if made.problems:
         cure = "Correct what is named; then start a new run."
         raise StepError("permanent", "CannotBePromoted", " ".join(made.problems), cure, details=list(made.problems))
+    writes = made.writes(asked)
     document = {
         "version": made.version,
+        "about": [subject(**asked.path)],
         "text": text,
-        "writes": [write.model_dump() for write in made.writes(asked)],
+        "writes": [write.model_dump() for write in writes],
         "approval": await _approval(asked.path, asked.approvers),
         "steps": promotion_arguments(asked, made, now()),
     }
-    if dry_run:
-        raise StepSkipped("This is a dry run: the plan is in the log, and nothing was written.", document)
-    if made.is_empty:
-        raise StepSkipped(f"Version {made.version} is where it is to be already: nothing to do.", document)
-    return document
+    found = await preflight.findings(azure, needs_of_calls(calls_of(writes, azure.subscription_id, asked.resource_group)))
+    nothing = f"Version {made.version} is where it is to be already: nothing to do." if made.is_empty else None
+    return preflight.conclude(f"Promoting {made.version}", found, document, dry_run=dry_run, nothing=nothing)
 
 
 async def _approval(path: dict[str, str], approvers: Sequence[str]) -> dict[str, Any] | None:

@@ -8,11 +8,12 @@ import logging
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from include.factory.notice import subject
 from include.steps import form as form_of
 from include.steps import gallery_versions, preflight
 from include.steps.arm_error import of_exception
 from include.steps.azure import Azure
-from include.steps.errors import StepError, StepSkipped
+from include.steps.errors import StepError, partly
 from include.steps.look import step
 from include.steps.replication import Replication
 from include.steps.table import table
@@ -107,25 +108,24 @@ async def _planned(
     azure: Azure, asked: RegionChange, chosen: list[ImageVersion], versions: list[ImageVersion], dry_run: bool
 ) -> dict[str, Any]:
     from include.factory.image_version import newest_first
-    from include.factory.preflight import needs_of_regions
+    from include.factory.preflight import needs_of_calls
     from include.factory.region_change import arguments_of, plan_regions, region_plan_text
+    from include.factory.write import calls_of
 
     read = await gallery_versions.with_states(azure, [version.name for version in chosen], **asked.path)
     made = plan_regions(asked, newest_first(read), versions)
     log.info("%s", region_plan_text(asked, made))
-    if made.changes:
-        needs = needs_of_regions(asked.add, azure.subscription_id, asked.resource_group)
-        preflight.refuse(f"{asked.gallery}/{asked.definition}", await preflight.findings(azure, needs))
+    writes = made.writes(asked)
+    calls = calls_of(writes, azure.subscription_id, asked.resource_group)
     document = {
         "versions": [change.version for change in made.changes],
-        "writes": [write.model_dump() for write in made.writes(asked)],
+        "about": [subject(**asked.path)],
+        "writes": [write.model_dump() for write in writes],
         "steps": arguments_of(asked, made),
     }
-    if dry_run:
-        raise StepSkipped("This is a dry run: the plan is in the log, and nothing was written.", document)
-    if not made.changes:
-        raise StepSkipped(_nothing(chosen, made), document)
-    return document
+    found = await preflight.findings(azure, needs_of_calls(calls, asked.add if made.changes else ()))
+    nothing = None if made.changes else _nothing(chosen, made)
+    return preflight.conclude(f"{asked.gallery}/{asked.definition}", found, document, dry_run=dry_run, nothing=nothing)
 
 
 def _nothing(chosen: list[ImageVersion], made: RegionPlan) -> str:
@@ -175,7 +175,8 @@ async def change(
 
     await asyncio.gather(*map(one, versions))
     if failures:
-        raise _partly(done, failures)
+        said = f"{len(done)} of {len(versions)} versions are done, {len(failures)} are not."
+        raise partly("PartlyReplicated", said, failures, done=sorted(done))
     return {"versions": done}
 
 
@@ -191,18 +192,6 @@ async def _change(version: Version, settings: dict[str, Region], asked: dict[str
     )
     regions: dict[str, str] = (await replication.run())["regions"]
     return regions
-
-
-def _partly(done: dict[str, dict[str, str]], failures: dict[str, StepError]) -> StepError:
-    waiting = all(failure.kind in ("transient", "adopt") for failure in failures.values())
-    named = "; ".join(f"{version}: {failure.message}" for version, failure in sorted(failures.items()))
-    return StepError(
-        "transient" if waiting else "permanent",
-        "PartlyReplicated",
-        f"{len(done)} of {len(done) + len(failures)} versions are done, {len(failures)} are not. {named}",
-        next(iter(failures.values())).cure.rstrip(".") + ". Clear this task: it does what is left, and nothing twice.",
-        details={"done": sorted(done), "failed": {version: failure.as_dict() for version, failure in failures.items()}},
-    )
 
 
 async def report(

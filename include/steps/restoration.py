@@ -7,12 +7,12 @@ import logging
 from typing import Any
 
 from include.factory import version_tags
-from include.factory.notice import news
+from include.factory.notice import news, subject
 from include.steps import form as form_of
-from include.steps import recycle_bin
+from include.steps import preflight, recycle_bin
 from include.steps.arm_error import of_exception
 from include.steps.azure import Azure
-from include.steps.errors import StepError, StepSkipped
+from include.steps.errors import StepError, partly
 from include.steps.look import Resource, now, step
 from include.steps.merge import merge
 from include.steps.table import table
@@ -32,9 +32,10 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
     :raises StepError: ``BadParameter``: a version is not in the bin; the ones that are, are named.
     """
     from include.factory.image_version import ImageVersion
+    from include.factory.preflight import needs_of_calls
     from include.factory.restoration import Restoration
     from include.factory.version_selection import select
-    from include.factory.write import writes_text
+    from include.factory.write import calls_of, writes_text
 
     fields, dry_run = form_of.fields_of(form)
     asked = form_of.checked(Restoration, await form_of.located(fields))
@@ -51,6 +52,7 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
     log.info("%s", text)
     document = {
         "versions": chosen,
+        "about": [subject(**asked.path)],
         "text": text,
         "writes": [write.model_dump() for write in writes],
         "steps": {
@@ -62,11 +64,9 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
             "report_versions": {"definitions": [asked.path]},
         },
     }
-    if dry_run:
-        raise StepSkipped("This is a dry run: the plan is in the log, and nothing was written.", document)
-    if not chosen:
-        raise StepSkipped("The bin holds no such version: nothing to do.", document)
-    return document
+    found = await preflight.findings(azure, needs_of_calls(calls_of(writes, azure.subscription_id, asked.resource_group)))
+    nothing = None if chosen else "The bin holds no such version: nothing to do."
+    return preflight.conclude("The restoration", found, document, dry_run=dry_run, nothing=nothing)
 
 
 async def restore(
@@ -93,18 +93,16 @@ async def restore(
             log.error("Version %s: %s", name, failed[name])
 
     await asyncio.gather(*(one(name, location) for name, location in versions.items()))
+
+    def told(names: list[str]) -> list[dict[str, Any]]:
+        return [news("restored", resource_group, gallery, definition, f"{', '.join(names)} restored")] if names else []
+
     if failed:
-        named = "; ".join(f"{name}: {failure.message}" for name, failure in sorted(failed.items()))
-        waiting = all(failure.kind in ("transient", "adopt") for failure in failed.values())
-        raise StepError(
-            "transient" if waiting else "permanent",
-            "PartlyRestored",
-            f"{len(versions) - len(failed)} of {len(versions)} versions are back, {len(failed)} are not. {named}",
-            next(iter(failed.values())).cure.rstrip(".") + ". Clear this task: it does what is left.",
-            details={name: failure.as_dict() for name, failure in failed.items()},
-        )
+        good = sorted(versions.keys() - failed.keys())
+        said = f"{len(good)} of {len(versions)} versions are back, {len(failed)} are not."
+        raise partly("PartlyRestored", said, failed, done=good, notices=told(good))
     names = sorted(versions)
-    return {"restored": names, "notices": [news("restored", resource_group, gallery, definition, f"{', '.join(names)} restored")]}
+    return {"restored": names, "notices": told(names)}
 
 
 async def _restore(version: Version, location: str, pin: str | None) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from include.factory.notice import subject
 from include.steps import gallery_versions, preflight
 from include.steps.azure import Azure
 from include.steps.build_plan import definition_facts
@@ -32,7 +33,8 @@ async def plan(azure: Azure, *, run: dict[str, Any], form: dict[str, Any] | str)
 
     :param run: ``{"dag_id", "run_id", "at": ISO time, "started"}``.
     :param form: the fields of :class:`include.factory.restore.Restore` (an object, or JSON text of one), ``reason``, and ``dry_run``.
-    :return: the fields of :class:`include.factory.restore.RestorePlan`; in ``steps``, None marks what this one does not need.
+    :return: the fields of :class:`include.factory.restore.RestorePlan`, and ``about``; in ``steps``, None marks what is not
+        needed.
     :raises StepSkipped: a dry run; its result is the plan.
     :raises StepError: ``BadParameter``: every field that is wrong; ``ImageNotFound``; ``CannotBeRestored`` and ``CannotBePlanned``:
         everything that is in the way; ``QuotaInUse`` (kind ``transient``): only quota that running machines use.
@@ -69,11 +71,14 @@ async def _planned(azure: Azure, run: dict[str, Any], form: dict[str, Any] | str
         problems = [*error.problems, *found.problems]
         raise StepError("permanent", "CannotBeRestored", " ".join([str(error), *found.problems]), cure, details=problems) from error
     log.info("%s", restore_plan_text(asked, image, made))
-    preflight.refuse(asked.image, found)
-    document: dict[str, Any] = made.model_dump(mode="json")
-    if dry_run:
-        raise StepSkipped("This is a dry run: the plan is in the log, and nothing was written.", document)
-    return document
+    document = {**made.model_dump(mode="json"), "about": [_subject(asked, image)]}
+    return preflight.conclude(asked.image, found, document, dry_run=dry_run)
+
+
+def _subject(asked: Restore, image: ImageFacts) -> str:
+    """A recipe or a backup where it was named; else the definition."""
+    parts = image.id.split("/")
+    return subject(parts[4], parts[8], parts[10]) if "/" in asked.image else asked.image
 
 
 def _whose_turn(at: str) -> dict[str, Any]:

@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from include.factory import version_tags
-from include.factory.notice import news
+from include.factory.notice import news, subject
 from include.steps import form as form_of
-from include.steps import gallery_versions, image_users
+from include.steps import gallery_versions, image_users, preflight
 from include.steps.arm_error import of_exception
 from include.steps.azure import Azure
-from include.steps.errors import StepError, StepSkipped
+from include.steps.errors import StepError, partly
 from include.steps.look import Found, Resource, look, now, sort, step
 from include.steps.merge import merge
 from include.steps.sources import sources
@@ -42,6 +42,10 @@ class _Judged:
     verdicts: list[Verdict]
     writes: list[Write]
 
+    @property
+    def name(self) -> str:
+        return f"{self.asked.gallery}/{self.asked.definition}"
+
     def names(self, action: str) -> list[str]:
         return [one.version for one in self.verdicts if one.action == action]
 
@@ -54,11 +58,13 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str, switch: str = "") ->
         meant, each by its own ``retention``. ``keep``, ``older_than`` (days), ``rollback`` and ``wait`` (days) win over the recipe's.
         ``parents_too``; ``dry_run``: print and stop. An object, or JSON text of one.
     :param switch: ``on`` makes a run that says nothing of ``dry_run`` a real one; anything else leaves it dry.
-    :return: ``{"text", "writes", "steps": {"retire_versions", "report_versions"}}``.
+    :return: ``{"text", "writes", "left_out": {definition: what is in the way}, "steps": {"retire_versions", "report_versions"}}``.
     :raises StepSkipped: a dry run, or nothing to do; its result is the same object.
     :raises StepError: ``BadParameter``; ``RecipeBroken``; ``DefinitionNotFound``.
     """
+    from include.factory.preflight import needs_of_calls
     from include.factory.retirement import retirement_text
+    from include.factory.write import calls_of
 
     given = dict(json.loads(form) if isinstance(form, str) else form)
     if given.get("dry_run") in (None, ""):
@@ -68,27 +74,30 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str, switch: str = "") ->
     judged = await _judge(azure, wanted, alone=not _names_all(fields))
     text = "\n\n".join(retirement_text(one.asked, one.verdicts, one.versions, one.writes) for one in judged)
     log.info("%s", text or "No definition is meant.")
-    writes = [write for one in judged for write in one.writes]
+    needed = {one.name: needs_of_calls(calls_of(one.writes, azure.subscription_id, one.asked.resource_group)) for one in judged}
+    left_out, found = await preflight.obstacles({name: (azure, needs) for name, needs in needed.items() if needs.rights})
+    for name, reason in left_out.items():
+        log.warning("%s is left out: %s", name, reason)
+    due = [one for one in judged if one.writes and one.name not in left_out]
+    writes = [write for one in due for write in one.writes]
     document = {
+        "about": [subject(**one.asked.path) for one in due],
+        "left_out": left_out,
         "text": text,
         "writes": [write.model_dump() for write in writes],
         "steps": {
             "retire_versions": {
                 "definitions": [
                     {"asked": one.asked.model_dump(mode="json"), "exclude": one.names("exclude"), "delete": one.names("delete")}
-                    for one in judged
-                    if one.writes
+                    for one in due
                 ]
             },
             "report_versions": {"definitions": [one.asked.path for one in judged]},
         },
     }
-    if dry_run:
-        raise StepSkipped("This is a dry run: the plan is in the log, and nothing was written.", document)
-    if not writes:
-        counted = ", ".join(f"{count} {action}" for action, count in Counter(v.action for one in judged for v in one.verdicts).items())
-        raise StepSkipped(f"No version is due ({counted or 'there is none'}): nothing to do.", document)
-    return document
+    counted = ", ".join(f"{count} {action}" for action, count in Counter(v.action for one in judged for v in one.verdicts).items())
+    nothing = None if writes else f"No version is due ({counted or 'there is none'}): nothing to do."
+    return preflight.conclude("Retiring", found, document, dry_run=dry_run, nothing=nothing)
 
 
 def _names_all(fields: dict[str, Any]) -> bool:
@@ -254,14 +263,15 @@ async def retire(azure: Azure, *, definitions: list[dict[str, Any]], at_once: in
     await asyncio.gather(*work)
     for label, reason in outcome.spared.items():
         log.warning("%s is spared: %s.", label, reason)
-    if outcome.failed:
-        raise _partly(outcome)
     done = {"excluded": sorted(outcome.excluded), "deleted": sorted(outcome.deleted)}
-    return {
-        **done,
-        "spared": outcome.spared,
-        "notices": [_notice(one["asked"], done) for one in definitions if _touched(one["asked"], done)],
-    }
+    notices = [_notice(one["asked"], done) for one in definitions if _touched(one["asked"], done)]
+    if outcome.failed:
+        count = len(outcome.excluded) + len(outcome.deleted)
+        said = f"{count} of {count + len(outcome.failed)} versions are done, {len(outcome.failed)} are not."
+        failed = [one["asked"] for one in definitions if _touched(one["asked"], {"failed": list(outcome.failed)})]
+        about = [subject(asked["resource_group"], asked["gallery"], asked["definition"]) for asked in failed]
+        raise partly("PartlyRetired", said, outcome.failed, done=done, about=about, notices=notices)
+    return {**done, "spared": outcome.spared, "notices": notices}
 
 
 def _touched(asked: dict[str, Any], done: dict[str, list[str]]) -> list[str]:
@@ -322,19 +332,6 @@ async def _burn(azure: Azure, one: _Judged, names: list[str]) -> None:
     path = (one.asked.resource_group, one.asked.gallery, one.asked.definition)
     body = {"tags": {**tags, version_tags.RETIRED_UP_TO: top}}
     await azure.finish(azure.compute.gallery_images.begin_update, *path, body, kind="galleries/images PATCH")
-
-
-def _partly(outcome: _Outcome) -> StepError:
-    waiting = all(failure.kind in ("transient", "adopt") for failure in outcome.failed.values())
-    done = len(outcome.excluded) + len(outcome.deleted)
-    named = "; ".join(f"{label}: {failure.message}" for label, failure in sorted(outcome.failed.items()))
-    return StepError(
-        "transient" if waiting else "permanent",
-        "PartlyRetired",
-        f"{done} of {done + len(outcome.failed)} versions are done, {len(outcome.failed)} are not. {named}",
-        next(iter(outcome.failed.values())).cure.rstrip(".") + ". Clear this task: it does what is left, and nothing twice.",
-        details={label: failure.as_dict() for label, failure in outcome.failed.items()},
-    )
 
 
 @step

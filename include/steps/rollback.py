@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from include.factory import version_tags
-from include.factory.notice import news
+from include.factory.notice import news, subject
 from include.steps import form as form_of
-from include.steps import gallery_versions
+from include.steps import gallery_versions, preflight
 from include.steps.azure import Azure
-from include.steps.errors import StepError, StepSkipped
+from include.steps.errors import StepError
 from include.steps.look import Resource, now, step
 from include.steps.merge import merge
 from include.steps.target_region import normal
@@ -36,7 +36,9 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
     :raises StepError: ``BadParameter``; ``DefinitionNotFound``; ``RegionLeftWithout``: names the regions where ``latest`` would resolve to
         nothing, each with the way out.
     """
+    from include.factory.preflight import needs_of_calls
     from include.factory.rollback import Rollback, meant, rollback_arguments, rollback_text
+    from include.factory.write import calls_of
 
     fields, dry_run = form_of.fields_of(form)
     asked = form_of.checked(Rollback, await form_of.located(fields))
@@ -50,18 +52,18 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
     log.info("%s", text)
     if made.problems:
         raise _without(made)
+    writes = made.writes(asked)
     document = {
         "versions": list(made.bad),
+        "about": [subject(**asked.path)],
         "text": text,
-        "writes": [write.model_dump() for write in made.writes(asked)],
+        "writes": [write.model_dump() for write in writes],
         "latest": made.after,
         "steps": rollback_arguments(asked, made),
     }
-    if dry_run:
-        raise StepSkipped("This is a dry run: the plan is in the log, and nothing was written.", document)
-    if not made.bad:
-        raise StepSkipped("No version is to be taken out of latest: nothing to do.", document)
-    return document
+    found = await preflight.findings(azure, needs_of_calls(calls_of(writes, azure.subscription_id, asked.resource_group)))
+    nothing = None if made.bad else "No version is to be taken out of latest: nothing to do."
+    return preflight.conclude("The roll-back", found, document, dry_run=dry_run, nothing=nothing)
 
 
 async def _read(azure: Azure, path: dict[str, str]) -> list[ImageVersion]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from include.factory.version_tags import COPIED_FROM
 from include.steps import destination as destinations
-from include.steps import gallery_image, gallery_versions, image_version
+from include.steps import gallery_image, gallery_versions, image_version, preflight
 from include.steps.arm_error import of_exception
 from include.steps.azure import Azure
-from include.steps.errors import StepError, StepSkipped
+from include.steps.errors import StepError, partly
 from include.steps.form import checked, fields_of
 from include.steps.look import PROMOTED_TAG, RUN_TAG, Found, gone, look, step
 from include.steps.replication import Replication
@@ -38,24 +38,40 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str, connect: Connect | N
 
     :param form: the fields of :class:`include.factory.second_gallery.Keeping` (an object, or JSON text of one), ``reason``, ``dry_run``.
     :param connect: gives the clients of a recipe's own connection.
-    :return: ``{"recipes": [names], "calls": [every write], "left_out": {recipe: {version: reason}}, "steps": {"keep", "report"}}``.
+    :return: ``{"recipes": [names], "calls": [every write], "left_out": {recipe: {version: reason}}, "extra",
+        "steps": {"keep", "report"}}``.
     :raises StepSkipped: a dry run, or nothing to do; its result is the same object.
     :raises StepError: ``BadParameter``; ``UnknownRecipe``.
     """
-    from include.factory.second_gallery import Keeping, arguments_of, plan_second_gallery, second_gallery_text
+    from include.factory.second_gallery import (
+        Keeping,
+        arguments_of,
+        needs_of_second_gallery,
+        plan_second_gallery,
+        second_gallery_text,
+    )
 
     fields, dry_run = fields_of(form)
     fields.pop("reason", None)
     asked = checked(Keeping, fields)
     recipes = await asyncio.to_thread(_recipes, asked.recipe)
     read = await asyncio.gather(*(_read(azure, recipe, connect) for recipe in recipes))
-    plans = [plan_second_gallery(recipe, asked, galleries) for recipe, galleries in zip(recipes, read, strict=True)]
+    plans = [plan_second_gallery(recipe, asked, galleries) for recipe, (_, galleries) in zip(recipes, read, strict=True)]
+    needs = {
+        recipe.name: (second, needs_of_second_gallery(recipe, made))
+        for recipe, made, (second, _) in zip(recipes, plans, read, strict=True)
+        if made.calls
+    }
+    obstacles, found = await preflight.obstacles(needs)
+    plans = [made.stopped(obstacles[made.recipe]) if made.recipe in obstacles else made for made in plans]
     log.info("%s", "\n".join(second_gallery_text(recipe, made) for recipe, made in zip(recipes, plans, strict=True)))
     all_of_them = [arguments_of(recipe, made) for recipe, made in zip(recipes, plans, strict=True)]
     document = {
         "recipes": [recipe.name for recipe in recipes],
+        "about": [made.recipe for made in plans if made.calls or made.left_out],
         "calls": [call for made in plans for call in made.calls],
         "left_out": {made.recipe: made.left_out for made in plans if made.left_out},
+        "extra": {made.recipe: made.extra for made in plans if made.extra},
         "steps": {
             "keep": {
                 "recipes": [each for each in all_of_them if each["versions"]],
@@ -65,11 +81,9 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str, connect: Connect | N
             "report": {"recipes": [recipe.name for recipe in recipes]},
         },
     }
-    if dry_run:
-        raise StepSkipped("This is a dry run: the plan is in the log, and nothing was written.", document)
-    if not document["calls"]:
-        raise StepSkipped(_nothing(plans), document)
-    return document
+    # Where something is missing and nothing can be done about it, the run goes on to its report, which tells whom it concerns.
+    nothing = None if any(made.calls or made.left_out for made in plans) else _nothing(plans)
+    return preflight.conclude("Keeping second galleries", found, document, dry_run=dry_run, nothing=nothing)
 
 
 def _recipes(name: str | None) -> list[Recipe]:
@@ -91,8 +105,8 @@ def _recipes(name: str | None) -> list[Recipe]:
 def _nothing(plans: list[RecipePlan]) -> str:
     if not plans:
         return "No recipe has a second gallery: nothing to do."
-    out = "; ".join(f"{made.recipe} {version}: {reason}" for made in plans for version, reason in made.left_out.items())
-    return f"Nothing can be done: {out}." if out else f"The second galleries of {len(plans)} recipe(s) are in step: nothing to do."
+    out = "; ".join(f"{made.recipe} {version}: {reason}" for made in plans for version, reason in made.extra.items())
+    return f"The second galleries of {len(plans)} recipe(s) are in step: nothing to do.{f' Left: {out}.' if out else ''}"
 
 
 async def _second(azure: Azure, subscription: str | None, connection: str | None, connect: Connect | None) -> Azure:
@@ -106,7 +120,8 @@ async def _second(azure: Azure, subscription: str | None, connection: str | None
     return azure.in_subscription(subscription)
 
 
-async def _read(azure: Azure, recipe: Recipe, connect: Connect | None) -> Galleries:
+async def _read(azure: Azure, recipe: Recipe, connect: Connect | None) -> tuple[Azure, Galleries]:
+    """The second gallery's clients, and what both galleries hold."""
     from include.factory.second_gallery import Galleries
 
     settings, publish = recipe.disaster_recovery, recipe.publish
@@ -120,7 +135,7 @@ async def _read(azure: Azure, recipe: Recipe, connect: Connect | None) -> Galler
         _versions(azure, publish.resource_group, publish.gallery, recipe.definition),
     )
     copies = await _versions(second, *path) if definition else []
-    return Galleries(
+    return second, Galleries(
         subscription_id=azure.subscription_id,
         second_subscription_id=second.subscription_id,
         first=tuple(first),
@@ -195,16 +210,10 @@ async def keep(
 
     await asyncio.gather(*map(one_recipe, recipes))
     if failures:
-        waiting = all(failure.kind in ("transient", "adopt") for failure in failures.values())
-        named = "; ".join(f"{what}: {failure.message}" for what, failure in sorted(failures.items()))
         count = sum(map(len, done.values()))
-        raise StepError(
-            "transient" if waiting else "permanent",
-            "PartlyKept",
-            f"{count} version(s) are done, {len(failures)} are not. {named}",
-            next(iter(failures.values())).cure.rstrip(".") + ". Clear this task: it does what is left, and nothing twice.",
-            details={"done": done, "failed": {what: failure.as_dict() for what, failure in failures.items()}},
-        )
+        said = f"{count} version(s) are done, {len(failures)} are not."
+        about = sorted({what.partition(" ")[0] for what in failures})
+        raise partly("PartlyKept", said, failures, done=done, about=about)
     return {"recipes": {recipe: sorted(versions) for recipe, versions in sorted(done.items())}}
 
 
@@ -265,26 +274,35 @@ async def _set_flags(version: Version, excluded: bool) -> None:
 async def report(azure: Azure, *, recipes: list[str], connect: Connect | None = None) -> dict[str, Any]:
     """Print, for each recipe, how its two galleries compare now, whatever became of the run.
 
-    :return: ``{"table": Markdown, "behind": {recipe: {version: what is missing}}}``.
+    :return: ``{"table": Markdown, "behind": {recipe: {version: what is missing}}, "notices"}``.
     """
     from include.factory.second_gallery import Keeping, plan_second_gallery
 
     chosen = [recipe for recipe in await asyncio.to_thread(_recipes, None) if recipe.name in recipes]
     read = await asyncio.gather(*(_read(azure, recipe, connect) for recipe in chosen))
-    rows, behind = [], {}
-    for recipe, galleries in zip(chosen, read, strict=True):
+    rows, behind, notices = [], {}, []
+    for recipe, (_, galleries) in zip(chosen, read, strict=True):
         made = plan_second_gallery(recipe, Keeping(), galleries)
         copies = {version.name: version for version in galleries.second}
         todo = {action.version: "to be copied" if action.copy_of else "out of step" for action in made.actions}
         missing = {**todo, **made.left_out}
         if missing:
             behind[recipe.name] = missing
+            notices.append(_notice(recipe, missing))
         for name in dict.fromkeys([*todo, *copies, *made.left_out]):
             copy = copies.get(name)
             where = ", ".join(f"{region} {replica.state}" for region, replica in copy.regions.items()) if copy else "-"
-            rows.append([recipe.name, name, where, "-" if copy is None else "no" if copy.excluded else "yes", missing.get(name, "in step")])
+            state = {**missing, **made.extra}.get(name, "in step")
+            rows.append([recipe.name, name, where, "-" if copy is None else "no" if copy.excluded else "yes", state])
     shown = table(["recipe", "version", "second gallery", "latest", "state"], rows)
     log.info("Second galleries, as they are now:\n%s", shown)
     if behind:
         log.warning("Not in step: %s", ", ".join(behind))
-    return {"table": shown, "behind": behind}
+    return {"table": shown, "behind": behind, "notices": notices}
+
+
+def _notice(recipe: Recipe, missing: dict[str, str]) -> dict[str, Any]:
+    assert recipe.disaster_recovery is not None
+    title = f"{recipe.name}: the second gallery {recipe.disaster_recovery.gallery} lacks something"
+    text = "\n".join(f"{version}: {reason}" for version, reason in missing.items())
+    return {"event": "behind", "recipe": recipe.name, "title": title, "text": text}

@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from include.steps import gallery_versions
+from include.factory.notice import Event, news
+from include.steps import gallery_versions, preflight
 from include.steps.arm_error import of_exception
 from include.steps.azure import Azure
-from include.steps.errors import StepError, StepSkipped
+from include.steps.errors import StepError, partly
 from include.steps.form import checked, fields_of
 from include.steps.look import Resource, gone, look, settle, step
 from include.steps.table import table
@@ -37,6 +38,7 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
     :raises StepSkipped: a dry run, or nothing to do; its result is the same object.
     :raises StepError: ``BadParameter``; ``UnknownGallery``.
     """
+    from include.factory.preflight import needs_of_calls
     from include.factory.sharing import Asked, arguments_of, plan_sharing, sharing_text
 
     fields, dry_run = fields_of(form)
@@ -45,10 +47,14 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
     galleries = await asyncio.to_thread(_galleries, asked.gallery)
     states = await asyncio.gather(*(_read(azure, recipes) for recipes in galleries))
     plans = [plan_sharing(recipes, state, asked) for recipes, state in zip(galleries, states, strict=True)]
+    needs = {made.gallery: (azure, needs_of_calls(made.calls)) for made in plans if made.calls}
+    obstacles, found = await preflight.obstacles(needs)
+    plans = [made.stopped(obstacles[made.gallery]) if made.gallery in obstacles else made for made in plans]
     log.info("%s", "\n".join(map(sharing_text, plans)))
     names = [recipes[0].publish.gallery for recipes in galleries]
     document = {
         "galleries": names,
+        "about": [recipe.name for recipes, made in zip(galleries, plans, strict=True) if made.calls for recipe in recipes],
         "calls": [call for made in plans for call in made.calls],
         "undeclared": {name: list(made.undeclared) for name, made in zip(names, plans, strict=True) if made.undeclared},
         "left_out": {name: list(made.left_out) for name, made in zip(names, plans, strict=True) if made.left_out},
@@ -56,10 +62,19 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
             "apply": {"galleries": [arguments_of(made) for made in plans if made.calls]},
             "report": {"gallery": asked.gallery, "max_age_days": asked.max_age_days},
         },
+        "notices": [
+            _notice("behind", recipe, "is not shared as its recipe says", made.left_out)
+            for recipes, state, made in zip(galleries, states, plans, strict=True)
+            if state.exists and made.left_out
+            for recipe in recipes
+            if recipe.share
+        ],
     }
-    if dry_run:
-        raise StepSkipped("This is a dry run: the plan is in the log, and nothing was written.", document)
-    return document
+    return preflight.conclude("Sharing", found, document, dry_run=dry_run)
+
+
+def _notice(event: Event, recipe: Recipe, title: str, lines: Sequence[str]) -> dict[str, Any]:
+    return news(event, recipe.publish.resource_group, recipe.publish.gallery, recipe.definition, title, "\n".join(lines))
 
 
 def _galleries(name: str | None) -> list[list[Recipe]]:
@@ -169,15 +184,15 @@ async def apply(azure: Azure, *, galleries: list[dict[str, Any]]) -> dict[str, A
 
     await asyncio.gather(*map(one, galleries))
     if failures:
-        waiting = all(failure.kind in ("transient", "adopt") for failure in failures.values())
-        named = "; ".join(f"{what}: {failure.message}" for what, failure in sorted(failures.items()))
-        raise StepError(
-            "transient" if waiting else "permanent",
-            "PartlyShared",
-            f"{sum(done.values())} change(s) are done, {len(failures)} are not. {named}",
-            next(iter(failures.values())).cure.rstrip(".") + ". Clear this task: it does what is left.",
-            details={"done": done, "failed": {what: failure.as_dict() for what, failure in failures.items()}},
-        )
+        said = f"{sum(done.values())} change(s) are done, {len(failures)} are not."
+        failed = {what.partition(":")[0] for what in failures}
+        about = [
+            recipe.name
+            for recipes in await asyncio.to_thread(_galleries, None)
+            if recipes[0].publish.gallery in failed
+            for recipe in recipes
+        ]
+        raise partly("PartlyShared", said, failures, done=done, about=about)
     return {"galleries": done}
 
 
@@ -268,7 +283,7 @@ async def report(azure: Azure, *, gallery: str | None = None, max_age_days: int 
 
     :param max_age_days: from this age on the version that people get is out of date.
     :return: ``{"readers": Markdown, "versions": Markdown, "undeclared": {"gallery/definition": [words]}, "out_of_date":
-        {"gallery/definition version": reason}}``.
+        {"gallery/definition version": reason}, "notices"}``.
     """
     from include.factory.sharing import readers_of, version_rows
 
@@ -279,6 +294,7 @@ async def report(azure: Azure, *, gallery: str | None = None, max_age_days: int 
     rows: list[list[str]] = []
     undeclared: dict[str, list[str]] = {}
     late: dict[str, str] = {}
+    notices: list[dict[str, Any]] = []
     for recipes, state in zip(groups, states, strict=True):
         name = recipes[0].publish.gallery
         by_definition = {recipe.definition: recipe for recipe in recipes}
@@ -287,6 +303,8 @@ async def report(azure: Azure, *, gallery: str | None = None, max_age_days: int 
             readers += [[name, *row] for row in who]
             if strangers := [row[2] for row in who if row[3] == "NOBODY"]:
                 undeclared[f"{name}/{definition}"] = strangers
+                title = "somebody may read it, and no recipe says so"
+                notices.append(news("undeclared", recipes[0].publish.resource_group, name, definition, title, "\n".join(strangers)))
             versions = version_rows(definition, state.versions.get(definition, ()), now, int(max_age_days))
             rows += [[name, *row] for row in versions]
             late |= {f"{name}/{definition} {row[1]}": row[5] for row in versions if row[5]}
@@ -295,6 +313,7 @@ async def report(azure: Azure, *, gallery: str | None = None, max_age_days: int 
         "versions": table(["gallery", "definition", "version", "where", "from", "people get", "out of date"], rows),
         "undeclared": undeclared,
         "out_of_date": late,
+        "notices": notices,
     }
     log.info("Who may read what:\n%s\n\nWhat there is to read:\n%s", told["readers"], told["versions"])
     if undeclared:

@@ -1,27 +1,31 @@
-"""Telling people, at the end of a run, through whatever notifiers their recipes name.
+"""Telling people, at the end of a run, through whatever notifiers their recipes and backups name.
 
-A task that has news returns it among its result as ``notices`` (:class:`include.factory.notice.Notice`), or pushes an XCom of that name.
-The callbacks here run in the dag-processor when the run has ended: they gather the news, add a notice where the run failed, and hand each
-to the notifiers of its recipe. No task waits for them, and a notifier that fails fails nothing.
+A task that has news returns it among its result as ``notices`` (:class:`include.factory.notice.Notice`), or pushes an XCom of that name;
+one that fails gives what it did nevertheless to its error. The callbacks here run in the dag-processor when the run has ended: they
+gather the news, add a notice where the run failed, and hand each to the notifiers of whom it is about. No task waits for them, and a
+notifier that fails fails nothing.
+
+Every DAG has them (:func:`callbacks`; a test holds that).
 """
 
 from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 from include.factory.backup import Backup, load_backups
 from include.factory.catalogue import RecipeError, load_catalogue, load_recipe
 from include.factory.folder import catalogue_folder
-from include.factory.notice import Notice, Notify
+from include.factory.notice import Notice, Notify, subject
 from include.factory.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
 KEY = "notices"
+PLAN = "plan"
 
 
 def callbacks_of(recipe: Recipe, *, pause_after: int | None = None) -> dict[str, Any]:
@@ -29,34 +33,38 @@ def callbacks_of(recipe: Recipe, *, pause_after: int | None = None) -> dict[str,
 
     :param pause_after: failed runs in a row after which Airflow pauses the DAG, or None.
     """
-    if not recipe.notify:
-        return {}
-    told = partial(tell_of_failure, recipe=recipe.name, pause_after=pause_after)
+    return callbacks([recipe], pause_after=pause_after) if recipe.notify else {}
+
+
+def callbacks(of: Iterable[Recipe | Backup] = (), *, pause_after: int | None = None) -> dict[str, Any]:
+    """The callbacks of a DAG, as keywords of ``DAG``.
+
+    :param of: whom the DAG works for; they are told of a failure where the run does not say better whom it was about.
+    """
+    told = partial(tell_of_failure, about=[one.name for one in of], pause_after=pause_after)
     return {"on_success_callback": tell, "on_failure_callback": told}
 
 
 def tell(context: Any) -> None:
     """DAG callback: tell the news of the run's tasks."""
     for notice in _news(context):
-        _send(notice, context)
+        _send((way for _, way in _ways([notice.recipe or notice.definition])), notice, context)
 
 
-def tell_of_failure(context: Any, *, recipe: str, pause_after: int | None = None) -> None:
-    """DAG callback: tell the news of the run's tasks, and that the run failed, where and why; or that its DAG is paused for it.
+def tell_of_failure(context: Any, *, about: Sequence[str] = (), pause_after: int | None = None) -> None:
+    """DAG callback: tell the news of the run's tasks, and that the run failed, where and why; or that its DAG is paused for it. Whoever is
+    told of several recipes in the same way is told once.
 
-    :param recipe: name of the recipe that the run was about.
+    :param about: names of recipes and backups, where neither the errors, nor the plan, nor the form says whom the run is about.
     :param pause_after: failed runs in a row after which Airflow pauses the DAG (``max_consecutive_failed_dag_runs``).
     """
     tell(context)
-    _send(failure(context, recipe, pause_after), context)
-
-
-def tell_of_failed_backup(context: Any) -> None:
-    """DAG callback of ``capture_vm``: where the run is a backup's, tell whom that names that it failed, and why."""
-    conf = getattr(context.get("dag_run"), "conf", None) or {}
-    backup = load_backups(catalogue_folder()).backups.get(conf.get("name") or "")
-    if backup is not None and backup.notify:
-        _send_by(backup.notify, failure(context, backup.name, None), context)
+    errors = _errors(context)
+    told: dict[str, tuple[Notify, list[str]]] = {}
+    for one, way in _ways(_subjects(context, errors) or about):
+        told.setdefault(way.model_dump_json(), (way, []))[1].append(one)
+    for way, subjects in told.values():
+        _send([way], failure(context, errors, subjects, pause_after), context)
 
 
 def notifier_of(way: Notify) -> Any:
@@ -87,21 +95,51 @@ def broken_notifiers(recipes: Iterable[Recipe | Backup]) -> Iterator[str]:
                 )
 
 
-def failure(context: Any, recipe: str, pause_after: int | None) -> Notice:
-    """What to say about a failed run."""
-    ti, run_id = context.get("ti"), context["run_id"]
-    dag_id = context["dag"].dag_id
+def failure(context: Any, errors: dict[str, dict[str, Any] | None], about: Sequence[str], pause_after: int | None) -> Notice:
+    """What to say about a failed run.
+
+    :param errors: by task, those of the tasks that failed; None where the task left none.
+    :param about: recipes, backups and definitions; at least one.
+    """
+    dag_id, run_id = context["dag"].dag_id, context["run_id"]
+    names = [one.rpartition("/")[2] for one in about]
+    who = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    named: dict[str, Any] = {"definition": about[0]} if "/" in about[0] else {"recipe": about[0]}
     lines = [f"Run {run_id} of {dag_id} failed."]
-    if ti is not None:
-        states = ti.get_task_states(dag_id, run_ids=[run_id]).get(run_id, {})
-        for task in sorted(task for task, state in states.items() if state == "failed"):
-            error = ti.xcom_pull(task_ids=task, key="error", map_indexes=-1)
-            lines.append(f"{task}: {error['message']} What to do: {error['cure']}" if error else f"{task}: its log says why.")
-        if pause_after and failures_in_a_row(ti, context.get("dag_run"), pause_after) >= pause_after:
-            title = f"{recipe}: paused after {pause_after} failures in a row"
-            lines.append(f"Airflow has paused {dag_id}. Mend what is named; then unpause it and start a run by hand.")
-            return Notice(event="paused", recipe=recipe, title=title, text="\n".join(lines))
-    return Notice(event="failed", recipe=recipe, title=f"{recipe}: a run of {dag_id} failed", text="\n".join(lines))
+    for task, error in errors.items():
+        lines.append(f"{task}: {error['message']} What to do: {error['cure']}" if error else f"{task}: its log says why.")
+    ti = context.get("ti")
+    if ti is not None and pause_after and failures_in_a_row(ti, context.get("dag_run"), pause_after) >= pause_after:
+        title = f"{who}: paused after {pause_after} failures in a row"
+        lines.append(f"Airflow has paused {dag_id}. Mend what is named; then unpause it and start a run by hand.")
+        return Notice(event="paused", title=title, text="\n".join(lines), **named)
+    return Notice(event="failed", title=f"{who}: a run of {dag_id} failed", text="\n".join(lines), **named)
+
+
+def _errors(context: Any) -> dict[str, dict[str, Any] | None]:
+    """The XCom ``error`` of each task that failed; None where it left none."""
+    ti, run_id = context.get("ti"), context["run_id"]
+    if ti is None:
+        return {}
+    states = ti.get_task_states(context["dag"].dag_id, run_ids=[run_id]).get(run_id, {})
+    failed = sorted(task for task, state in states.items() if state == "failed")
+    return {task: ti.xcom_pull(task_ids=task, key="error", map_indexes=-1) for task in failed}
+
+
+def _subjects(context: Any, errors: dict[str, dict[str, Any] | None]) -> list[str]:
+    """Whom the run is about: those whom its errors name, where each names some; else those of its plan; else those of its form."""
+    named = [(error or {}).get("about") or [] for error in errors.values()]
+    if named and all(named):
+        return sorted({one for each in named for one in each})
+    ti = context.get("ti")
+    plan = ti.xcom_pull(task_ids=PLAN, map_indexes=-1) if ti is not None and PLAN in context["dag"].task_ids else None
+    if isinstance(plan, dict) and plan.get("about"):
+        return list(plan["about"])
+    form = getattr(context.get("dag_run"), "conf", None) or {}
+    path = [form.get(name) for name in ("resource_group", "gallery", "definition")]
+    if named_one := form.get("recipe") or form.get("image"):
+        return [str(named_one)]
+    return [subject(*map(str, path))] if all(path) else []
 
 
 def failures_in_a_row(ti: Any, dag_run: Any, limit: int) -> int:
@@ -127,11 +165,7 @@ def _news(context: Any) -> Iterator[Notice]:
             yield Notice.model_validate(notice)
 
 
-def _send(notice: Notice, context: Any) -> None:
-    _send_by([way for recipe in _recipes(notice) for way in recipe.notify], notice, context)
-
-
-def _send_by(ways: Iterable[Notify], notice: Notice, context: Any) -> None:
+def _send(ways: Iterable[Notify], notice: Notice, context: Any) -> None:
     for way in ways:
         if notice.event in way.events:
             try:
@@ -140,16 +174,36 @@ def _send_by(ways: Iterable[Notify], notice: Notice, context: Any) -> None:
                 log.exception("%s could not be told by %s.", notice.title, way.notifier)
 
 
-def _recipes(notice: Notice) -> list[Recipe]:
-    """The recipes that the notice is about."""
-    if not notice.recipe:
-        return [recipe for recipe in load_catalogue(catalogue_folder()).recipes.values() if _where(recipe) == notice.definition.lower()]
+def _ways(about: Iterable[str]) -> Iterator[tuple[str, Notify]]:
+    """How they are told whom it concerns.
+
+    :param about: recipes and backups by their names, and ``resource_group/gallery/definition``.
+    """
+    folder = catalogue_folder()
+    asked = list(about)
+    backups = load_backups(folder).backups
+    recipes = load_catalogue(folder).recipes if len(asked) > 1 or any("/" in one for one in asked) else None
+    for one in asked:
+        for found in _named(one, backups, recipes):
+            yield from ((one, way) for way in found.notify)
+
+
+def _named(about: str, backups: dict[str, Backup], recipes: dict[str, Recipe] | None) -> list[Recipe | Backup]:
+    if "/" in about and recipes is not None:
+        found: list[Recipe | Backup] = [
+            recipe for recipe in recipes.values() if _is(about, recipe.publish.resource_group, recipe.publish.gallery, recipe.definition)
+        ]
+        return found + [backup for backup in backups.values() if _is(about, backup.resource_group, backup.gallery, backup.image)]
+    if about in backups:
+        return [backups[about]]
+    if recipes is not None:
+        return [recipes[about]] if about in recipes else []
     try:
-        return [load_recipe(catalogue_folder(), notice.recipe)]
+        return [load_recipe(catalogue_folder(), about)]
     except RecipeError as error:
-        log.error("Nobody can be told that %s: %s", notice.title, error)
+        log.error("Nobody can be told about %s: %s", about, error)
         return []
 
 
-def _where(recipe: Recipe) -> str:
-    return f"{recipe.publish.resource_group}/{recipe.publish.gallery}/{recipe.definition}".lower()
+def _is(about: str, *names: str) -> bool:
+    return about.lower() == subject(*names).lower()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from include.factory.preflight import MachineNeeds, Needs, Offer, Permission, find, needs_of_build
+from include.factory.preflight import MachineNeeds, Needs, Offer, Permission, find, needs_of_build, needs_of_calls
 from include.factory.publish import TargetRegion
 from tests.factory.builds import SUBSCRIPTION, recipe
 
@@ -128,3 +128,27 @@ def test_a_build_into_an_existing_subnet_needs_to_join_it_and_not_to_make_networ
     build = needs_of_build(recipe(build={"region": "eastus2", "subnet": subnet}), (), SUBSCRIPTION)
     assert build.rights[subnet] == ("Microsoft.Network/virtualNetworks/subnets/join/action",)
     assert "Microsoft.Network/virtualNetworks/write" not in build.rights[f"/subscriptions/{SUBSCRIPTION}"]
+
+
+def test_the_rights_to_writes_are_asked_for_at_what_stands_by_itself_in_a_group() -> None:
+    group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"
+    gallery = f"{group}/providers/Microsoft.Compute/galleries/g"
+    calls = [
+        f"PUT {group}",
+        f"PUT {gallery}",
+        f"POST {gallery}/share",
+        f"PATCH {gallery}/images/d",
+        f"DELETE {gallery}/images/d/versions/1.0.0",
+        f"DELETE {gallery}/images/d/versions/2.0.0",
+        f"PUT {gallery}/images/d/providers/Microsoft.Authorization/roleAssignments/00000000-0000-4000-8000-000000000001",
+    ]
+    assert needs_of_calls(calls).rights == {
+        group: ("Microsoft.Resources/subscriptions/resourceGroups/write",),
+        gallery: (
+            "Microsoft.Compute/galleries/write",
+            "Microsoft.Compute/galleries/share/action",
+            "Microsoft.Compute/galleries/images/write",
+            "Microsoft.Compute/galleries/images/versions/delete",
+            "Microsoft.Authorization/roleAssignments/write",
+        ),
+    }

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, BaseOperator
 
-from image_factory.notices import broken_notifiers, callbacks_of, tell_of_failed_backup
+from image_factory.notices import broken_notifiers, callbacks, callbacks_of
+from include.factory.backup import load_backups
 from include.factory.recipe import Recipe
 from tests.factory.builds import RECIPE, recipe
 from tests.factory.test_backup import GOOD
@@ -45,6 +47,20 @@ def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setenv("IMAGE_FACTORY_RECIPES", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return {"dag": DAG("build_ubuntu_base", schedule=None), "run_id": "manual__1", "reason": "task_failure"}
+
+
+class TaskInstance:
+    """The task instance of a callback, as far as it is asked: which tasks failed, and what they pushed."""
+
+    def __init__(self, failed: Sequence[str] = (), **pushed: Any) -> None:
+        self.failed = failed
+        self.pushed = pushed
+
+    def get_task_states(self, dag_id: str, run_ids: list[str]) -> dict[str, dict[str, str]]:
+        return {run_ids[0]: dict.fromkeys(self.failed, "failed")}
+
+    def xcom_pull(self, task_ids: str, key: str = "return_value", **_: Any) -> Any:
+        return self.pushed.get(f"{task_ids}_{key}")
 
 
 def test_a_recipe_that_tells_nobody_has_no_callbacks() -> None:
@@ -89,14 +105,85 @@ def test_a_notifier_that_can_be_used_is_no_problem(tmp_path: Path) -> None:
     assert list(broken_notifiers([told_by(tmp_path / "told", "failed")])) == []
 
 
-@pytest.mark.parametrize(("name", "is_told"), [("web", True), ("by-hand", False), (None, False)])
-def test_whom_a_backup_names_is_told_when_it_failed(context: dict[str, Any], tmp_path: Path, name: str | None, is_told: bool) -> None:
-    file = tmp_path / "told"
-    (tmp_path / "backups").mkdir()
+def backup(folder: Path, file: Path) -> Any:
+    (folder / "backups").mkdir()
     notify = f'notify: [{{events: failed, notifier: {NOTIFIER}, arguments: {{path: "{file}"}}}}]\n'
-    (tmp_path / "backups" / "web.yaml").write_text(GOOD + notify)
-    tell_of_failed_backup({**context, "dag_run": SimpleNamespace(conf={"name": name} if name else None)})
+    (folder / "backups" / "web.yaml").write_text(GOOD + notify)
+    return load_backups(folder).backups["web"]
 
-    assert file.exists() is is_told
-    if is_told:
+
+@pytest.mark.parametrize("is_backup", [True, False])
+def test_whom_a_backup_names_is_told_when_it_failed(context: dict[str, Any], tmp_path: Path, is_backup: bool) -> None:
+    file = tmp_path / "told"
+    form = backup(tmp_path, file).form()
+    conf = form if is_backup else {**form, "definition": "another"}
+    callbacks()["on_failure_callback"]({**context, "dag_run": SimpleNamespace(conf=conf)})
+
+    assert file.exists() is is_backup
+    if is_backup:
         assert file.read_text().startswith("failed: web: a run of build_ubuntu_base failed")
+
+
+@pytest.mark.parametrize(
+    "conf",
+    [
+        {"recipe": "ubuntu-base"},
+        {"image": "ubuntu-base"},
+        {"resource_group": "RG-factory", "gallery": "factory", "definition": "ubuntu-base"},
+    ],
+)
+def test_a_run_by_hand_is_about_the_image_that_its_form_names(context: dict[str, Any], tmp_path: Path, conf: dict[str, Any]) -> None:
+    write(tmp_path, tmp_path / "told", "failed")
+    callbacks()["on_failure_callback"]({**context, "dag_run": SimpleNamespace(conf=conf)})
+
+    assert (tmp_path / "told").read_text().startswith("failed: ubuntu-base: a run of build_ubuntu_base failed")
+
+
+def planned(context: dict[str, Any], failed: Sequence[str], **pushed: Any) -> dict[str, Any]:
+    """The context of a run with a plan."""
+    dag = DAG("keep_second_galleries", schedule=None)
+    for task in ("plan", "keep"):
+        BaseOperator(task_id=task, dag=dag)
+    return {**context, "dag": dag, "ti": TaskInstance(failed, **pushed)}
+
+
+def test_a_failure_is_about_what_the_plan_was_about(context: dict[str, Any], tmp_path: Path) -> None:
+    one = write(tmp_path, tmp_path / "told", "failed")
+    error = {"message": "refused", "cure": "ask for it"}
+    given = planned(context, ["keep"], plan_return_value={"about": ["ubuntu-base"]}, keep_error=error)
+    callbacks()["on_failure_callback"](given)
+    callbacks([one])["on_failure_callback"](planned(context, ["keep"], plan_return_value={"about": ["another"]}, keep_error=error))
+
+    assert (tmp_path / "told").read_text().splitlines() == [
+        "failed: ubuntu-base: a run of keep_second_galleries failed",
+        "Run manual__1 of keep_second_galleries failed.",
+        "keep: refused What to do: ask for it",
+    ]
+
+
+def test_a_run_that_is_partly_done_tells_of_what_is_and_fails_for_those_whom_its_error_names(
+    context: dict[str, Any], tmp_path: Path
+) -> None:
+    write(tmp_path, tmp_path / "told", "failed", "retired")
+    done = {"event": "retired", "recipe": "ubuntu-base", "title": "1 version retired"}
+    plan = {"about": ["ubuntu-base", "another"]}
+    error = {"message": "1 is not", "cure": "clear it", "about": ["another"]}
+    callbacks()["on_failure_callback"](planned(context, ["keep"], plan_return_value=plan, keep_error=error, keep_notices=[done]))
+    assert (tmp_path / "told").read_text().splitlines() == ["retired: 1 version retired"]
+
+    error["about"] = ["ubuntu-base"]
+    callbacks()["on_failure_callback"](planned(context, ["keep"], plan_return_value=plan, keep_error=error))
+    assert "failed: ubuntu-base: a run of keep_second_galleries failed" in (tmp_path / "told").read_text()
+
+
+def test_whoever_is_told_of_several_images_in_the_same_way_is_told_once(context: dict[str, Any], tmp_path: Path) -> None:
+    write(tmp_path, tmp_path / "told", "failed")
+    text = (tmp_path / "ubuntu-base.yaml").read_text()
+    (tmp_path / "other.yaml").write_text(text.replace("name: ubuntu-base", "name: other"))
+    callbacks()["on_failure_callback"](planned(context, ["keep"], plan_return_value={"about": ["other", "ubuntu-base"]}))
+
+    assert (tmp_path / "told").read_text().splitlines() == [
+        "failed: other, ubuntu-base: a run of keep_second_galleries failed",
+        "Run manual__1 of keep_second_galleries failed.",
+        "keep: its log says why.",
+    ]

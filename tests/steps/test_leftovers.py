@@ -103,7 +103,7 @@ async def test_a_lock_that_comes_after_the_plan_is_a_failure_that_names_it_and_d
     with pytest.raises(StepError, match="locked") as caught:
         await leftovers.sweep(line.azure, **plan["steps"]["sweep"])
     assert caught.value.code == "PartlySwept"
-    assert [id.rsplit("/", 1)[1] for id in caught.value.details["swept"]] == ["image-build-other"]
+    assert [id.rsplit("/", 1)[1] for id in caught.value.details["done"]] == ["image-build-other"]
     told = await leftovers.report(line.azure, **plan["steps"]["report"])
     assert [id.rsplit("/", 1)[1] for id in told["left"]] == [GROUP]
 

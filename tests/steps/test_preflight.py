@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,14 +11,28 @@ from azure.core.rest import HttpRequest
 
 from include.factory.catalogue import load_recipe
 from include.factory.folder import catalogue_folder
-from include.factory.preflight import needs_of_build
+from include.factory.preflight import needs_of_build, needs_of_calls
 from include.factory.publish import TargetRegion
 from include.sandbox.directory import Principal
-from include.steps import build_plan, preflight
+from include.steps import (
+    build_plan,
+    leftovers,
+    preflight,
+    promotion,
+    regions,
+    restoration,
+    retirement,
+    rollback,
+    second_gallery,
+    sharing,
+)
 from include.steps.azure import Azure
 from include.steps.errors import StepError
+from include.steps.version import Version
 from tests.sandbox_transport import AsyncStaticCredential
-from tests.steps.build_line import HOME, Line
+from tests.steps.build_line import GALLERIES, GALLERY, HOME, Line
+from tests.steps.planned import writes
+from tests.steps.seeded import PATH, gallery_line, seed
 
 BASE = load_recipe(catalogue_folder(), "ubuntu-2404-base")
 
@@ -81,8 +96,8 @@ async def test_what_changes_by_the_week_is_asked_once_for_many_builds() -> None:
     assert len(line.calls) - first == 1  # the quota in use
 
 
-async def test_a_reader_is_told_which_rights_it_lacks_and_where() -> None:
-    line = Line(authenticate=True)
+async def as_reader(line: Line) -> Azure:
+    """The clients of an identity that is Reader of the subscription, on a line that asks for tokens."""
     reader = Principal(line.sandbox.tenant_id, "", "e15e0000-0000-4000-8000-000000000001", "")
     owner = Azure(AsyncStaticCredential(line.sandbox.token()), line.sandbox.subscription_id, transport=line.transport)
     subscription = f"/subscriptions/{owner.subscription_id}"
@@ -94,7 +109,12 @@ async def test_a_reader_is_told_which_rights_it_lacks_and_where() -> None:
         json={"properties": {"roleDefinitionId": role, "principalId": reader.object_id, "principalType": "ServicePrincipal"}},
     )
     (await owner.resources._client.send_request(request)).raise_for_status()
-    azure = Azure(AsyncStaticCredential(line.sandbox.token(reader)), line.sandbox.subscription_id, transport=line.transport)
+    return Azure(AsyncStaticCredential(line.sandbox.token(reader)), line.sandbox.subscription_id, transport=line.transport)
+
+
+async def test_a_reader_is_told_which_rights_it_lacks_and_where() -> None:
+    azure = await as_reader(Line(authenticate=True))
+    subscription = f"/subscriptions/{azure.subscription_id}"
 
     found = await preflight.findings(azure, needs_of_build(BASE, (), azure.subscription_id))
 
@@ -102,3 +122,72 @@ async def test_a_reader_is_told_which_rights_it_lacks_and_where() -> None:
     assert "may not do Microsoft.Resources/subscriptions/resourceGroups/write" in at_subscription
     assert "Microsoft.Compute/galleries/images/versions/write" in at_gallery
     assert f"{subscription}/resourceGroups/{BASE.publish.resource_group}" in at_gallery
+
+
+VERSIONS = "Microsoft.Compute/galleries/images/versions"
+PLANS: dict[str, tuple[Any, dict[str, Any], str]] = {
+    "promotion": (promotion.plan, {"form": {**PATH, "version": "1.0.0"}}, f"{VERSIONS}/write"),
+    "rollback": (rollback.plan, {"form": {**PATH, "versions": "2.0.0"}}, f"{VERSIONS}/write"),
+    "retirement": (
+        retirement.plan,
+        {"form": {**PATH, "keep": 1, "older_than": 1, "rollback": 0, "dry_run": False}},
+        f"{VERSIONS}/write",
+    ),
+    "restoration": (restoration.plan, {"form": {**PATH, "versions": "*"}}, f"{VERSIONS}/write"),
+    "regions": (regions.plan, {"form": {**PATH, "versions": "2.0.0", "add": ["uksouth"]}}, f"{VERSIONS}/write"),
+    "leftovers": (
+        leftovers.plan,
+        {"run": {"at": "2030-01-01T00:00:00+00:00", "run_type": "scheduled"}},
+        "Microsoft.Resources/subscriptions/resourceGroups/delete",
+    ),
+    "sharing": (sharing.plan, {"form": {}}, "Microsoft.Authorization/roleAssignments/write"),
+    "second_gallery": (second_gallery.plan, {"form": {}}, "Microsoft.Compute/galleries/write"),
+}
+RECIPE = """\
+name: ubuntu
+owner: team@example.com
+os: {type: Linux}
+base: "Canonical:ubuntu-24_04-lts:server:latest"
+build: {region: westeurope}
+publish: {gallery: images, resource_group: galleries}
+share: {readers: [11111111-0000-4000-8000-000000000001]}
+replicate: [northeurope]
+disaster_recovery: {gallery: images2, resource_group: galleries2, location: northeurope}
+"""
+
+
+@pytest.mark.parametrize("name", PLANS)
+async def test_every_plan_is_held_against_the_rights_to_its_writes(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGE_FACTORY_RECIPES", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "ubuntu.yaml").write_text(RECIPE)
+    line = await gallery_line()
+    for version, age in (("1.0.0", 30), ("2.0.0", 20), ("3.0.0", 1)):
+        seed(line, version, (HOME, "northeurope"), age=age, excluded=version == "1.0.0", tags={} if version == "1.0.0" else None)
+    line.resource("galleries", GALLERY, group=GALLERIES).properties["softDeletePolicy"] = {"isSoftDeleteEnabled": True}
+    if name == "restoration":
+        await Version(line.azure, **PATH, version="2.0.0").delete()
+    line.sandbox.authenticate = True
+    azure = await as_reader(line)
+    line.calls.clear()
+    plan, arguments, action = PLANS[name]
+
+    with pytest.raises(StepError) as caught:
+        await plan(azure, **arguments)
+
+    assert (caught.value.kind, caught.value.code) == ("permanent", "CannotBePlanned")
+    assert f"may not do {action}" in caught.value.message
+    assert not writes(line)
+
+
+async def test_what_cannot_be_done_delays_nothing_that_can() -> None:
+    line = Line(authenticate=True)
+    reader = await as_reader(line)
+    owner = Azure(AsyncStaticCredential(line.sandbox.token()), line.sandbox.subscription_id, transport=line.transport)
+    needs = needs_of_calls([f"PUT {owner.id('rg', 'galleries', 'g')}"])
+
+    left_out, found = await preflight.obstacles({"one": (reader, needs), "other": (owner, needs)})
+
+    assert list(left_out) == ["one"]
+    assert "may not do Microsoft.Compute/galleries/write" in left_out["one"]
+    assert found.problems == ()

@@ -107,7 +107,11 @@ async def test_what_no_recipe_says_is_named_and_taken_away_only_where_asked(reci
     plan = await applied(line)
     assert plan["calls"] == []
     assert plan["undeclared"] == {"images": [f"subscription {TWO} (direct)", f"tenant {TWO} (direct)"]}
-    assert (await sharing.report(line.azure))["undeclared"] == {"images/ubuntu": [f"subscription {TWO}", f"tenant {TWO}"]}
+    told = await sharing.report(line.azure)
+    assert told["undeclared"] == {"images/ubuntu": [f"subscription {TWO}", f"tenant {TWO}"]}
+    (notice,) = told["notices"]
+    assert (notice["event"], notice["definition"]) == ("undeclared", "galleries/images/ubuntu")
+    assert f"tenant {TWO}" in notice["text"]
     await applied(line, revoke=True)
     assert groups(line) == {"Subscriptions": [ONE]}
 
@@ -144,6 +148,7 @@ async def test_how_a_gallery_is_shared_cannot_be_changed_and_the_plan_says_so(re
     plan = await applied(line)
     assert plan["calls"] == []
     assert "it was made Private and the recipes say Groups" in plan["left_out"]["images"][0]
+    assert [(notice["event"], notice["definition"]) for notice in plan["notices"]] == [("behind", "galleries/images/ubuntu")]
 
 
 async def test_a_gallery_that_is_not_there_yet_is_left_to_its_first_build(recipe: Write) -> None:
@@ -180,7 +185,7 @@ async def test_what_fails_is_named_and_stops_nothing_else(recipe: Write) -> None
     plan = await sharing.plan(line.azure, form={})
     with pytest.raises(StepError, match=rf"1 change\(s\) are done, 1 are not. images: grant {ONE}") as caught:
         await sharing.apply(line.azure, **plan["steps"]["apply"])
-    assert (caught.value.kind, caught.value.code) == ("permanent", "PartlyShared")
+    assert (caught.value.kind, caught.value.code, caught.value.about) == ("permanent", "PartlyShared", ("ubuntu",))
     line.sandbox.faults.clear()
     await sharing.apply(line.azure, **plan["steps"]["apply"])
     assert (await applied(line))["calls"] == []

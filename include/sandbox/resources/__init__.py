@@ -16,7 +16,6 @@ FAMILIES = (
     "deployments",
     "virtual_networks",
     "subnets",
-    "peerings",
     "security_groups",
     "public_addresses",
     "network_usages",

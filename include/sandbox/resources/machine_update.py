@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from ..call import Call
     from ..sandbox import Sandbox
 
-# The first api-version in which a PATCH that changes nothing starts no operation (recorded).
-QUICK_SINCE = "2021-03-01"
-
 _CHANGEABLE = (
     "diagnosticsProfile",
     "licenseType",
@@ -102,8 +99,7 @@ def update(arm: Sandbox, call: Call, resource: Resource, body: Json) -> Response
     for part in ("uefiSettings", "encryptionAtHost"):
         if field(given, "securityProfile", dict, {}).get(part) is not None and "securityProfile" in resource.properties:
             resource.properties["securityProfile"][part] = given["securityProfile"][part]
-    quick = call.method != "PATCH" or call.api_version >= QUICK_SINCE
-    same = quick and _without_tags(resource) == before and not again and resource.state == "Succeeded"
+    same = _without_tags(resource) == before and not again and resource.state == "Succeeded"
     bump(arm, resource)
     view = TYPES[MACHINE.lower()].view(arm, call, resource)
     if same:

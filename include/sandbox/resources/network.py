@@ -80,11 +80,7 @@ class NetworkType(ResourceType):
         if tags is not None:
             resource.body["tags"] = tags
             self.stamp(arm, resource)
-        answer = show(arm, call, self, resource)
-        answer.headers.pop("etag", None)
-        if operations.notifies(call, self.family):
-            answer.headers["azure-asyncnotification"] = "Enabled"
-        return answer
+        return show(arm, call, self, resource)
 
     def delete(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         check_match(call, resource)

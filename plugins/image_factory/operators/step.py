@@ -72,6 +72,7 @@ class StepOperator(BaseOperator):
     def execute(self, context: Any) -> Any:
         """Run the step here, with clients of its own."""
         from image_factory.hooks.azure import AzureImageFactoryHook
+        from image_factory.notices import KEY
         from image_factory.triggers.step import facts_of_run, load_step, planned_arguments
         from include.steps.errors import StepError, StepSkipped
 
@@ -94,13 +95,19 @@ class StepOperator(BaseOperator):
                 return await step(azure, **arguments, **facts_of_run(step, task_instance, connect))
 
         try:
-            return asyncio.run(run())
+            result = asyncio.run(run())
         except StepSkipped as skip:
             task_instance.xcom_push("skip_reason", str(skip))
             task_instance.xcom_push("return_value", skip.result)
             raise AirflowSkipException(str(skip)) from None
         except StepError as error:
+            task_instance.xcom_push("error", error.as_dict())
+            if error.notices:
+                task_instance.xcom_push(KEY, error.notices)
             return self.execute_complete(context, {"error": error.as_dict()})
+        if isinstance(result, dict) and result.get(KEY):
+            task_instance.xcom_push(KEY, result[KEY])
+        return result
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> None:
         """Record the failure that the trigger reported.

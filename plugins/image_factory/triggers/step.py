@@ -111,6 +111,8 @@ class StepTrigger(BaseTrigger):
         except StepError as error:
             log.error("%s", error)
             await self._push("error", error.as_dict())
+            if error.notices:
+                await self._push(KEY, error.notices)
             yield TriggerEvent({"error": error.as_dict()})
         except Exception as error:
             log.exception("The step %s failed in a way it does not know.", self.step)

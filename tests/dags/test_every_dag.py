@@ -1,0 +1,51 @@
+"""What every DAG has, whatever it does."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+
+from image_factory.triggers.step import load_step
+
+PROJECT = Path(__file__).parents[2]
+# They write nothing in Azure.
+ONLY_LOOK = {"watch_base_images", "back_up_machines"}
+RECIPE = """\
+name: ubuntu
+owner: team@example.com
+os: {type: Linux}
+base: "Canonical:ubuntu-24_04-lts:server:latest"
+build: {region: westeurope}
+publish: {gallery: images, resource_group: galleries}
+notify: [{events: failed, notifier: tests.notifier.FileNotifier, arguments: {path: told}}]
+"""
+
+
+@pytest.fixture(scope="module")
+def dags(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("recipes")
+    (folder / "ubuntu.yaml").write_text(RECIPE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IMAGE_FACTORY_RECIPES", str(folder))
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        bag = DagBag(dag_folder=PROJECT / "dags", bundle_path=PROJECT / "dags")
+    assert bag.import_errors == {}
+    assert len(bag.dags) >= 15
+    return dict(bag.dags)
+
+
+def test_every_dag_tells_its_news_and_its_failures(dags: dict[str, Any]) -> None:
+    silent = [name for name, dag in dags.items() if not (dag.has_on_success_callback and dag.has_on_failure_callback)]
+    assert silent == []
+
+
+def test_every_dag_that_writes_is_planned_and_every_plan_ends_with_the_preflight(dags: dict[str, Any]) -> None:
+    without = [name for name, dag in dags.items() if "plan" not in dag.task_ids]
+    assert set(without) == ONLY_LOOK
+    plans = {dag.get_task("plan").step for name, dag in dags.items() if name not in ONLY_LOOK}
+    assert len(plans) >= 12
+    assert [plan for plan in plans if "preflight.conclude(" not in inspect.getsource(inspect.getmodule(load_step(plan)) or object)] == []
