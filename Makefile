@@ -55,8 +55,8 @@ format: $(INSTALLED) ## let ruff put the code in order
 
 install: $(INSTALLED) ## the virtual environment, from requirements.lock
 
-# The stamp is newer than the lock: nothing is installed twice. uv is some twenty times faster than pip; where it cannot reach a
-# registry that pip is configured for, pip does it.
+# The stamp is newer than the lock: nothing is installed twice. uv is some twenty times faster than pip, and with --system-certs trusts
+# whom the machine trusts, as pip does; where it cannot reach a registry that pip is configured for, pip does it and says what is wrong.
 $(INSTALLED): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "make: no python3 found. Install Python 3.11 or newer, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -64,7 +64,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV) || { echo "make: $(PYTHON) cannot make a virtual environment (on Debian: apt-get install python3-venv)" >&2; exit 1; }
 	@echo "Installing into $(VENV)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep -Eo '^uv==[0-9.]+' requirements.lock)"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock \
+	@$(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock 2>/dev/null \
 		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

@@ -19,8 +19,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import DAG, Param, ParamsDict, TaskGroup, TriggerRule, get_parsing_context
+from airflow.sdk import DAG, Param, TaskGroup, TriggerRule, get_parsing_context
 
+from image_factory.forms import put_form
 from image_factory.notices import callbacks
 from image_factory.operators.destination import CreateDestinationOperator
 from image_factory.operators.disk import ExportVhdsOperator
@@ -124,82 +125,80 @@ def capture_dag() -> DAG:
         [plan, promote] >> retire
         [publish, export] >> delete
         [delete, retire, start, start_again, export] >> report
-    dag.params = form()
+    put_form(dag, form())
     return dag
 
 
-def form() -> ParamsDict:
+def form() -> dict[str, Param]:
     regions = sorted(NAMES)
     optional = ["null", "string"]
-    return ParamsDict(
-        {
-            "virtual_machine": Param(
-                None, type="string", minLength=3, title="Virtual machine", description="Its ARM id, or resource-group/name."
-            ),
-            "state": Param(
-                "Specialized",
-                type="string",
-                enum=["Specialized", "Generalized"],
-                title="State",
-                description="Specialized: as it is, and the machine runs on. Generalized: without accounts and identity, from a copy.",
-            ),
-            "to": Param("gallery", type="string", enum=["gallery", "vhd"], title="To", description="A gallery version, or VHD files."),
-            "resource_group": Param(None, type=optional, title="Resource group of the gallery"),
-            "gallery": Param(None, type=optional, title="Gallery", description="Made when missing."),
-            "definition": Param(None, type=optional, title="Image definition", description="Made when missing."),
-            "version": Param(
-                None,
-                type=optional,
-                pattern=r"^\d+\.\d+\.\d+$",
-                title="Version",
-                description="Instead of the one that the run's time gives.",
-            ),
-            "regions": Param(
-                [],
-                type="array",
-                examples=regions,
-                title="Regions",
-                description="Beside the machine's own.",
-            ),
-            "replica_count": Param(1, type="integer", minimum=1, maximum=100, title="Replicas", description="In each region."),
-            "storage_account_type": Param(
-                "Standard_LRS", type="string", enum=["Standard_LRS", "Standard_ZRS", "Premium_LRS"], title="Storage of replicas"
-            ),
-            "latest": Param(True, type="boolean", title="Latest", description="`latest` resolves to it."),
-            "stop": Param(
-                False,
-                type="boolean",
-                title="Stop the machine",
-                description="For its snapshots, so that all disks are of one moment; it is started again.",
-            ),
-            "generalize_itself": Param(
-                "",
-                type="string",
-                title="Generalize the machine itself",
-                description="Type the machine's name. It can never start again. Left empty, a copy is generalized.",
-            ),
-            "export_to": Param(
-                "",
-                type="string",
-                title="Export to",
-                description="Blob container (its SAS is the Variable image_factory_export_sas_token), or a folder of the triggerer.",
-            ),
-            "name": Param("", type="string", title="Name", description="Under which captures are kept together; else the machine's."),
-            "keep": Param(
-                0,
-                type="integer",
-                minimum=0,
-                maximum=1000,
-                title="Keep",
-                description="Captures of this name to keep; older ones are deleted when this one is good. 0 deletes none.",
-            ),
-            "owner": Param("operator", type="string", minLength=1, title="Owner", description="Who answers for it; becomes a tag."),
-            "dry_run": Param(
-                False, type="boolean", title="Dry run", description="Print the plan (each write, gigabytes, rough cost) and stop."
-            ),
-            "reason": Param("", type="string", title="Reason", description="Is kept in the tags of the version.", maxLength=200),
-        }
-    )
+    return {
+        "virtual_machine": Param(
+            None, type="string", minLength=3, title="Virtual machine", description="Its ARM id, or resource-group/name."
+        ),
+        "state": Param(
+            "Specialized",
+            type="string",
+            enum=["Specialized", "Generalized"],
+            title="State",
+            description="Specialized: as it is, and the machine runs on. Generalized: without accounts and identity, from a copy.",
+        ),
+        "to": Param("gallery", type="string", enum=["gallery", "vhd"], title="To", description="A gallery version, or VHD files."),
+        "resource_group": Param(None, type=optional, title="Resource group of the gallery"),
+        "gallery": Param(None, type=optional, title="Gallery", description="Made when missing."),
+        "definition": Param(None, type=optional, title="Image definition", description="Made when missing."),
+        "version": Param(
+            None,
+            type=optional,
+            pattern=r"^\d+\.\d+\.\d+$",
+            title="Version",
+            description="Instead of the one that the run's time gives.",
+        ),
+        "regions": Param(
+            [],
+            type="array",
+            examples=regions,
+            title="Regions",
+            description="Beside the machine's own.",
+        ),
+        "replica_count": Param(1, type="integer", minimum=1, maximum=100, title="Replicas", description="In each region."),
+        "storage_account_type": Param(
+            "Standard_LRS", type="string", enum=["Standard_LRS", "Standard_ZRS", "Premium_LRS"], title="Storage of replicas"
+        ),
+        "latest": Param(True, type="boolean", title="Latest", description="`latest` resolves to it."),
+        "stop": Param(
+            False,
+            type="boolean",
+            title="Stop the machine",
+            description="For its snapshots, so that all disks are of one moment; it is started again.",
+        ),
+        "generalize_itself": Param(
+            "",
+            type="string",
+            title="Generalize the machine itself",
+            description="Type the machine's name. It can never start again. Left empty, a copy is generalized.",
+        ),
+        "export_to": Param(
+            "",
+            type="string",
+            title="Export to",
+            description="Blob container (its SAS is the Variable image_factory_export_sas_token), or a folder of the triggerer.",
+        ),
+        "name": Param("", type="string", title="Name", description="Under which captures are kept together; else the machine's."),
+        "keep": Param(
+            0,
+            type="integer",
+            minimum=0,
+            maximum=1000,
+            title="Keep",
+            description="Captures of this name to keep; older ones are deleted when this one is good. 0 deletes none.",
+        ),
+        "owner": Param("operator", type="string", minLength=1, title="Owner", description="Who answers for it; becomes a tag."),
+        "dry_run": Param(
+            False, type="boolean", title="Dry run", description="Print the plan (each write, gigabytes, rough cost) and stop."
+        ),
+        "reason": Param("", type="string", title="Reason", description="Is kept in the tags of the version.", maxLength=200),
+    }
 
 
 # A process that will run a task of another DAG has no use for this one.

@@ -15,8 +15,9 @@ that. `restore_vm` makes machines from the second gallery, `game_day` tries whet
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, Asset, AssetAny, AssetOrTimeSchedule, CronTriggerTimetable, Param, ParamsDict, get_parsing_context
+from airflow.sdk import DAG, Asset, AssetAny, AssetOrTimeSchedule, CronTriggerTimetable, Param, get_parsing_context
 
+from image_factory.forms import put_form
 from image_factory.notices import callbacks
 from image_factory.operators.second_gallery import KeepSecondGalleriesOperator, PlanSecondGalleriesOperator, ReportSecondGalleriesOperator
 from include.factory.catalogue import load_catalogue
@@ -47,7 +48,8 @@ def keeping_dag() -> DAG:
         report = ReportSecondGalleriesOperator(task_id="report", planned_by=PLAN).as_teardown(setups=plan.as_setup())
         plan >> keep >> report
     names = [recipe.name for recipe in recipes]
-    dag.params = ParamsDict(
+    put_form(
+        dag,
         {
             "recipe": Param(None, type=["null", "string"], examples=names, title="Recipe", description="One; by default all."),
             "delete_retired": Param(
@@ -56,7 +58,7 @@ def keeping_dag() -> DAG:
             "at_once": Param(4, type="integer", minimum=1, maximum=50, title="At once", description="Versions in work at the same time."),
             "dry_run": Param(False, type="boolean", title="Dry run", description="Print the plan and stop."),
             "reason": Param("", type="string", title="Reason", description="Is kept with the run.", maxLength=200),
-        }
+        },
     )
     return dag
 

@@ -15,9 +15,9 @@ next. To take a version back, use `roll_back`: a promotion that is on its way st
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, Param, ParamsDict
+from airflow.sdk import DAG, Param
 
-from image_factory.forms import REASON, definition_fields, dry_run, number
+from image_factory.forms import REASON, definition_fields, dry_run, number, put_form
 from image_factory.notices import callbacks
 from image_factory.operators.approval import ApproveVersionOperator
 from image_factory.operators.promotion import PlanPromotionOperator, PromoteInWavesOperator, ReportPromotionOperator
@@ -50,8 +50,8 @@ with DAG(
     report = ReportPromotionOperator(task_id="report_promotion", planned_by=PLAN).as_teardown(setups=plan.as_setup())
     plan >> approve >> promote >> report
 
-# Last: every operator made while its DAG has params takes a deep copy of them.
-dag.params = ParamsDict(
+put_form(
+    dag,
     {
         **definition_fields(load_catalogue(catalogue_folder())),
         "version": Param("newest", type="string", pattern=r"^(newest|\d+\.\d+\.\d+)$", title="Version", description="A number, or newest."),
@@ -83,5 +83,5 @@ dag.params = ParamsDict(
         "rolled_back_too": Param(False, type="boolean", title="Although rolled back", description="It was taken back, and is good."),
         "dry_run": dry_run(False),
         "reason": REASON,
-    }
+    },
 )

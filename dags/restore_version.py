@@ -8,9 +8,9 @@ The plan (a dry run ends there) lists the whole bin of the image, with the time 
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, Param, ParamsDict
+from airflow.sdk import DAG, Param
 
-from image_factory.forms import REASON, definition_fields, dry_run
+from image_factory.forms import REASON, definition_fields, dry_run, put_form
 from image_factory.notices import callbacks
 from image_factory.operators.retirement import PlanRestorationOperator, ReportVersionsOperator, RestoreVersionsOperator
 from include.factory.catalogue import load_catalogue
@@ -33,8 +33,8 @@ with DAG(
     report = ReportVersionsOperator(task_id="report_versions", planned_by=PLAN).as_teardown(setups=plan.as_setup())
     plan >> restore >> report
 
-# Last: every operator made while its DAG has params takes a deep copy of them.
-dag.params = ParamsDict(
+put_form(
+    dag,
     {
         **definition_fields(load_catalogue(catalogue_folder())),
         "versions": Param(
@@ -47,5 +47,5 @@ dag.params = ParamsDict(
         "pin": Param(False, type="boolean", title="Pin", description="Keep them from being retired again."),
         "dry_run": dry_run(False, "Print the bin and the plan, and stop."),
         "reason": REASON,
-    }
+    },
 )

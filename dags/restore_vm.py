@@ -15,8 +15,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import DAG, CronTriggerTimetable, Param, ParamsDict, TriggerRule, get_parsing_context
+from airflow.sdk import DAG, CronTriggerTimetable, Param, TriggerRule, get_parsing_context
 
+from image_factory.forms import put_form
 from image_factory.notices import callbacks
 from image_factory.operators.network import CreateNetworkOperator
 from image_factory.operators.resource_group import CreateResourceGroupOperator, DeleteResourceGroupOperator
@@ -92,7 +93,8 @@ def restore_dag() -> DAG:
         shared = CreateResourceGroupOperator(task_id="create_resource_group", planned_by=PLAN).as_setup()
         report = ReportRestoreOperator(task_id="report", planned_by=PLAN).as_teardown(setups=shared)
         restoring(asked, shared) >> report
-    dag.params = ParamsDict(
+    put_form(
+        dag,
         {
             "image": Param(
                 None,
@@ -108,7 +110,7 @@ def restore_dag() -> DAG:
             ),
             "public_key": Param("", type="string", title="SSH public key", description="For the account `factory` of a generalized Linux."),
             **IMAGE,
-        }
+        },
     )
     return dag
 
@@ -132,7 +134,8 @@ def game_day_dag() -> DAG:
         report = ReportRestoreOperator(task_id="report", planned_by=PLAN).as_teardown(setups=box)
         delete = DeleteResourceGroupOperator(task_id="delete_resource_group", planned_by=PLAN).as_teardown(setups=box)
         restoring(asked, box) >> met >> report >> delete
-    dag.params = ParamsDict(
+    put_form(
+        dag,
         {
             "image": Param(
                 None,
@@ -144,7 +147,7 @@ def game_day_dag() -> DAG:
                 60, type="integer", minimum=1, maximum=10080, title="Objective", description="Recovery time in minutes."
             ),
             **IMAGE,
-        }
+        },
     )
     return dag
 

@@ -18,9 +18,9 @@ The nightly run is **dry** until the Airflow variable `image_factory_retire` is 
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, CronTriggerTimetable, Param, ParamsDict
+from airflow.sdk import DAG, CronTriggerTimetable, Param
 
-from image_factory.forms import REASON, definition_fields, number
+from image_factory.forms import REASON, definition_fields, number, put_form
 from image_factory.notices import callbacks
 from image_factory.operators.retirement import PlanRetirementOperator, ReportVersionsOperator, RetireVersionsOperator
 from include.factory.catalogue import load_catalogue
@@ -46,8 +46,8 @@ with DAG(
     report = ReportVersionsOperator(task_id="report_versions", planned_by=PLAN).as_teardown(setups=plan.as_setup())
     plan >> retire >> report
 
-# Last: every operator made while its DAG has params takes a deep copy of them.
-dag.params = ParamsDict(
+put_form(
+    dag,
     {
         **definition_fields(CATALOGUE, without="None, and no definition: all recipes, each by its own rules."),
         "keep": number("Keep", "Newest promoted versions. Empty: as the recipe says.", None, 1, 1000),
@@ -62,5 +62,5 @@ dag.params = ParamsDict(
             description="Print the plan and stop. Empty: yes, unless the variable image_factory_retire is on.",
         ),
         "reason": REASON,
-    }
+    },
 )

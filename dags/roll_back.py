@@ -15,9 +15,9 @@ run stay as they are. A version that was rolled back is promoted again only by `
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, Param, ParamsDict
+from airflow.sdk import DAG, Param
 
-from image_factory.forms import REASON, definition_fields, dry_run
+from image_factory.forms import REASON, definition_fields, dry_run, put_form
 from image_factory.notices import callbacks
 from image_factory.operators.promotion import PlanRollbackOperator, ReportPromotionOperator, RollBackOperator
 from include.factory.catalogue import load_catalogue
@@ -40,8 +40,8 @@ with DAG(
     report = ReportPromotionOperator(task_id="report_versions", planned_by=PLAN).as_teardown(setups=plan.as_setup())
     plan >> roll_back >> report
 
-# Last: every operator made while its DAG has params takes a deep copy of them.
-dag.params = ParamsDict(
+put_form(
+    dag,
     {
         **definition_fields(load_catalogue(catalogue_folder())),
         "versions": Param(
@@ -59,5 +59,5 @@ dag.params = ParamsDict(
         ),
         "dry_run": dry_run(False),
         "reason": REASON,
-    }
+    },
 )

@@ -15,8 +15,9 @@ base it was built from, whether people get it, and what is out of date. A dry ru
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, Asset, AssetAny, AssetOrTimeSchedule, CronTriggerTimetable, Param, ParamsDict, TriggerRule, get_parsing_context
+from airflow.sdk import DAG, Asset, AssetAny, AssetOrTimeSchedule, CronTriggerTimetable, Param, TriggerRule, get_parsing_context
 
+from image_factory.forms import put_form
 from image_factory.notices import callbacks
 from image_factory.operators.sharing import ApplySharingOperator, AuditSharingOperator, PlanSharingOperator
 from include.factory.catalogue import load_catalogue
@@ -53,7 +54,8 @@ def sharing_dag() -> DAG:
             trigger_rule=TriggerRule.ALL_DONE,
         ).as_teardown()
         plan >> apply >> report
-    dag.params = ParamsDict(
+    put_form(
+        dag,
         {
             "gallery": Param(
                 None,
@@ -73,7 +75,7 @@ def sharing_dag() -> DAG:
             ),
             "dry_run": Param(False, type="boolean", title="Dry run", description="Print the plan and make the audit; write nothing."),
             "reason": Param("", type="string", title="Reason", description="Is kept with the run.", maxLength=200),
-        }
+        },
     )
     return dag
 

@@ -35,10 +35,9 @@ POLLS: dict[str, tuple[int, ...]] = {
     "arm": (15,),
 }
 
-# The api-versions since which Azure-AsyncNotification is sent, by family: first by writes of a whole resource, later by the rest. Disks
-# and galleries never send it (recorded).
-NOTIFIES_SINCE = {"operations": ("2019-03-01", "2021-03-01"), "network": ("2018-08-01", "2018-08-01")}
-LATER = {"Microsoft.Network/virtualNetworks/subnets": "2021-02-01"}
+# The api-versions since which Azure-AsyncNotification is sent, by family: first by writes of a whole resource, later by actions and by
+# writes of its parts. Disks and galleries never send it (recorded).
+NOTIFIES_SINCE = {"operations": ("2019-03-01", "2021-04-01"), "network": ("2019-09-01", "2021-03-01")}
 
 _CERTIFICATE = base64.urlsafe_b64encode(b"".join(hashlib.sha512(b"certificate %d" % n).digest() for n in range(36))).decode()
 
@@ -191,19 +190,21 @@ def headers(arm: Sandbox, call: Call, operation: Json, *, location: bool, retry_
         made["azure-asyncoperation"] = _url(arm, call, operation)
         if location:
             made["location"] = _url(arm, call, operation, monitor=True)
-        if _notifies(call, operation["family"]):
+        if notifies(call, operation["family"]):
             made["azure-asyncnotification"] = "Enabled"
     if retry_after is not None:
         made["retry-after"] = arm.retry_after(retry_after)
     return made
 
 
-def _notifies(call: Call, family: str) -> bool:
+def notifies(call: Call, family: str) -> bool:
+    """Whether an answer to the request says that Event Grid will tell of the end. An extension counts as a whole, but for its PATCH."""
     if family not in NOTIFIES_SINCE:
         return False
     whole, rest = NOTIFIES_SINCE[family]
-    part = call.method == "POST" or (call.method == "PATCH" and call.type.endswith("/extensions"))
-    return call.api_version >= LATER.get(call.type, rest if part else whole)
+    nested = call.type.count("/") > 1
+    part = call.method == "POST" or (nested and (family == "network" or call.method == "PATCH"))
+    return call.api_version >= (rest if part else whole)
 
 
 def accepted(arm: Sandbox, call: Call, operation: Json, *, retry_after: int | None = None, body: Json | None = None) -> Response:
@@ -217,7 +218,7 @@ def accepted(arm: Sandbox, call: Call, operation: Json, *, retry_after: int | No
 def written(arm: Sandbox, call: Call, operation: Json | None, body: Json, *, created: bool, retry_after: int | None = None) -> Response:
     """201 for a new resource, 200 for an old one, with the status URL only."""
     found = headers(arm, call, operation, location=False, retry_after=retry_after) if operation is not None else {}
-    body = vintages.written(call.type, call.api_version, body)
+    body = vintages.written(call.type, call.api_version, body, created=created)
     if body.get("etag") and call.type.startswith("Microsoft.Compute/"):  # Network's stand in the body alone
         found["etag"] = body["etag"]
     return Response(201 if created else 200, {**found, "content-type": JSON_TYPE}, pretty(body))

@@ -25,15 +25,24 @@ _RULE = (
     ("properties.destinationAddressPrefixes", "2017-06-01"),
 )
 
+_PEERING = (
+    ("type", "2020-07-01"),
+    ("properties.resourceGuid", "2020-07-01"),
+    ("properties.doNotVerifyRemoteGateways", "2020-08-01"),
+    ("properties.peeringSyncLevel", "2021-02-01"),
+    ("properties.remoteVirtualNetworkAddressSpace", "2021-02-01"),
+    ("properties.peerCompleteVnets", "2021-03-01"),
+)
+
 # type, lower case -> (path, the first api-version that shows it)
 _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
     "microsoft.compute/virtualmachines": (
         ("etag", "2024-03-01"),
         ("properties.timeCreated", "2021-11-01"),
-        ("properties.storageProfile.imageReference.exactVersion", "2020-06-01"),
-        ("properties.storageProfile.osDisk.deleteOption", "2021-04-01"),
+        ("properties.storageProfile.imageReference.exactVersion", "2019-07-01"),
+        ("properties.storageProfile.osDisk.deleteOption", "2021-03-01"),
         ("properties.storageProfile.osDisk.diskSizeGB", "2018-06-01"),
-        ("properties.storageProfile.dataDisks.deleteOption", "2021-04-01"),
+        ("properties.storageProfile.dataDisks.deleteOption", "2021-03-01"),
         ("properties.storageProfile.dataDisks.toBeDetached", "2019-03-01"),
         ("properties.osProfile.allowExtensionOperations", "2018-06-01"),
         ("properties.osProfile.requireGuestProvisionSignal", "2019-03-01"),
@@ -44,6 +53,9 @@ _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
         ("properties.osProfile.windowsConfiguration.patchSettings.assessmentMode", "2021-03-01"),
     ),
     "microsoft.compute/disks": (
+        ("properties.uniqueId", "2019-03-01"),
+        ("properties.diskSizeBytes", "2019-03-01"),
+        ("properties.creationData.sourceUniqueId", "2019-03-01"),
         ("properties.encryption", "2019-07-01"),
         ("properties.networkAccessPolicy", "2020-05-01"),
         ("properties.publicNetworkAccess", "2021-04-01"),
@@ -52,6 +64,10 @@ _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
         ("properties.tier", "2020-12-01"),
     ),
     "microsoft.compute/snapshots": (
+        ("properties.uniqueId", "2019-03-01"),
+        ("properties.diskSizeBytes", "2019-03-01"),
+        ("properties.incremental", "2019-03-01"),
+        ("properties.creationData.sourceUniqueId", "2019-03-01"),
         ("properties.encryption", "2019-07-01"),
         ("properties.networkAccessPolicy", "2020-05-01"),
         ("properties.publicNetworkAccess", "2021-04-01"),
@@ -61,7 +77,7 @@ _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "microsoft.compute/locations/publishers": (  # an image version's properties
         ("features", "2021-07-01"),
-        ("architecture", "2022-03-01"),
+        ("architecture", "2021-03-01"),
         ("imageDeprecationStatus", "2022-08-01"),
     ),
     "microsoft.resources/resourcegroups": (("type", "2018-05-01"),),
@@ -92,11 +108,13 @@ _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
         ("properties.privateEndpointVNetPolicies", "2024-05-01"),
         ("properties.addressSpace.ipamPoolPrefixAllocations", "2024-01-01"),
         *((f"properties.subnets.{path}", since) for path, since in _SUBNET),
+        *((f"properties.virtualNetworkPeerings.{path}", since) for path, since in _PEERING),
     ),
+    "microsoft.network/virtualnetworks/virtualnetworkpeerings": _PEERING,
     "microsoft.network/virtualnetworks/subnets": _SUBNET,
     "microsoft.network/networkinterfaces": (
-        ("kind", "2021-02-01"),
-        ("properties.nicType", "2020-05-01"),
+        ("kind", "2021-03-01"),
+        ("properties.nicType", "2019-12-01"),
         ("properties.vnetEncryptionSupported", "2021-05-01"),
         ("properties.allowPort25Out", "2021-08-01"),
         ("properties.auxiliaryMode", "2021-05-01"),
@@ -130,6 +148,14 @@ _PASSING: dict[str, tuple[tuple[str, str, Any, str, str], ...]] = {
     "microsoft.network/virtualnetworks": (("properties", "enableVmProtection", False, "2017-09-01", "2020-11-01"),),
     "microsoft.network/networkinterfaces": (("properties", "enableAcceleratedNetworking", False, "2016-09-01", "2022-01-01"),),
 }
+# type, lower case -> (path, the first api-version that no longer shows it, the first that shows it again)
+_GAPS: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "microsoft.network/publicipaddresses": (("sku.tier", "2019-09-01", "2020-07-01"),),
+}
+# type, lower case -> (path, the first api-version that shows it in the answer to the PUT that makes the resource)
+_MADE: dict[str, tuple[tuple[str, str], ...]] = {
+    "microsoft.compute/virtualmachines": (("properties.storageProfile.osDisk.diskSizeGB", "2020-06-01"),),
+}
 # type, lower case -> (path, the first api-version that shows it where the value at another path begins so)
 _SOME: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     "microsoft.compute/disks": (("properties.tier", "2023-01-02", "sku.name", "Standard"),),
@@ -149,7 +175,8 @@ def differs(type: str, version: str) -> bool:
     key = type.lower()
     if any(version < since for _, since, *_ in _SOME.get(key, ())):
         return True
-    return version < _NEWEST.get(key, "") or any(since <= version < until for *_, since, until in _PASSING.get(key, ()))
+    passing = (*_PASSING.get(key, ()), *_GAPS.get(key, ()))
+    return version < _NEWEST.get(key, "") or any(since <= version < until for *_, since, until in passing)
 
 
 def shown(type: str, version: str, body: Json) -> Json:
@@ -158,6 +185,9 @@ def shown(type: str, version: str, body: Json) -> Json:
         return body
     for path, since in _FIELDS.get(type.lower(), ()):
         if version < since:
+            body = _without(body, path.split("."))
+    for path, gone, back in _GAPS.get(type.lower(), ()):
+        if gone <= version < back:
             body = _without(body, path.split("."))
     for path, since, where, start in _SOME.get(type.lower(), ()):
         if version < since and str(_at(body, where.split("."))).startswith(start):
@@ -168,9 +198,12 @@ def shown(type: str, version: str, body: Json) -> Json:
     return body
 
 
-def written(type: str, version: str, body: Json) -> Json:
-    """As `shown`, in the answer to a write."""
+def written(type: str, version: str, body: Json, *, created: bool = False) -> Json:
+    """As `shown`, in the answer to a write; `created`: to the PUT that made the resource."""
     body = shown(type, version, body)
+    for path, since in _MADE.get(type.lower(), ()) if created else ():
+        if version < since:
+            body = _without(body, path.split("."))
     found = _WRITTEN.get(type.lower())
     if found is None or not found[2] <= version < found[3]:
         return body

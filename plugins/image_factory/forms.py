@@ -37,7 +37,14 @@ def put_form(dag: DAG, fields: dict[str, Param]) -> None:
 
     Last, because every operator made while its DAG has params takes a deep copy of them. And without Airflow's check of each default
     against its schema, which would be most of the time of importing 1,000 recipes: tests/dags hold the forms valid.
+
+    A text without a least length, and a list without a least number of items, may be left empty. Airflow's UI gives null for an empty
+    field, and keeps its Trigger button grey while a field that may not be null is empty: such a field's type has null in it.
     """
+    for field in fields.values():
+        kind, least = field.schema.get("type"), field.schema.get("minLength") or field.schema.get("minItems")
+        if not least and (kind == "array" or (kind == "string" and field.value == "")):
+            field.schema["type"] = ["null", kind]
     with validators.disabled():
         dag.params = ParamsDict(fields)
 

@@ -34,8 +34,12 @@ class Exchange:
     @property
     def polls(self) -> bool:
         """Whether it asks for a long-running operation's state."""
-        parts = self.path.lower().split("/")
-        return len(parts) > 2 and parts[-2] in OPERATIONS
+        parts = self.path.lower().rstrip("/").split("/")
+        if len(parts) < 4:
+            return False
+        return parts[-2].endswith(("operationresults", "operationstatuses")) or (
+            parts[-2].endswith("operations") and parts[-4] == "locations"
+        )
 
     @property
     def succeeded(self) -> bool:
@@ -53,7 +57,6 @@ class Exchange:
 
 
 _TIMES = re.compile(r'"(?:startTime|timestamp)": "(\d{4}-[^"]+)"')
-OPERATIONS = frozenset({"operations", "diskoperations", "capsoperations", "operationresults", "operationstatuses"})
 
 
 def _types(path: str) -> list[str]:

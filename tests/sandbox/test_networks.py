@@ -116,12 +116,76 @@ def test_a_subnet_is_made_listed_changed_and_deleted(network: Any, subnet: str) 
             {"subnets": [{"name": "a", "properties": {"addressPrefix": "10.0.0.0/24", "networkSecurityGroup": {"id": "/none"}}}]},
             "InvalidResourceReference",
         ),
-        ({"virtualNetworkPeerings": [{"name": "p", "properties": {}}]}, "PropertyNotSupported"),
+        ({"virtualNetworkPeerings": [{"name": "p", "properties": {}}]}, "InvalidParameter"),
+        (
+            {
+                "virtualNetworkPeerings": [
+                    {
+                        "name": "p",
+                        "properties": {
+                            "remoteVirtualNetwork": {
+                                "id": "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/none"
+                            }
+                        },
+                    }
+                ]
+            },
+            "InvalidResourceReference",
+        ),
     ],
 )
 def test_an_unfit_network_is_refused_and_leaves_nothing(network: Any, properties: Any, code: str) -> None:
     assert refusal(lambda: vnet(network, **properties)) == (400, code)
     assert list(network.virtual_networks.list("rg")) == []
+
+
+def peer(network: Any, one: str, other: Any, **properties: Any) -> Any:
+    body = {"properties": {"remoteVirtualNetwork": {"id": other.id}, **properties}}
+    return network.virtual_network_peerings.begin_create_or_update("rg", one, f"to-{other.name}", body).result()
+
+
+def test_two_networks_are_connected_once_each_is_peered_with_the_other(network: Any) -> None:
+    here, there = vnet(network), vnet(network, "other", addressSpace={"addressPrefixes": ["10.1.0.0/16"]}, subnets=[])
+    first = peer(network, "vnet", there, allowForwardedTraffic=True)
+    assert (first.peering_state, first.peering_sync_level) == ("Initiated", "RemoteNotInSync")
+    assert (first.allow_virtual_network_access, first.allow_forwarded_traffic) == (True, True)
+    assert first.remote_address_space.address_prefixes == ["10.1.0.0/16"]
+    second = peer(network, "other", here)
+    shown = network.virtual_networks.get("rg", "vnet").virtual_network_peerings
+    assert [(one.peering_state, one.peering_sync_level) for one in (second, *shown)] == [("Connected", "FullyInSync")] * 2
+    assert second.resource_guid == first.resource_guid
+    network.virtual_network_peerings.begin_delete("rg", "vnet", "to-other").result()
+    assert [one.peering_state for one in network.virtual_network_peerings.list("rg", "other")] == ["Disconnected"]
+    network.virtual_networks.begin_delete("rg", "other").result()
+    assert network.virtual_networks.get("rg", "vnet").virtual_network_peerings == []
+
+
+def test_a_peer_uses_new_addresses_only_when_it_is_synchronised(network: Any) -> None:
+    here, there = vnet(network), vnet(network, "other", addressSpace={"addressPrefixes": ["10.1.0.0/16"]}, subnets=[])
+    peer(network, "vnet", there)
+    peer(network, "other", here)
+    vnet(network, addressSpace={"addressPrefixes": ["10.0.0.0/16", "10.2.0.0/16"]})
+    half = network.virtual_network_peerings.get("rg", "other", "to-vnet")
+    assert (half.peering_sync_level, half.remote_address_space.address_prefixes) == ("RemoteNotInSync", ["10.0.0.0/16"])
+    assert half.remote_virtual_network_address_space.address_prefixes == ["10.0.0.0/16", "10.2.0.0/16"]
+    half = peer(network, "other", here)
+    assert (half.peering_sync_level, half.remote_address_space.address_prefixes) == ("FullyInSync", ["10.0.0.0/16", "10.2.0.0/16"])
+
+
+def test_networks_that_overlap_or_are_peered_already_are_not_peered(network: Any) -> None:
+    vnet(network)
+    there = vnet(network, "other", addressSpace={"addressPrefixes": ["10.1.0.0/16"]}, subnets=[])
+    same = vnet(network, "same")
+    assert refusal(lambda: peer(network, "vnet", same)) == (400, "VnetAddressSpacesOverlap")
+    peer(network, "vnet", there)
+    again = {"properties": {"remoteVirtualNetwork": {"id": there.id}}}
+    refused = refusal(lambda: network.virtual_network_peerings.begin_create_or_update("rg", "vnet", "again", again))
+    assert refused == (400, "AnotherPeeringAlreadyReferencesRemoteVnet")
+
+
+def test_no_service_has_put_anything_into_a_subnet(network: Any, subnet: str) -> None:
+    assert network.service_association_links.list("rg", "vnet", "a").value == []
+    assert network.resource_navigation_links.list("rg", "vnet", "a").value == []
 
 
 def test_private_addresses_are_handed_out_kept_and_checked(network: Any, subnet: str) -> None:

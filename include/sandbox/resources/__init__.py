@@ -16,6 +16,7 @@ FAMILIES = (
     "deployments",
     "virtual_networks",
     "subnets",
+    "peerings",
     "security_groups",
     "public_addresses",
     "network_usages",

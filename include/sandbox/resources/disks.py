@@ -227,6 +227,8 @@ class ManagedDisks(ResourceType):
         if call.method == "PATCH":  # recorded: a PATCH tells the size, and the tier of the sku
             shown["sku"] = {"name": sku, "tier": sku_tier(sku)}
             shown["properties"].setdefault("diskSizeGB", resource.properties["diskSizeGB"])
+            if resource.type == SNAPSHOT and call.api_version < "2021-04-01":  # recorded
+                shown["properties"]["faultDomain"] = 0
         resource.properties["provisioningState"] = "Updating"
         operation = operations.start(arm, call, resource, f"{self.short}.update", then="disks.created", family=self.family)
         return operations.accepted(arm, call, operation, retry_after=2, body=shown)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from ..call import Call
     from ..sandbox import Sandbox
 
+# The first api-version in which a PATCH that changes nothing starts no operation (recorded).
+QUICK_SINCE = "2021-03-01"
+
 _CHANGEABLE = (
     "diagnosticsProfile",
     "licenseType",
@@ -99,7 +102,8 @@ def update(arm: Sandbox, call: Call, resource: Resource, body: Json) -> Response
     for part in ("uefiSettings", "encryptionAtHost"):
         if field(given, "securityProfile", dict, {}).get(part) is not None and "securityProfile" in resource.properties:
             resource.properties["securityProfile"][part] = given["securityProfile"][part]
-    same = _without_tags(resource) == before and not again and resource.state == "Succeeded"
+    quick = call.method != "PATCH" or call.api_version >= QUICK_SINCE
+    same = quick and _without_tags(resource) == before and not again and resource.state == "Succeeded"
     bump(arm, resource)
     view = TYPES[MACHINE.lower()].view(arm, call, resource)
     if same:

@@ -80,7 +80,11 @@ class NetworkType(ResourceType):
         if tags is not None:
             resource.body["tags"] = tags
             self.stamp(arm, resource)
-        return show(arm, call, self, resource)
+        answer = show(arm, call, self, resource)
+        answer.headers.pop("etag", None)
+        if operations.notifies(call, self.family):
+            answer.headers["azure-asyncnotification"] = "Enabled"
+        return answer
 
     def delete(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         check_match(call, resource)

@@ -10,7 +10,7 @@ from .. import operations
 from ..authorization import check_linked
 from ..registry import field, one_of, register, required
 from ..store import Resource
-from ..wire import ArmError, Json, Response
+from ..wire import JSON_TYPE, ArmError, Json, Response, pretty
 from .geography import PLACES
 from .network import Block, NetworkType, block_of, check_match, reference_missing, refused, unsupported
 
@@ -32,6 +32,13 @@ class Subnets(NetworkType):
     regional = False
     nests = False
     bodies: ClassVar[dict[str, str]] = {"PUT": "network.Subnet"}
+
+    def __init__(self) -> None:
+        super().__init__()
+        # what services put into a subnet that was delegated to them: there are none
+        self.views["serviceassociationlinks"] = self.views["resourcenavigationlinks"] = lambda arm, call, subnet: Response(
+            200, {"content-type": JSON_TYPE}, pretty({"value": []})
+        )
 
     def put(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:
         body = {**call.json(), "name": call.name}

@@ -9,13 +9,17 @@ from ..registry import field, register, required
 from ..store import Resource
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty
 from .network import Block, NetworkType, block_of, refused, unsupported
+from .peerings import PEERINGS, peerings_of, tell_peers
 from .subnets import SUBNET, SUBNETS, blocks_of, check_subnet, free_addresses, subnet_body
 
 if TYPE_CHECKING:
     from ..call import Call
     from ..sandbox import Sandbox
 
-UNSUPPORTED = ("virtualNetworkPeerings", "ddosProtectionPlan", "bgpCommunities", "ipAllocations")
+UNSUPPORTED = ("ddosProtectionPlan", "bgpCommunities", "ipAllocations")
+
+RESERVED_SINCE = "2019-12-01"  # the first api-version that tells whether the platform keeps an address (recorded)
+USER_SINCE = "2022-01-01"  # and the first that tells who has it
 
 
 def subnets_of(arm: Sandbox, network: Resource) -> list[Resource]:
@@ -43,6 +47,8 @@ class VirtualNetworks(NetworkType):
         wanted = field(body, "properties.subnets", list) if "subnets" in given else None
         old = {one.key: one for one in subnets_of(arm, resource)} if resource is not None else {}
         subnets = self._subnets(arm, call, wanted, old, space)
+        for one in field(given, "virtualNetworkPeerings", list, []):
+            PEERINGS.check(arm, call, call.id, required(one, "name"), one, space)
         made["properties"] = self._properties(call.id, given, prefixes, bool(subnets or old))
         before = {key: one.properties for key, one in old.items()}
         moves = wanted is not None and before != {key: one["properties"] for key, one in subnets.items()}
@@ -57,7 +63,20 @@ class VirtualNetworks(NetworkType):
             existing.body = subnet
             existing.body["etag"] = network.body["etag"]
             arm.store.touch(existing)
+        if given.get("virtualNetworkPeerings") is not None:
+            self._peer(arm, call, network, field(given, "virtualNetworkPeerings", list, []))
+        tell_peers(arm, network)
         return self.answer(arm, call, operation, network, created=resource is None)
+
+    @staticmethod
+    def _peer(arm: Sandbox, call: Call, network: Resource, wanted: list[Any]) -> None:
+        """The network has the peerings of a list, and no other."""
+        names = {str(required(one, "name")).lower() for one in wanted}
+        for old in peerings_of(arm, network):
+            if old.name.lower() not in names:
+                PEERINGS.remove(arm, old)
+        for one in wanted:
+            PEERINGS.place(arm, call, network, one["name"], one)
 
     def _subnets(self, arm: Sandbox, call: Call, wanted: list[Any] | None, old: dict[str, Resource], space: list[Block]) -> dict[str, Json]:
         """The subnets' new bodies by key. Raises ArmError for an unfit one, or for one in use that would go or move."""
@@ -106,7 +125,8 @@ class VirtualNetworks(NetworkType):
             if updating:
                 subnet = {**subnet, "properties": {**subnet["properties"], "provisioningState": "Updating"}}
             subnets.append(subnet)
-        properties = {**resource.properties, "subnets": subnets, "virtualNetworkPeerings": []}
+        peerings = [{**one.body, "etag": resource.body["etag"]} for one in peerings_of(arm, resource)]
+        properties = {**resource.properties, "subnets": subnets, "virtualNetworkPeerings": peerings}
         return {**resource.body, "properties": properties}
 
     def in_use(self, arm: Sandbox, resource: Resource) -> ArmError | None:
@@ -114,6 +134,11 @@ class VirtualNetworks(NetworkType):
             if (problem := SUBNETS.in_use(arm, subnet)) is not None:
                 return problem
         return None
+
+    def remove(self, arm: Sandbox, resource: Resource) -> None:
+        for one in peerings_of(arm, resource):
+            PEERINGS.remove(arm, one)
+        super().remove(arm, resource)
 
     # below the network
 
@@ -137,7 +162,12 @@ class VirtualNetworks(NetworkType):
         answer: Json = {"available": free}
         if not free:
             answer["availableIPAddresses"] = free_addresses(subnet, 5)
-        answer["isPlatformReserved"] = reserved
+        if call.api_version >= RESERVED_SINCE:
+            answer["isPlatformReserved"] = reserved
+        user = next((id for id, held in subnet.private.get("addresses", {}).items() if held == asked), None)
+        if user is not None and call.api_version >= USER_SINCE:
+            own = next((id for id in subnet.private.get("ip_configurations", []) if id.lower() == user), user)
+            answer["inUseWithResource"] = own.rsplit("/ipConfigurations/", 1)[0]
         return Response(200, {"content-type": JSON_TYPE}, pretty(answer))
 
     def usages(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
