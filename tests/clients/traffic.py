@@ -1,8 +1,7 @@
 """Recorded exchanges, made ready for Microsoft's `oav validate-traffic`: by the OpenAPI document that describes them, one of each shape.
 
-Only Compute's documents are used: Network's refer to files that are not among them. An exchange is recorded as `include.sandbox.recorder`
-writes it. Its api-version becomes the document's; whether the client's was a later one is kept, because then the answer may hold what the
-document cannot know yet.
+An exchange is recorded as `include.sandbox.recorder` writes it. Its api-version becomes the document's; whether the client's was a later
+one is kept, because then the answer may hold what the document cannot know yet.
 """
 
 from __future__ import annotations
@@ -24,19 +23,35 @@ _ENUM = re.compile(r"[A-Z][A-Za-z_]{0,30}")  # what may be a value of an enumera
 
 @dataclass(frozen=True)
 class Document:
-    """An OpenAPI document: where it is below `specification`, its api-version, and the types (or `locations/<type>`) that it describes."""
+    """An OpenAPI document, or a folder of them: where it is below `specification`, its api-version, and the types of a namespace (or its
+    `locations/<type>`) that it describes."""
 
     path: str
     version: str
     types: frozenset[str]
+    namespace: str = "microsoft.compute"
 
 
 _COMPUTE = "compute/resource-manager/Microsoft.Compute"
+_RESOURCES = frozenset({"resourcegroups", "tagnames", "providers", "resources", "tags"})
 DOCUMENTS = (
     Document(
         f"{_COMPUTE}/ComputeRP/stable/2025-04-01/ComputeRP.json",
         "2025-04-01",
-        frozenset({"virtualmachines", "images", "locations/publishers", "locations/runcommands", "locations/usages", "locations/vmsizes"}),
+        frozenset(
+            {
+                "availabilitysets",
+                "images",
+                "proximityplacementgroups",
+                "sshpublickeys",
+                "virtualmachines",
+                "virtualmachinescalesets",
+                *(
+                    f"locations/{name}"
+                    for name in ("publishers", "runcommands", "usages", "virtualmachines", "virtualmachinescalesets", "vmsizes")
+                ),
+            }
+        ),
     ),
     Document(f"{_COMPUTE}/DiskRP/stable/2025-01-02/DiskRP.json", "2025-01-02", frozenset({"disks", "snapshots", "diskencryptionsets"})),
     Document(
@@ -44,16 +59,40 @@ DOCUMENTS = (
         "2024-03-03",
         frozenset({"galleries", "locations/sharedgalleries", "locations/communitygalleries"}),
     ),
+    Document(
+        "network/resource-manager/Microsoft.Network/stable/2024-10-01",
+        "2024-10-01",
+        frozenset(
+            {
+                "networkinterfaces",
+                "networksecuritygroups",
+                "publicipaddresses",
+                "virtualnetworks",
+                "locations/usages",
+                "locations/checkdnsnameavailability",
+            }
+        ),
+        "microsoft.network",
+    ),
+    Document(
+        "resources/resource-manager/Microsoft.Resources/stable/2025-04-01/resources.json", "2025-04-01", _RESOURCES, "microsoft.resources"
+    ),
 )
 
 
 def document_of(path: str) -> Document | None:
     """The document that describes a request's path; None where none does."""
-    found = re.match(r"microsoft\.compute/([^/]+)(?:/[^/]+/([^/]+))?", path.lower().rpartition("/providers/")[2])
-    if found is None or found[2] in _OPERATIONS:
+    path = path.lower()
+    found = re.search(r"/providers/([^/]+)/([^/]+)(?:/[^/]+/([^/]+))?(?!.*/providers/)", path)
+    if found is not None and found[2] not in ("register", "unregister", "resourcetypes"):
+        namespace, kind, below = found.groups()
+        kind = f"locations/{below}" if kind == "locations" else kind
+    else:
+        own = re.match(r"(?:/subscriptions/[^/]+)?/(resourcegroups|tagnames|providers|resources)(?:/[^/]+)*$", path)
+        namespace, kind, below = "microsoft.resources", own[1] if own is not None else "", ""
+    if below in _OPERATIONS:
         return None
-    kind = f"locations/{found[2]}" if found[1] == "locations" else found[1]
-    return next((document for document in DOCUMENTS if kind in document.types), None)
+    return next((document for document in DOCUMENTS if namespace == document.namespace and kind in document.types), None)
 
 
 def one_of_each(exchanges: Iterable[Exchange]) -> dict[tuple[Document, bool], list[Exchange]]:
@@ -96,11 +135,9 @@ def recorded(path: Path) -> Iterable[Exchange]:
 
 
 def recorded_of_azure(folder: Path) -> Iterable[Exchange]:
-    """Real exchanges, from a folder of recordings (`make fidelity`), without the lists that a recording cuts short."""
+    """Real exchanges, from a folder of recordings (`make fidelity`)."""
     for file in sorted(folder.glob("*.json")):
         for one in json.loads(file.read_text())["interactions"]:
-            if one.get("res_list_truncated_from"):
-                continue
             query = "&".join(f"{name}={value}" for name, value in one["query"].items())
             headers = {"content-type": "application/json"} if one["req"] is not None else {}
             asked = {
@@ -111,6 +148,18 @@ def recorded_of_azure(folder: Path) -> Iterable[Exchange]:
             }
             answer = one["res"]
             if isinstance(answer, list) and answer and isinstance(answer[0], str):
-                answer = json.loads("".join(answer))  # a bare array is recorded as the lines of its text
+                answer = json.loads(closed("".join(answer)))  # a bare array is recorded as the lines of its text
             answered = {"statusCode": str(one["status"]), "headers": one["headers"], "body": answer}
             yield {"liveRequest": asked, "liveResponse": answered}
+
+
+def closed(text: str) -> str:
+    """JSON that a recording cut short between two members, with its brackets closed."""
+    text = text.rstrip().rstrip(",")
+    within: list[str] = []
+    for token in re.findall(r'"(?:[^"\\]|\\.)*"|[][{}]', text):
+        if token in "[{":
+            within.append("]" if token == "[" else "}")
+        elif token in "]}":
+            within.pop()
+    return text + "".join(reversed(within))

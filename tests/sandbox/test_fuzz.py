@@ -10,7 +10,6 @@ import os
 import re
 import time
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,12 +22,12 @@ from include.sandbox.registry import ROUTES, TYPES
 from include.sandbox.sandbox import Sandbox
 from include.sandbox.wire import Request
 from tests.sandbox.bodies import KEY, LOCATION, UBUNTU, machine, version
+from tests.sandbox.official_examples import OPENAPI, examples
 
 HOST = "https://management.azure.com"
 RG = "/resourceGroups/rg"
 COMPUTE = f"{RG}/providers/Microsoft.Compute"
 NETWORK = f"{RG}/providers/Microsoft.Network"
-OPENAPI = Path(os.environ.get("FIDELITY", Path(__file__).parents[3] / "shared" / "fidelity")) / "openapi"
 SLOW = 10.0  # seconds of CPU that no answer may take
 
 
@@ -233,19 +232,10 @@ def test_no_request_is_answered_with_a_500(sent: list[tuple[str, str, bytes]]) -
 
 def documented() -> list[tuple[str, str, Any]]:
     """Microsoft's example requests: method, path, body."""
-    found = []
-    for document in sorted(OPENAPI.rglob("*.json")):
-        for path, operations in {} if "examples" in document.parts else json.loads(document.read_text()).get("paths", {}).items():
-            for method in {"get", "put", "patch", "post", "delete"} & set(operations):
-                names = [one["name"] for one in operations[method].get("parameters", []) if one.get("in") == "body"]
-                for shown in operations[method].get("x-ms-examples", {}).values():
-                    file = document.parent / shown["$ref"]
-                    given = json.loads(file.read_text())["parameters"] if file.exists() else {}
-                    filled = re.sub(r"\{(\w+)\}", lambda found, given=given: str(given.get(found.group(1), "x")), path)
-                    filled = re.sub(r"^/subscriptions/[^/]+", AT, filled)
-                    filled = re.sub(r"/resourceGroups/[^/]+", "/resourceGroups/rg", filled, flags=re.IGNORECASE)
-                    found.append((method.upper(), filled.replace(" ", "%20"), given.get(names[0]) if names else None))
-    return found
+    return [
+        (one.method, re.sub("/resourceGroups/[^/]+", "/resourceGroups/rg", one.path, flags=re.IGNORECASE), one.body)
+        for one in examples(AT.rpartition("/")[2])
+    ]
 
 
 @pytest.mark.skipif(not OPENAPI.is_dir(), reason="Microsoft's OpenAPI documents are not here; FIDELITY names their parent")

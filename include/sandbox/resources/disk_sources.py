@@ -89,7 +89,8 @@ def _upload(body: Json, option: str) -> Source:
 
 def _import(arm: Sandbox, body: Json, location: str) -> Source:
     url = required(body, "properties.creationData.sourceUri", target="creationData.sourceUri")
-    if not value_of(body, "properties.creationData.storageAccountId"):
+    known = arm.resource(url, vhds.VHD)
+    if not value_of(body, "properties.creationData.storageAccountId") and (known is None or known.location != location):
         # recorded: azure-mgmt-compute 12.1.0 test_md_from_storage_blob
         raise ArmError(400, "BadRequest", f"The source blob {url} does not belong to the same region as the disk.")
     os_type = value_of(body, "properties.osType")

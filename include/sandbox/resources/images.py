@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..sandbox import Sandbox
 
 CACHING = ("None", "ReadOnly", "ReadWrite")
-GENERATION_SINCE = "2019-03-01"  # hyperVGeneration came with it, and is asked for since
+GENERATION_SINCE = "2019-03-01"  # hyperVGeneration came with it, and is asked for since where the source does not say
 
 
 class ManagedImages(ResourceType):
@@ -40,7 +40,7 @@ class ManagedImages(ResourceType):
             profile = _of_machine(machine, origin)
         else:
             if generation is None and call.api_version >= GENERATION_SINCE:
-                required(body, "properties.hyperVGeneration", target="hyperVGeneration")
+                generation = self.generation(arm, body)
             origin, profile = self.from_disks(arm, body, location, generation or "V1")
         if origin.content["security"] != "Standard":
             raise ArmError(
@@ -93,6 +93,14 @@ class ManagedImages(ResourceType):
                 "hyperVGeneration",
             )
         return origin
+
+    def generation(self, arm: Sandbox, body: Json) -> str:
+        """Of an image that does not say: that of the disk or snapshot that it is made from (the document's text of hyperVGeneration).
+        Raises ArmError where that does not say either, and for a blob."""
+        paths = ("properties.storageProfile.osDisk.managedDisk.id", "properties.storageProfile.osDisk.snapshot.id")
+        source = next((found for path in paths if (found := arm.resource(field(body, path))) is not None), None)
+        told = source.properties.get("hyperVGeneration") if source is not None else None
+        return str(told or required(body, "properties.hyperVGeneration", target="hyperVGeneration"))
 
     def from_disks(self, arm: Sandbox, body: Json, location: str, generation: str) -> tuple[Origin, Json]:
         source = required(body, "properties.storageProfile.osDisk", dict, target="storageProfile.osDisk")

@@ -125,4 +125,6 @@ def _statuses(arm: Sandbox, machine: Resource, power: str) -> list[Json]:
             power = "running"
     if power in _DISPLAY:
         found.append({"code": f"PowerState/{power}", "level": "Info", "displayStatus": _DISPLAY[power]})
+    if machine.private.get("hibernated"):
+        found.append({"code": "HibernationState/Hibernated", "level": "Info", "displayStatus": "VM hibernated"})
     return found

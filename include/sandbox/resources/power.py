@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from .. import guest, operations
 from ..content import DISK, disk_content
 from ..events import event
+from ..registry import field
 from ..wire import ArmError, Json, Response
 from .interfaces import follow_power
 from .machine_disks import managed_ids
@@ -59,7 +60,8 @@ def _action(name: str) -> Callable[[Sandbox, Call, Resource], Response]:
                 raise operations.conflict(machine)
             operations.preempt(arm, machine)
         power = machine.private.get("power")
-        if name == "deallocate" and call.query.get("hibernate", "").lower() == "true":
+        hibernate = name == "deallocate" and call.query.get("hibernate", "").lower() == "true"
+        if hibernate and not field(machine.properties, "additionalCapabilities.hibernationEnabled", bool):
             raise ArmError(
                 409,
                 "OperationNotAllowed",
@@ -78,9 +80,9 @@ def _action(name: str) -> Callable[[Sandbox, Call, Resource], Response]:
             machine.private["said"] = agent_answered(arm, machine)
             machine.private["agent_from"] = None
         machine.properties["provisioningState"] = "Updating"
-        operation = operations.start(
-            arm, call, machine, kind, then="virtualMachines.moved", arguments={"to": after}, seconds=1.0 if idle else None
-        )
+        arguments = {"to": after, "hibernated": hibernate}
+        seconds = 1.0 if idle else None
+        operation = operations.start(arm, call, machine, kind, then="virtualMachines.moved", arguments=arguments, seconds=seconds)
         return operations.accepted(arm, call, operation, retry_after=None if name in ("powerOff", "redeploy", "reapply") else 10)
 
     return act
@@ -91,9 +93,10 @@ for _name in AFTER:
 
 
 @event("virtualMachines.moved")
-def _moved(arm: Sandbox, operation: Json, resource: Resource | None, to: str | None) -> None:
+def _moved(arm: Sandbox, operation: Json, resource: Resource | None, to: str | None, hibernated: bool = False) -> None:
     if resource is None or to is None:
         return
+    resource.private["hibernated"] = hibernated
     was = resource.private.get("power")
     again = to == "running" and (was != "running" or operation["kind"].endswith(("restart", "redeploy")))
     set_power(arm, resource, to)

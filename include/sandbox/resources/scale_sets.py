@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from .. import operations
 from ..content import Origin
 from ..events import event
-from ..registry import ResourceType, field, invalid, one_of, register, required
+from ..pages import list_of, page_of
+from ..regions import short
+from ..registry import ResourceType, field, invalid, one_of, register, required, route
 from ..store import Resource
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty, stamp
 from .changes import changed
@@ -21,7 +23,7 @@ from .machine_fit import security_profile
 from .machine_profile import os_profile
 from .network import reference_missing
 from .references import resolve
-from .sizes import check_quota, find_size
+from .sizes import SIZES, check_quota, find_size
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -47,6 +49,7 @@ class ScaleSets(ResourceType):
     def __init__(self) -> None:
         super().__init__()
         self.views["instanceview"] = lambda arm, call, found: Response(200, {"content-type": JSON_TYPE}, pretty(_instance_view(arm, found)))
+        self.views["skus"] = lambda arm, call, found: page_of(arm, call, _skus(found), lambda one: one)
         self.actions["manualupgrade"] = self.upgrade
         self.actions["delete"] = self.delete_instances
 
@@ -302,6 +305,20 @@ def _instance_view(arm: Sandbox, resource: Resource) -> Json:
         counts[code] = counts.get(code, 0) + 1
     summary = [{"code": code, "count": count} for code, count in counts.items()]
     return {"virtualMachine": {"statusesSummary": summary}, "statuses": [_status(resource)]}
+
+
+def _skus(resource: Resource) -> list[Json]:
+    """The sizes that the set can have: those that its image boots on, as its own size does."""
+    own = find_size(resource.body["sku"]["name"])[1]
+    fitting = [name for name, size in SIZES.items() if size.generations == own.generations and size.architecture == own.architecture]
+    capacity = {"minimum": 0, "maximum": MOST, "defaultCapacity": 1, "scaleType": "Automatic"}
+    return [{"resourceType": SCALE_SET, "sku": {"name": name, "tier": "Standard"}, "capacity": capacity} for name in fitting]
+
+
+@route("GET", "subscriptions/{}/providers/Microsoft.Compute/locations/{}/virtualMachineScaleSets")
+def list_by_location(arm: Sandbox, call: Call, subscription: str, location: str) -> Response:
+    found = arm.store.of_type(subscription, SCALE_SET).values()
+    return list_of(arm, call, SCALE_SETS, [one for one in found if one.location == short(location)])
 
 
 @event("scaleSets.written")

@@ -96,6 +96,7 @@ Standard_D{}ps_v6   | standardDPSv6Family  | 4 |   0 | 2 4 8 16 32 48 64 96  | V
 Standard_E{}ps_v5   | standardEPSv5Family  | 8 |   0 | 2 4 8 16 20 32        | V2 Arm64 -
 Standard_DC{}as_v5  | standardDCASv5Family | 4 |   0 | 2 4 8 16 32 48 64 96  | V2 x64 CVM
 Standard_DC{}ads_v5 | standardDCADSv5Family | 4 | 37 | 2 4 8 16 32 48 64 96  | V2 x64 CVM
+Standard_DC{}es_v5  | standardDCESv5Family | 4 |   0 | 2 4 8 16 32 48 64 96  | V2 x64 CVM
 Standard_EC{}as_v5  | standardECASv5Family | 8 |   0 | 2 4 8 16 20 32 48 64 96 | V2 x64 CVM
 """
 # size | family | cores | GB of memory | data disks | GB of temporary disk
