@@ -181,8 +181,9 @@ def test_a_vhd_is_exported_and_imported_with_what_is_on_it(azure: Azure) -> None
     with pytest.raises(HttpResponseError) as refused:
         make(azure, "disks", "none", {**creation, "sourceUri": url.replace("os.vhd", "none.vhd")})
     assert "was not found" in str(refused.value)
+    assert make(azure, "disks", "same", {"createOption": "Import", "sourceUri": url}).disk_size_gb == 30
     with pytest.raises(HttpResponseError) as unknown:
-        make(azure, "disks", "none", {"createOption": "Import", "sourceUri": url})
+        make(azure, "disks", "none", {"createOption": "Import", "sourceUri": url}, location="eastus")
     assert "does not belong to the same region as the disk" in str(unknown.value)
 
 
