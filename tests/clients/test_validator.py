@@ -33,6 +33,13 @@ UNKNOWN = "Additional properties not allowed: "
 
 Finding = tuple[str, str, str]  # operation, code, message
 
+# What Azure answers, by the resource's kind, that neither the documents nor the shared recordings show.
+UNDESCRIBED: set[Finding] = {
+    # az's own recordings of `network vnet peering` and `network vnet check-ip-address`
+    *((kind, "OBJECT_ADDITIONAL_PROPERTIES", f"{UNKNOWN}routeServiceVips") for kind in ("VirtualNetworks", "VirtualNetworkPeerings")),
+    ("VirtualNetworks", "OBJECT_ADDITIONAL_PROPERTIES", f"{UNKNOWN}inUseWithResource"),
+}
+
 
 def findings(oav: Path, specification: Path, document: Document, exchanges: list[Exchange], folder: Path) -> set[Finding]:
     """What the validator finds in the answers of these exchanges."""
@@ -108,7 +115,7 @@ def test_answers_are_as_microsofts_documents_say(oav: Path, tmp_path: Path) -> N
     if not recording.exists():
         pytest.skip("nothing was asked of a sandbox in this session: run it with tests that do, as in `pytest tests/sandbox tests/clients`")
     azures = validated(oav, recorded_of_azure(FIDELITY / "recordings"), tmp_path / "azure")
-    of_azure = {kind_of(finding) for found in azures.values() for finding in found}
+    of_azure = UNDESCRIBED | {kind_of(finding) for found in azures.values() for finding in found}
     names = known_to_the_sdk()
     ours = validated(oav, recorded(recording), tmp_path / "sandbox")
     wrong = {

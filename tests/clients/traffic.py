@@ -88,7 +88,7 @@ def document_of(path: str) -> Document | None:
         namespace, kind, below = found.groups()
         kind = f"locations/{below}" if kind == "locations" else kind
     else:
-        own = re.match(r"(?:/subscriptions/[^/]+)?/(resourcegroups|tagnames|providers|resources)(?:/[^/]+)*$", path)
+        own = re.match(r"(?:/subscriptions/[^/]+)?/(resourcegroups|tagnames|providers|resources)(?!/[^/]+/deployments)(?:/|$)", path)
         namespace, kind, below = "microsoft.resources", own[1] if own is not None else "", ""
     if below in _OPERATIONS:
         return None
