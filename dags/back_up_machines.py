@@ -18,8 +18,8 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import DAG, CronTriggerTimetable, get_parsing_context, task
 
 from image_factory.notices import callbacks
-from include.factory.backup import due, load_backups
 from include.factory.folder import catalogue_folder
+from include.factory.outline import backup_names
 
 log = logging.getLogger(__name__)
 
@@ -36,13 +36,15 @@ def back_up_dag() -> DAG:
         schedule=CronTriggerTimetable("*/15 * * * *", timezone="UTC"),
         catchup=False,
         max_active_runs=1,
-        **callbacks(load_backups(catalogue_folder()).backups.values()),
+        **callbacks(backup_names(catalogue_folder())),
         tags=["capture", "recovery"],
     ) as dag:
 
         @task
         def due_backups(dag_run: Any = None, prev_data_interval_end_success: datetime | None = None) -> list[dict[str, Any]]:
             """The runs of capture_vm that are to be started now. A run's id is of its backup and time: none is started twice."""
+            from include.factory.backup import due, load_backups
+
             until = (dag_run.logical_date or dag_run.run_after).astimezone(UTC)
             since = max(prev_data_interval_end_success or until - QUARTER, until - MISSED)
             found = due(list(load_backups(catalogue_folder()).backups.values()), since, until)

@@ -16,7 +16,6 @@ What the run built goes at the end, on success and on failure. Every task is saf
 
 from __future__ import annotations
 
-import gc
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import (
@@ -31,6 +30,7 @@ from airflow.sdk import (
 )
 
 from image_factory.assets import base_asset, image_asset
+from image_factory.collection import nothing_to_collect
 from image_factory.forms import put_form
 from image_factory.notices import callbacks_of
 from image_factory.operators.announcement import AnnounceImageVersionOperator
@@ -118,9 +118,9 @@ def schedule_of(recipe: Recipe, catalogue: Catalogue) -> Any:
     cron = CronTriggerTimetable(when.cron, timezone=when.time_zone) if when and when.cron else None
     parent = catalogue.recipes.get(recipe.parent or "")
     # A child that pins its parent's version has nothing to gain from a newer one.
-    assets = [image_asset(parent)] if parent and recipe.base.version == "latest" else []
+    assets = [image_asset(parent.publish.gallery, parent.definition)] if parent and recipe.base.version == "latest" else []
     if when and when.on_new_base:
-        assets.append(base_asset(recipe))
+        assets.append(base_asset(recipe.name))
     if cron and assets:
         return AssetOrTimeSchedule(timetable=cron, assets=assets)
     return cron or assets or None
@@ -176,7 +176,10 @@ def build_dag(recipe: Recipe, catalogue: Catalogue) -> DAG:
         replicate = ReplicateImageVersionOperator(task_id="replicate_version", planned_by=PLAN)
         promote = PromoteImageVersionOperator(task_id="promote_version", planned_by=PLAN)
         announce = AnnounceImageVersionOperator(
-            task_id="announce_version", asset=image_asset(recipe), planned_by=PLAN, promoted_by="promote_version"
+            task_id="announce_version",
+            asset=image_asset(recipe.publish.gallery, recipe.definition),
+            planned_by=PLAN,
+            promoted_by="promote_version",
         )
         publish >> replicate
         [*tested, replicate] >> promote >> announce
@@ -222,15 +225,11 @@ def approval_of(recipe: Recipe) -> Any:
 
 def build_dags() -> dict[str, DAG]:
     """All DAGs; or, in a process that will run one task, just its DAG. What is wrong with the others, `broken_recipes.py` shows."""
-    # Nothing made here is garbage: looking for it again and again takes a third of the time of making 1,000 DAGs.
-    gc.disable()
-    try:
+    with nothing_to_collect():
         catalogue = load_catalogue(catalogue_folder())
         wanted = get_parsing_context().dag_id
         recipes = [recipe for recipe in catalogue.recipes.values() if wanted in (None, dag_id_of(recipe))]
         return {dag_id_of(recipe): build_dag(recipe, catalogue) for recipe in recipes}
-    finally:
-        gc.enable()
 
 
 globals().update(build_dags())

@@ -15,13 +15,14 @@ that. `restore_vm` makes machines from the second gallery, `game_day` tries whet
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, Asset, AssetAny, AssetOrTimeSchedule, CronTriggerTimetable, Param, get_parsing_context
+from airflow.sdk import DAG, AssetAny, AssetOrTimeSchedule, CronTriggerTimetable, Param, get_parsing_context
 
+from image_factory.assets import image_asset
 from image_factory.forms import put_form
 from image_factory.notices import callbacks
 from image_factory.operators.second_gallery import KeepSecondGalleriesOperator, PlanSecondGalleriesOperator, ReportSecondGalleriesOperator
-from include.factory.catalogue import load_catalogue
 from include.factory.folder import catalogue_folder
+from include.factory.outline import outlines
 
 PLAN = "plan"
 # After the daily look at the first gallery's regions: a version is copied where it is.
@@ -29,8 +30,8 @@ DAILY = "30 6 * * *"
 
 
 def keeping_dag() -> DAG:
-    recipes = [recipe for recipe in load_catalogue(catalogue_folder()).recipes.values() if recipe.disaster_recovery]
-    assets = [Asset(name=f"{recipe.publish.gallery}/{recipe.definition}", group="azure-compute-gallery") for recipe in recipes]
+    recipes = [recipe for recipe in outlines(catalogue_folder()) if recipe.has_second_gallery]
+    assets = [image_asset(recipe.gallery, recipe.definition) for recipe in recipes]
     cron = CronTriggerTimetable(DAILY, timezone="UTC")
     with DAG(
         dag_id="keep_second_galleries",
@@ -40,7 +41,7 @@ def keeping_dag() -> DAG:
         schedule=AssetOrTimeSchedule(timetable=cron, assets=AssetAny(*assets)) if assets else cron,
         catchup=False,
         max_active_runs=1,
-        **callbacks(recipes),
+        **callbacks(recipe.name for recipe in recipes),
         tags=["replicate", "recovery"],
     ) as dag:
         plan = PlanSecondGalleriesOperator(task_id=PLAN, form="{{ params | tojson }}")

@@ -21,8 +21,6 @@ from image_factory.forms import REASON, definition_fields, dry_run, number, put_
 from image_factory.notices import callbacks
 from image_factory.operators.approval import ApproveVersionOperator
 from image_factory.operators.promotion import PlanPromotionOperator, PromoteInWavesOperator, ReportPromotionOperator
-from include.factory.catalogue import load_catalogue
-from include.factory.folder import catalogue_folder
 from include.factory.version_tags import CHANNELS
 
 PLAN, APPROVE = "plan", "approve"
@@ -53,7 +51,7 @@ with DAG(
 put_form(
     dag,
     {
-        **definition_fields(load_catalogue(catalogue_folder())),
+        **definition_fields(),
         "version": Param("newest", type="string", pattern=r"^(newest|\d+\.\d+\.\d+)$", title="Version", description="A number, or newest."),
         "latest": Param(True, type="boolean", title="Let latest resolve to it"),
         "channels": Param(

@@ -21,12 +21,12 @@ it does those.
 
 from __future__ import annotations
 
-import gc
 from typing import Any
 
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param, get_parsing_context
 
 from image_factory.assets import image_asset
+from image_factory.collection import nothing_to_collect
 from image_factory.forms import REASON, definition_fields, dry_run, number, put_form
 from image_factory.notices import callbacks, callbacks_of
 from image_factory.operators.regions import (
@@ -35,7 +35,7 @@ from image_factory.operators.regions import (
     PlanRegionChangeOperator,
     ReportRegionsOperator,
 )
-from include.factory.catalogue import Catalogue, load_catalogue
+from include.factory.catalogue import load_catalogue
 from include.factory.folder import catalogue_folder
 from include.factory.recipe import Recipe
 from include.factory.region import NAMES
@@ -67,7 +67,9 @@ def replicate_dag(recipe: Recipe) -> DAG:
         dag_display_name=f"replicate {recipe.name}",
         description=f"Regions of {recipe.name} as the recipe says them",
         doc_md=__doc__,
-        schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable(DAILY, timezone="UTC"), assets=[image_asset(recipe)]),
+        schedule=AssetOrTimeSchedule(
+            timetable=CronTriggerTimetable(DAILY, timezone="UTC"), assets=[image_asset(recipe.publish.gallery, recipe.definition)]
+        ),
         catchup=False,
         max_active_runs=4,
         **callbacks_of(recipe),
@@ -89,7 +91,7 @@ def replicate_dag(recipe: Recipe) -> DAG:
     return dag
 
 
-def backfill_dag(catalogue: Catalogue) -> DAG:
+def backfill_dag() -> DAG:
     """The DAG for any versions and regions, by hand."""
     regions = sorted(NAMES)
     with DAG(
@@ -106,7 +108,7 @@ def backfill_dag(catalogue: Catalogue) -> DAG:
     put_form(
         dag,
         {
-            **definition_fields(catalogue),
+            **definition_fields(),
             "versions": Param(
                 "last:10",
                 type="string",
@@ -145,18 +147,15 @@ def backfill_dag(catalogue: Catalogue) -> DAG:
 
 def build_dags() -> dict[str, DAG]:
     """All of them; or, in a process that will run one task, just its DAG."""
-    gc.disable()  # nothing made here is garbage
-    try:
+    with nothing_to_collect():
         catalogue = load_catalogue(catalogue_folder())
         wanted = get_parsing_context().dag_id
-        dags = {} if wanted not in (None, "backfill_regions") else {"backfill_regions": backfill_dag(catalogue)}
+        dags = {} if wanted not in (None, "backfill_regions") else {"backfill_regions": backfill_dag()}
         for recipe in catalogue.recipes.values():
             dag_id = f"replicate_{recipe.name.replace('-', '_')}"
             if wanted in (None, dag_id):
                 dags[dag_id] = replicate_dag(recipe)
         return dags
-    finally:
-        gc.enable()
 
 
 globals().update(build_dags())

@@ -13,8 +13,6 @@ from airflow.sdk import DAG, Param
 from image_factory.forms import REASON, definition_fields, dry_run, put_form
 from image_factory.notices import callbacks
 from image_factory.operators.retirement import PlanRestorationOperator, ReportVersionsOperator, RestoreVersionsOperator
-from include.factory.catalogue import load_catalogue
-from include.factory.folder import catalogue_folder
 
 PLAN = "plan"
 
@@ -36,7 +34,7 @@ with DAG(
 put_form(
     dag,
     {
-        **definition_fields(load_catalogue(catalogue_folder())),
+        **definition_fields(),
         "versions": Param(
             "last:1",
             type="string",

@@ -24,9 +24,8 @@ from image_factory.operators.resource_group import CreateResourceGroupOperator, 
 from image_factory.operators.restore import MeetObjectiveOperator, PlanGameDayOperator, PlanRestoreOperator, ReportRestoreOperator
 from image_factory.operators.run_command import RunCommandOperator
 from image_factory.operators.virtual_machine import CreateVirtualMachineOperator
-from include.factory.backup import load_backups
-from include.factory.catalogue import load_catalogue
 from include.factory.folder import catalogue_folder
+from include.factory.outline import backup_names, outlines
 from include.factory.region import NAMES
 
 PLAN = "plan"
@@ -116,7 +115,7 @@ def restore_dag() -> DAG:
 
 
 def game_day_dag() -> DAG:
-    recipes = load_catalogue(catalogue_folder()).recipes.values()
+    recipes = [recipe.name for recipe in outlines(catalogue_folder()) if recipe.has_second_gallery]
     with DAG(
         dag_id="game_day",
         dag_display_name="game day",
@@ -125,7 +124,7 @@ def game_day_dag() -> DAG:
         schedule=CronTriggerTimetable("0 9 1 * *", timezone="UTC"),
         catchup=False,
         max_active_runs=4,
-        **callbacks([*(recipe for recipe in recipes if recipe.disaster_recovery), *load_backups(catalogue_folder()).backups.values()]),
+        **callbacks([*recipes, *backup_names(catalogue_folder())]),
         tags=["restore", "recovery"],
     ) as dag:
         asked = PlanGameDayOperator(task_id=PLAN, run=RUN, form="{{ params | tojson }}")

@@ -23,11 +23,10 @@ from airflow.sdk import DAG, CronTriggerTimetable, Param
 from image_factory.forms import REASON, definition_fields, number, put_form
 from image_factory.notices import callbacks
 from image_factory.operators.retirement import PlanRetirementOperator, ReportVersionsOperator, RetireVersionsOperator
-from include.factory.catalogue import load_catalogue
 from include.factory.folder import catalogue_folder
+from include.factory.outline import outlines
 
 PLAN = "plan"
-CATALOGUE = load_catalogue(catalogue_folder())
 
 with DAG(
     dag_id="retire_versions",
@@ -38,7 +37,7 @@ with DAG(
     schedule=CronTriggerTimetable("0 7 * * *", timezone="UTC"),
     catchup=False,
     max_active_runs=1,
-    **callbacks(CATALOGUE.recipes.values()),
+    **callbacks(recipe.name for recipe in outlines(catalogue_folder())),
     tags=["versions"],
 ) as dag:
     plan = PlanRetirementOperator(task_id=PLAN, form="{{ params | tojson }}", switch="{{ var.value.get('image_factory_retire', '') }}")
@@ -49,7 +48,7 @@ with DAG(
 put_form(
     dag,
     {
-        **definition_fields(CATALOGUE, without="None, and no definition: all recipes, each by its own rules."),
+        **definition_fields(without="None, and no definition: all recipes, each by its own rules."),
         "keep": number("Keep", "Newest promoted versions. Empty: as the recipe says.", None, 1, 1000),
         "older_than": number("Older than", "Days. Empty: as the recipe says.", None, 0, 3650),
         "rollback": number("To go back to", "Versions below latest in each region. Empty: as the recipe says.", None, 0, 100),

@@ -20,8 +20,6 @@ from airflow.sdk import DAG, Param
 from image_factory.forms import REASON, definition_fields, dry_run, put_form
 from image_factory.notices import callbacks
 from image_factory.operators.promotion import PlanRollbackOperator, ReportPromotionOperator, RollBackOperator
-from include.factory.catalogue import load_catalogue
-from include.factory.folder import catalogue_folder
 
 PLAN = "plan"
 
@@ -43,7 +41,7 @@ with DAG(
 put_form(
     dag,
     {
-        **definition_fields(load_catalogue(catalogue_folder())),
+        **definition_fields(),
         "versions": Param(
             "latest",
             type="string",

@@ -15,23 +15,22 @@ base it was built from, whether people get it, and what is out of date. A dry ru
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, Asset, AssetAny, AssetOrTimeSchedule, CronTriggerTimetable, Param, TriggerRule, get_parsing_context
+from airflow.sdk import DAG, AssetAny, AssetOrTimeSchedule, CronTriggerTimetable, Param, TriggerRule, get_parsing_context
 
+from image_factory.assets import image_asset
 from image_factory.forms import put_form
 from image_factory.notices import callbacks
 from image_factory.operators.sharing import ApplySharingOperator, AuditSharingOperator, PlanSharingOperator
-from include.factory.catalogue import load_catalogue
 from include.factory.folder import catalogue_folder
+from include.factory.outline import outlines
 
 PLAN = "plan"
 DAILY = "45 6 * * *"
 
 
 def sharing_dag() -> DAG:
-    recipes = list(load_catalogue(catalogue_folder()).recipes.values())
-    assets = [
-        Asset(name=f"{recipe.publish.gallery}/{recipe.definition}", group="azure-compute-gallery") for recipe in recipes if recipe.share
-    ]
+    recipes = outlines(catalogue_folder())
+    assets = [image_asset(recipe.gallery, recipe.definition) for recipe in recipes if recipe.is_shared]
     cron = CronTriggerTimetable(DAILY, timezone="UTC")
     with DAG(
         dag_id="share_galleries",
@@ -41,7 +40,7 @@ def sharing_dag() -> DAG:
         schedule=AssetOrTimeSchedule(timetable=cron, assets=AssetAny(*assets)) if assets else cron,
         catchup=False,
         max_active_runs=1,
-        **callbacks(recipe for recipe in recipes if recipe.share),
+        **callbacks(recipe.name for recipe in recipes if recipe.is_shared),
         tags=["share", "audit"],
     ) as dag:
         plan = PlanSharingOperator(task_id=PLAN, form="{{ params | tojson }}")
@@ -60,7 +59,7 @@ def sharing_dag() -> DAG:
             "gallery": Param(
                 None,
                 type=["null", "string"],
-                examples=sorted({recipe.publish.gallery for recipe in recipes}),
+                examples=sorted({recipe.gallery for recipe in recipes}),
                 title="Gallery",
                 description="One; by default all of the catalogue.",
             ),

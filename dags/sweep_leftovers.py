@@ -17,8 +17,8 @@ from airflow.sdk import DAG, CronTriggerTimetable, Param
 
 from image_factory.notices import callbacks
 from image_factory.operators.leftovers import PlanSweepOperator, ReportLeftoversOperator, SweepLeftoversOperator
-from include.factory.catalogue import load_catalogue
 from include.factory.folder import catalogue_folder
+from include.factory.outline import outlines
 
 PLAN = "plan"
 
@@ -36,7 +36,7 @@ with DAG(
     schedule=CronTriggerTimetable("17 * * * *", timezone="UTC"),
     catchup=False,
     max_active_runs=1,
-    **callbacks(load_catalogue(catalogue_folder()).recipes.values()),
+    **callbacks(recipe.name for recipe in outlines(catalogue_folder())),
     tags=["sweep"],
     params={
         "dry_run": Param(True, type="boolean", title="Dry run", description="Of a run by hand: print what would go, and stop."),

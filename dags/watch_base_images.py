@@ -9,25 +9,17 @@ A recipe that is built on another recipe's image needs no watching: the promotio
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, Asset, CronTriggerTimetable
+from airflow.sdk import DAG, CronTriggerTimetable
 
+from image_factory.assets import base_asset
 from image_factory.notices import callbacks
 from image_factory.operators.base_watch import AnnounceBaseImagesOperator, WatchBaseImagesOperator
-from include.factory.catalogue import load_catalogue
 from include.factory.folder import catalogue_folder
-from include.factory.recipe import Recipe
+from include.factory.outline import outlines
 
 
-def watched(recipes: list[Recipe]) -> dict[str, Asset]:
-    """The bases to watch, by the recipe's name. The builds are scheduled by the same assets (build_images.py)."""
-    return {
-        recipe.name: Asset(name=f"base of {recipe.name}", group="azure-compute-gallery")
-        for recipe in recipes
-        if recipe.schedule and recipe.schedule.on_new_base
-    }
-
-
-RECIPES = list(load_catalogue(catalogue_folder()).recipes.values())
+# The bases to watch, by the recipe's name. The builds are scheduled by the same assets (build_images.py).
+WATCHED = {recipe.name: base_asset(recipe.name) for recipe in outlines(catalogue_folder()) if recipe.builds_on_new_base}
 
 with DAG(
     dag_id="watch_base_images",
@@ -37,9 +29,8 @@ with DAG(
     schedule=CronTriggerTimetable("41 * * * *", timezone="UTC"),
     catchup=False,
     max_active_runs=1,
-    **callbacks(recipe for recipe in RECIPES if recipe.name in watched(RECIPES)),
+    **callbacks(WATCHED),
     tags=["watch"],
 ):
-    assets = watched(RECIPES)
-    look = WatchBaseImagesOperator(task_id="look", recipes=sorted(assets))
-    look >> AnnounceBaseImagesOperator(task_id="announce", assets=assets, found_by="look")
+    look = WatchBaseImagesOperator(task_id="look", recipes=sorted(WATCHED))
+    look >> AnnounceBaseImagesOperator(task_id="announce", assets=WATCHED, found_by="look")

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from yaml.nodes import Node
 
 from include.factory.contradiction import contradictions
+from include.factory.field_text import field_texts
 from include.factory.problem import Contradiction, Location, Problem, dotted
 from include.factory.recipe import Recipe
 from include.factory.yaml_file import locate
@@ -197,6 +198,5 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def _about(model: type[BaseModel], location: Location) -> str:
     there = _model_at(model, location[:-1])
-    field = there.model_fields.get(str(location[-1])) if there else None
-    text = (field.description or "").split(". ")[0].rstrip(".") if field else ""
+    text = field_texts(there).get(str(location[-1]), "").split(". ")[0].rstrip(".") if there else ""
     return f"Add it: {text[:1].lower()}{text[1:]}." if text else "Add it."

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from include.factory.base import GalleryBase, ManagedImageBase, MarketplaceBase, RecipeBase, SnapshotBase
 from include.factory.diagnosis import FILLED_IN
 from include.factory.disaster_recovery import DisasterRecovery
+from include.factory.field_text import field_texts
 from include.factory.machine import BuildMachine, DataDisk, OsDisk
 from include.factory.notice import Notify
 from include.factory.publish import Approval, Publish, Range, Recommended, Replicate, Retention, Safety, TargetRegion
@@ -49,7 +50,7 @@ def _table(model: type[BaseModel]) -> str:
                 if field.is_required() and (model, name) != (Step, "name")
                 else _default(field.get_default(call_default_factory=True))
             )
-            description = " ".join((field.description or "").split())  # a row is one line
+            description = " ".join(field_texts(model).get(name, "").split())  # a row is one line
             rows.append(f"| `{name}` | {default} | {description} |")
     return "\n".join(rows) + "\n"
 

@@ -16,7 +16,7 @@ from include.factory.problem import refusal
 class Value(BaseModel):
     """A frozen value that knows all its fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def spelled(*words: str) -> BeforeValidator:

@@ -9,21 +9,22 @@ from airflow.sdk import DAG, Param
 from airflow.sdk.definitions.param import ParamsDict
 from attrs import validators
 
-from include.factory.catalogue import Catalogue
+from include.factory.folder import catalogue_folder
+from include.factory.outline import outlines
 
 REASON = Param("", type="string", title="Reason", description="Is kept with the run, and in tags where there are any.", maxLength=200)
 
 
-def definition_fields(catalogue: Catalogue, *, without: str = "") -> dict[str, Param]:
+def definition_fields(*, without: str = "") -> dict[str, Param]:
     """Which image is meant: a recipe of the catalogue, or any definition by its three names.
 
     :param without: what it means to fill in none of them; by default that is not possible.
     """
-    recipes = list(catalogue.recipes.values())
+    recipes = outlines(catalogue_folder())
     return {
         "recipe": _known("Recipe", without or "Or the three fields below.", [recipe.name for recipe in recipes]),
-        "resource_group": _known("Resource group", "Of the gallery.", {recipe.publish.resource_group for recipe in recipes}),
-        "gallery": _known("Gallery", "Its name.", {recipe.publish.gallery for recipe in recipes}),
+        "resource_group": _known("Resource group", "Of the gallery.", {recipe.resource_group for recipe in recipes}),
+        "gallery": _known("Gallery", "Its name.", {recipe.gallery for recipe in recipes}),
         "definition": _known("Image definition", "Its name.", {recipe.definition for recipe in recipes}),
     }
 

@@ -14,13 +14,13 @@ import importlib
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from include.factory.backup import Backup, load_backups
-from include.factory.catalogue import RecipeError, load_catalogue, load_recipe
-from include.factory.folder import catalogue_folder
-from include.factory.notice import Notice, Notify, subject
-from include.factory.recipe import Recipe
+# What a callback needs of the catalogue it imports when it is called: every DAG file imports this module.
+if TYPE_CHECKING:
+    from include.factory.backup import Backup
+    from include.factory.notice import Notice, Notify
+    from include.factory.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
@@ -33,15 +33,16 @@ def callbacks_of(recipe: Recipe, *, pause_after: int | None = None) -> dict[str,
 
     :param pause_after: failed runs in a row after which Airflow pauses the DAG, or None.
     """
-    return callbacks([recipe], pause_after=pause_after) if recipe.notify else {}
+    return callbacks([recipe.name], pause_after=pause_after) if recipe.notify else {}
 
 
-def callbacks(of: Iterable[Recipe | Backup] = (), *, pause_after: int | None = None) -> dict[str, Any]:
+def callbacks(about: Iterable[str] = (), *, pause_after: int | None = None) -> dict[str, Any]:
     """The callbacks of a DAG, as keywords of ``DAG``.
 
-    :param of: whom the DAG works for; they are told of a failure where the run does not say better whom it was about.
+    :param about: names of the recipes and backups that the DAG works for; whom they name is told of a failure where the run does not say
+        better what it was about.
     """
-    told = partial(tell_of_failure, about=[one.name for one in of], pause_after=pause_after)
+    told = partial(tell_of_failure, about=list(about), pause_after=pause_after)
     return {"on_success_callback": tell, "on_failure_callback": told}
 
 
@@ -101,6 +102,8 @@ def failure(context: Any, errors: dict[str, dict[str, Any] | None], about: Seque
     :param errors: by task, those of the tasks that failed; None where the task left none.
     :param about: recipes, backups and definitions; at least one.
     """
+    from include.factory.notice import Notice
+
     dag_id, run_id = context["dag"].dag_id, context["run_id"]
     names = [one.rpartition("/")[2] for one in about]
     who = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
@@ -128,6 +131,8 @@ def _errors(context: Any) -> dict[str, dict[str, Any] | None]:
 
 def _subjects(context: Any, errors: dict[str, dict[str, Any] | None]) -> list[str]:
     """Whom the run is about: those whom its errors name, where each names some; else those of its plan; else those of its form."""
+    from include.factory.notice import subject
+
     named = [(error or {}).get("about") or [] for error in errors.values()]
     if named and all(named):
         return sorted({one for each in named for one in each})
@@ -159,6 +164,8 @@ def failures_in_a_row(ti: Any, dag_run: Any, limit: int) -> int:
 
 
 def _news(context: Any) -> Iterator[Notice]:
+    from include.factory.notice import Notice
+
     ti = context.get("ti")
     for task in sorted(context["dag"].task_ids) if ti is not None else ():
         for notice in ti.xcom_pull(task_ids=task, key=KEY, map_indexes=-1) or ():
@@ -179,6 +186,10 @@ def _ways(about: Iterable[str]) -> Iterator[tuple[str, Notify]]:
 
     :param about: recipes and backups by their names, and ``resource_group/gallery/definition``.
     """
+    from include.factory.backup import load_backups
+    from include.factory.catalogue import load_catalogue
+    from include.factory.folder import catalogue_folder
+
     folder = catalogue_folder()
     asked = list(about)
     backups = load_backups(folder).backups
@@ -189,6 +200,9 @@ def _ways(about: Iterable[str]) -> Iterator[tuple[str, Notify]]:
 
 
 def _named(about: str, backups: dict[str, Backup], recipes: dict[str, Recipe] | None) -> list[Recipe | Backup]:
+    from include.factory.catalogue import RecipeError, load_recipe
+    from include.factory.folder import catalogue_folder
+
     if "/" in about and recipes is not None:
         found: list[Recipe | Backup] = [
             recipe for recipe in recipes.values() if _is(about, recipe.publish.resource_group, recipe.publish.gallery, recipe.definition)
@@ -206,4 +220,6 @@ def _named(about: str, backups: dict[str, Backup], recipes: dict[str, Recipe] | 
 
 
 def _is(about: str, *names: str) -> bool:
+    from include.factory.notice import subject
+
     return about.lower() == subject(*names).lower()

@@ -11,8 +11,6 @@ from image_factory.operators.step import StepOperator
 
 NEWER_BASES = AssetAlias("newer-bases", group=GROUP)
 
-NEWER_BASES = AssetAlias("newer-bases", group="azure-compute-gallery")
-
 
 class WatchBaseImagesOperator(StepOperator):
     """Find the recipes whose base has a newer version than their image was built from; skipped when there are none.
