@@ -64,9 +64,9 @@ def _outline(name: str, content: Any) -> Outline | None:
     publish = content.get("publish") if isinstance(content, dict) else None
     if not isinstance(publish, dict):
         return None
-    gallery, group, definition = publish.get("gallery"), publish.get("resource_group"), publish.get("definition")
-    definition = name if definition is None else definition
-    if not all(isinstance(word, str) and _NAME.fullmatch(word) for word in (name, gallery, definition)) or not isinstance(group, str):
+    group, gallery, definition = (str(publish.get(word) or "") for word in ("resource_group", "gallery", "definition"))
+    definition = definition or name
+    if not group or not all(_NAME.fullmatch(word) for word in (name, gallery, definition)):
         return None
     return Outline(
         name=name,

@@ -53,7 +53,7 @@ def test_outlines_are_the_same_from_the_cache_and_leave_it_to_the_catalogue(tmp_
         "- a list",
         "name: broken",
         "publish: [no, mapping]",
-        "publish: {gallery: 7, resource_group: rg}",
+        "publish: {gallery: [], resource_group: rg}",
         "publish: {gallery: größe, resource_group: rg}",
     ],
 )
