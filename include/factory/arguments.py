@@ -74,9 +74,9 @@ class Build:
         return {} if self.facts.base.plan is None else {"plan": self.facts.base.plan}
 
     @property
-    def _luns(self) -> list[int]:
+    def luns(self) -> tuple[int, ...]:
         """LUNs of the image's data disks: the recipe's, and those that come with the base."""
-        return sorted({disk.lun for disk in self.recipe.build.data_disks} | set(self.facts.base.data_luns))
+        return tuple(sorted({disk.lun for disk in self.recipe.build.data_disks} | set(self.facts.base.data_luns)))
 
     def _build_machine(self) -> dict[str, Arguments]:
         build, names = self.recipe.build, self.names
@@ -165,7 +165,7 @@ class Build:
         if self.recipe.route == "managed_image":
             return {"kind": "managed_image", "id": self.names.build_id("Microsoft.Compute/images", self.names.image)}
         snapshot = self.names.build_id("Microsoft.Compute/snapshots", self.names.snapshot)
-        return {"kind": "snapshot", "os": f"{snapshot}-os", "data": {str(lun): f"{snapshot}-lun{lun}" for lun in self._luns}}
+        return {"kind": "snapshot", "os": f"{snapshot}-os", "data": {str(lun): f"{snapshot}-lun{lun}" for lun in self.luns}}
 
     def _publish(self) -> dict[str, Arguments]:
         recipe, publish = self.recipe, self.recipe.publish
@@ -245,7 +245,7 @@ class Build:
                         "caching": "None",
                         "from_image": True,
                     }
-                    for lun in self._luns
+                    for lun in self.luns
                 ],
                 "identities": [],
                 "spot": False,

@@ -1,17 +1,35 @@
 """The writes that planned steps make when nothing disturbs them: what a plan promises, and what a test counts at the sandbox.
 
-A call is ``METHOD /subscriptions/…``. Reads are not among them: they change nothing, and how many there are depends on how long Azure
-takes. A step that finds its work done makes fewer writes; one that repairs something makes more.
+They follow from the steps' arguments alone, so that a plan cannot say one thing and do another. Reads are not among them: they change
+nothing, and how many there are depends on how long Azure takes; nor, for the same reason, are the questions that a Windows guest is
+asked while sysprep works, each a run command of its own. A step that finds its work done makes fewer writes; one that repairs
+something makes more.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from include.factory.value import Value
+from include.factory.version import highest, parse_version
 
 Arguments = Mapping[str, Any]
+
+
+class Call(Value):
+    """One call that changes something in Azure."""
+
+    method: Literal["PUT", "PATCH", "POST", "DELETE"]
+    path: str
+    """``/subscriptions/…``."""
+    what: str = ""
+    """In a few words, where method and path do not say it."""
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
 
 
 @dataclass(frozen=True)
@@ -23,6 +41,8 @@ class World:
     """ARM ids, in lower case, of what exists already; a step that ensures one of these writes nothing."""
     luns: tuple[int, ...] = ()
     """LUNs of the machine whose disks are captured."""
+    retired_up_to: Mapping[str, str] = field(default_factory=dict)
+    """ARM id of an image definition, in lower case -> the highest number that was ever deleted there, where one was."""
 
     def group(self, name: str) -> str:
         return f"/subscriptions/{self.subscription_id}/resourceGroups/{name}"
@@ -30,28 +50,39 @@ class World:
     def id(self, group: str, *path: str, provider: str = "Microsoft.Compute") -> str:
         return "/".join((self.group(group), "providers", provider, *path))
 
-    def version(self, a: Arguments) -> str:
-        gallery, definition = a["gallery"], a["definition"]
-        return self.id(a["resource_group"], "galleries", gallery, "images", definition, "versions", a["version"])
+    def definition(self, a: Arguments) -> str:
+        return self.id(a["resource_group"], "galleries", a["gallery"], "images", a["definition"])
 
-    def missing(self, *ids: str) -> Iterator[str]:
-        yield from (f"PUT {one}" for one in ids if one.lower() not in self.there)
+    def version(self, a: Arguments, version: str | None = None) -> str:
+        return f"{self.definition(a)}/versions/{version or a['version']}"
+
+    def missing(self, *ids: str) -> Iterator[Call]:
+        yield from (_put(one) for one in ids if one.lower() not in self.there)
 
 
-def planned_calls(steps: Mapping[str, Arguments | None], names: Mapping[str, str], world: World) -> list[str]:
+def planned_calls(steps: Mapping[str, Arguments | None], names: Mapping[str, str], world: World) -> tuple[Call, ...]:
     """The writes of all steps of a plan, task by task.
 
     :param steps: task id -> arguments, None where the task has nothing to do.
     :param names: task id -> step, ``<module>.<function>`` of ``include/steps``.
     """
-    return [call for task, arguments in steps.items() if arguments is not None for call in _WRITES[names[task]](arguments, world)]
+    return tuple(call for task, arguments in steps.items() if arguments is not None for call in _WRITES[names[task]](arguments, world))
 
 
-def calls_text(calls: Iterable[str]) -> Iterator[str]:
-    """The calls for a reader, a line each, equal ones once with their number."""
-    for call, count in Counter(calls).items():
-        method, _, path = call.partition(" ")
-        yield f"{method:6} {_short(path)}{f' ({count} times)' if count > 1 else ''}"
+def calls_text(calls: Iterable[Call]) -> str:
+    """The calls for a reader, a line each, equal ones once with their number; and how many there are of each method."""
+    counted = Counter((call.method, _short(call.path), call.what) for call in calls)
+    if not counted:
+        return "  no call is made"
+    methods: Counter[str] = Counter()
+    for (method, _, _), count in counted.items():
+        methods[method] += count
+    total = ", ".join(f"{count} {method}" for method, count in sorted(methods.items()))
+    lines = [
+        f"    {method:6} {path}{f' ({count} times)' if count > 1 else ''}{f'  {what}' if what else ''}"
+        for (method, path, what), count in counted.items()
+    ]
+    return "\n".join([f"  calls ({total}; more only where Azure fails one):", *lines])
 
 
 def _short(path: str) -> str:
@@ -60,82 +91,181 @@ def _short(path: str) -> str:
     return f"{'/'.join(parts[6:])} in {parts[3]}" if len(parts) > 6 else "/".join(parts[2:])
 
 
-Writes = Callable[[Arguments, World], Iterator[str]]
+def _put(path: str, what: str = "") -> Call:
+    return Call(method="PUT", path=path, what=what)
 
 
-def _ensure_group(a: Arguments, world: World) -> Iterator[str]:
+def _patch(path: str, what: str = "") -> Call:
+    return Call(method="PATCH", path=path, what=what)
+
+
+def _post(path: str) -> Call:
+    return Call(method="POST", path=path)
+
+
+def _delete(path: str, what: str = "") -> Call:
+    return Call(method="DELETE", path=path, what=what)
+
+
+Writes = Callable[[Arguments, World], Iterator[Call]]
+
+
+def _ensure_group(a: Arguments, world: World) -> Iterator[Call]:
     yield from world.missing(world.group(a["name"]))
 
 
-def _delete_group(a: Arguments, world: World) -> Iterator[str]:
-    yield f"DELETE {world.group(a['name'])}"
+def _delete_group(a: Arguments, world: World) -> Iterator[Call]:
+    yield _delete(world.group(a["name"]))
 
 
-def _network(a: Arguments, world: World) -> Iterator[str]:
-    yield f"PUT {world.id(a['resource_group'], 'virtualNetworks', a['name'], provider='Microsoft.Network')}"
+def _network(a: Arguments, world: World) -> Iterator[Call]:
+    yield _put(world.id(a["resource_group"], "virtualNetworks", a["name"], provider="Microsoft.Network"))
 
 
-def _disks(world: World, a: Arguments, kind: str, luns: Iterable[Any]) -> Iterator[str]:
+def _disks(world: World, a: Arguments, kind: str, luns: Iterable[Any]) -> Iterator[Call]:
     for disk in ("os", *(f"lun{lun}" for lun in luns)):
         name = f"{a['name']}-{disk}"
-        yield f"PUT {world.id(a['resource_group'], kind, name)}"
+        yield _put(world.id(a["resource_group"], kind, name))
 
 
-def _machine(a: Arguments, world: World) -> Iterator[str]:
+def _machine(a: Arguments, world: World) -> Iterator[Call]:
     if snapshots := a["source"].get("snapshot"):
         yield from _disks(world, a, "disks", snapshots.get("data") or ())
-    yield f"PUT {world.id(a['resource_group'], 'virtualMachines', a['name'])}"
+    yield _put(world.id(a["resource_group"], "virtualMachines", a["name"]))
 
 
 def _action(action: str) -> Writes:
-    def writes(a: Arguments, world: World) -> Iterator[str]:
-        yield f"POST {world.id(a['resource_group'], 'virtualMachines', a['name'], action)}"
+    def writes(a: Arguments, world: World) -> Iterator[Call]:
+        yield _post(world.id(a["resource_group"], "virtualMachines", a["name"], action))
 
     return writes
 
 
-def _snapshots(a: Arguments, world: World) -> Iterator[str]:
+def _snapshots(a: Arguments, world: World) -> Iterator[Call]:
     yield from _disks(world, a, "snapshots", world.luns)
 
 
-def _image(a: Arguments, world: World) -> Iterator[str]:
-    yield f"PUT {world.id(a['resource_group'], 'images', a['name'])}"
+def _image(a: Arguments, world: World) -> Iterator[Call]:
+    yield _put(world.id(a["resource_group"], "images", a["name"]))
 
 
-def _script(name: str | None = None) -> Writes:
-    def writes(a: Arguments, world: World) -> Iterator[str]:
-        yield f"PUT {world.id(a['resource_group'], 'virtualMachines', a['virtual_machine'], 'runCommands', name or a['name'])}"
+def _script(a: Arguments, world: World) -> Iterator[Call]:
+    machine = world.id(a["resource_group"], "virtualMachines", a["virtual_machine"])
+    yield _put(f"{machine}/runCommands/{a.get('name', 'deprovision')}")
+    if a.get("reboot_after"):
+        yield _post(f"{machine}/restart")
 
-    return writes
 
-
-def _destination(a: Arguments, world: World) -> Iterator[str]:
+def _destination(a: Arguments, world: World) -> Iterator[Call]:
     group, gallery = a["gallery"]["resource_group"], a["gallery"]["name"]
-    definition = world.id(group, "galleries", gallery, "images", a["definition"]["name"])
+    definition = world.definition({"resource_group": group, "gallery": gallery, "definition": a["definition"]["name"]})
     yield from world.missing(world.group(group), world.id(group, "galleries", gallery), definition)
 
 
-def _version(a: Arguments, world: World) -> Iterator[str]:
-    yield f"PUT {world.version(a)}"
+def _version(a: Arguments, world: World) -> Iterator[Call]:
+    yield _put(world.version(a))
 
 
-def _replicate(a: Arguments, world: World) -> Iterator[str]:
-    if len(a["target_regions"]) > 1:
-        yield f"PUT {world.version(a)}"
+def _replicate(a: Arguments, world: World) -> Iterator[Call]:
+    if others := [region["name"] for region in a["target_regions"][1:]]:
+        yield _patch(world.version(a), _adding(others))
 
 
-def _export(a: Arguments, world: World) -> Iterator[str]:
+def _adding(regions: Iterable[str]) -> str:
+    return " ".join(f"+{name}" for name in regions)
+
+
+def _change_regions(a: Arguments, world: World) -> Iterator[Call]:
+    """One update of the list, which repairs, too; for a removal, the last thing, three: see :mod:`include.steps.replication`."""
+    for change in a["versions"]:
+        path = world.version(a, change["version"])
+        said = [_adding(added)] if (added := change.get("add")) else []
+        if added:
+            said.append("(excluded from latest there)" if change.get("excluded", True) else "(latest there)")
+        said += [f"{name}: {count} replicas" for name, count in change.get("replica_count", {}).items()]
+        said += [f"repair {name}" for name in change.get("repair", ())]
+        if said:
+            yield _patch(path, " ".join(said))
+        if removed := change.get("remove"):
+            yield _patch(path, "deletion of regions allowed")
+            yield _patch(path, " ".join(f"-{name}" for name in removed))
+            yield _patch(path, "deletion of regions forbidden")
+
+
+def _promote(a: Arguments, world: World) -> Iterator[Call]:
+    said = [f"latest in {', '.join(wave)}" for wave in a["waves"]] or [""] * bool(a["channels"])
+    if a["channels"]:
+        said[-1] = "; ".join(filter(None, (said[-1], f"channel {', '.join(a['channels'])}")))
+    yield from (_put(world.version(a), what) for what in said)
+
+
+def _roll_back(a: Arguments, world: World) -> Iterator[Call]:
+    for version, regions in a["include"].items():
+        yield _put(world.version(a, version), f"latest again in {', '.join(regions)}")
+    for version in a["versions"]:
+        yield _put(world.version(a, version), "out of latest everywhere, out of its channels")
+
+
+def _retire(a: Arguments, world: World) -> Iterator[Call]:
+    """Before the first deletion the definition remembers the highest number that is deleted."""
+    for one in a["definitions"]:
+        asked, definition = one["asked"], world.definition(one["asked"])
+        known = world.retired_up_to.get(definition.lower())
+        if (top := highest(one["delete"])) and (known is None or parse_version(top) > parse_version(known)):
+            yield _patch(definition, f"numbers up to {top} are never used again")
+        yield from (_put(world.version(asked, version), "out of latest") for version in one["exclude"])
+        yield from (
+            _delete(world.version(asked, version), "soft, can be restored" if asked["soft"] else "for good") for version in one["delete"]
+        )
+
+
+def _restore(a: Arguments, world: World) -> Iterator[Call]:
+    """Two for each: Azure takes no other change in the call that restores."""
+    marked = "out of latest, marked as restored" + " and pinned" * bool(a["pin"])
+    yield from (_put(world.version(a, version), what) for version in a["versions"] for what in ("restore", marked))
+
+
+def _keep_second(a: Arguments, world: World) -> Iterator[Call]:
+    for kept in a["recipes"]:
+        destination = kept["destination"]
+        if any(action.get("copy_of") for action in kept["versions"]):
+            yield from _destination(destination, world)
+        definition = {**destination["definition"], "definition": destination["definition"]["name"]}
+        for action in kept["versions"]:
+            path = world.version(definition, action["version"])
+            if action.get("delete"):
+                yield _delete(path)
+                continue
+            if action.get("copy_of"):
+                yield _put(path, "copy")
+            if action.get("regions"):
+                yield _patch(path, _adding(action["regions"]))
+            if action.get("excluded") is not None:
+                yield _put(path, "out of latest" if action["excluded"] else "latest")
+
+
+def _share(a: Arguments, world: World) -> Iterator[Call]:
+    for one in a["galleries"]:
+        yield from (_post(f"{one['gallery']}/share") for what in ("add", "remove", "enable_community") if one[what])
+        yield from map(_put, one["grant"])
+        yield from map(_delete, one["revoke"])
+
+
+def _sweep(a: Arguments, world: World) -> Iterator[Call]:
+    yield from (_delete(one["id"], f"of the run {one['run']}") for one in a["leftovers"])
+
+
+def _export(a: Arguments, world: World) -> Iterator[Call]:
     for snapshot in a["snapshots"].values():
         for action in ("beginGetAccess", "endGetAccess"):
-            yield f"POST {world.id(a['resource_group'], 'snapshots', snapshot, action)}"
+            yield _post(world.id(a["resource_group"], "snapshots", snapshot, action))
 
 
-def _delete_versions(a: Arguments, world: World) -> Iterator[str]:
-    for version in a["versions"]:
-        yield f"DELETE {world.version({**a, 'version': version})}"
+def _delete_versions(a: Arguments, world: World) -> Iterator[Call]:
+    yield from (_delete(world.version(a, version)) for version in a["versions"])
 
 
-def _nothing(a: Arguments, world: World) -> Iterator[str]:
+def _nothing(a: Arguments, world: World) -> Iterator[Call]:
     return iter(())
 
 
@@ -150,15 +280,31 @@ _WRITES: dict[str, Writes] = {
     "virtual_machine.capture_source": _nothing,
     "snapshot.capture": _snapshots,
     "image.create": _image,
-    "guest.deprovision": _script("deprovision"),
-    "run_command.run": _script(),
+    "guest.deprovision": _script,
+    "run_command.run": _script,
     "destination.ensure": _destination,
     "image_version.publish": _version,
     "image_version.replicate": _replicate,
     "image_version.promote": _version,
+    # Only where the run failed.
+    "image_version.discard": _nothing,
+    "regions.change": _change_regions,
+    "promotion.promote": _promote,
+    "rollback.roll_back": _roll_back,
+    "retirement.retire": _retire,
+    "restoration.restore": _restore,
+    "second_gallery.keep": _keep_second,
+    "sharing.apply": _share,
+    "leftovers.sweep": _sweep,
     "disk.export_vhds": _export,
     "machine_capture.retire": _delete_versions,
     "machine_capture.report": _nothing,
     "restore.meet_objective": _nothing,
     "restore.report": _nothing,
+    "regions.report": _nothing,
+    "promotion.report": _nothing,
+    "retirement.report": _nothing,
+    "second_gallery.report": _nothing,
+    "sharing.report": _nothing,
+    "leftovers.report": _nothing,
 }

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from include.factory import cost
 from include.factory.arguments import DEPROVISION_TIMEOUT
-from include.factory.calls import World, calls_text, planned_calls
+from include.factory.calls import Call, World, calls_text, planned_calls
 from include.factory.capture_route import NoRouteError, Route, capture_route
 from include.factory.facts import DefinitionFacts
 from include.factory.image_version import ImageVersion, newest_first
@@ -130,7 +130,7 @@ class CapturePlan(Value):
     copied: bool
     """Whether a copy of the machine is generalized in its place."""
     notes: tuple[str, ...]
-    calls: tuple[str, ...]
+    calls: tuple[Call, ...]
     """Every write, as :mod:`include.factory.calls` says them."""
     deletes: tuple[str, ...]
     """Older captures that go."""
@@ -180,7 +180,7 @@ class _Planning:
             route=self.route,
             copied=self.copied,
             notes=tuple(self.notes()),
-            calls=tuple(planned_calls(steps, STEPS, world)),
+            calls=planned_calls(steps, STEPS, world),
             deletes=tuple(self.retired),
             size_gb=size,
             monthly=round(sum(map(_monthly, self.regions, [size] * len(self.regions))) - sum(map(_version_cost, old)), 2),
@@ -624,6 +624,4 @@ def _lines(asked: Capture, machine: MachineFacts, plan: CapturePlan) -> Iterator
     yield f"  size        {plan.size_gb} GB as provisioned; Azure bills what is occupied"
     yield f"  cost        at most {plan.monthly:+.2f} USD a month for storage, and {plan.once:.2f} USD once for transfer (list prices)"
     yield ""
-    yield f"  {len(plan.calls)} writes, in this order where one needs another:"
-    for line in calls_text(plan.calls):
-        yield f"    {line}"
+    yield calls_text(plan.calls)

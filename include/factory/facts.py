@@ -73,3 +73,5 @@ class Facts(_Fact):
     """The highest number that was ever retired: numbers up to it may have been used."""
     definition: DefinitionFacts | None = None
     """The definition, or None when there is none yet."""
+    there: tuple[str, ...] = ()
+    """ARM ids of the places that a build makes where they are missing (resource groups, galleries, definitions) and that are there."""

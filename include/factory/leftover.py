@@ -11,6 +11,9 @@ from pydantic import AwareDatetime, Field
 from include.factory.tags import EXPIRES, OWNER, RECIPE, RUN
 from include.factory.value import Value
 
+# Task id -> step.
+STEPS = {"sweep": "leftovers.sweep", "report": "leftovers.report"}
+
 KEEP = "image-factory-keep"
 """A tag, with any value, by which somebody keeps a leftover for a look."""
 

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from include.factory.arguments import Build, features_of
+from include.factory.calls import Call, World, planned_calls
 from include.factory.capture_route import Route
 from include.factory.digest import digest
 from include.factory.facts import BaseFacts, DefinitionFacts, Facts
@@ -44,6 +45,8 @@ class Plan(Value):
     route: Route
     regions: tuple[TargetRegion, ...]
     steps: dict[str, dict[str, Any]]
+    calls: tuple[Call, ...]
+    """Every write, in order; see :mod:`include.factory.calls`."""
 
     def as_text(self) -> str:
         """The plan for a reader: what a dry run prints."""
@@ -69,7 +72,9 @@ def plan(recipe: Recipe, run: Run, facts: Facts) -> Plan:
         raise PlanError(recipe.name, problems)
     names = Names.of(recipe, run, facts.subscription_id)
     fixed = Build(recipe, run, facts, names, version, digest(recipe), regions_of(recipe, run))
-    arguments = fixed.arguments()
+    arguments, names_of_steps = fixed.arguments(), steps_of(recipe)
+    steps = {task: arguments[task] for task in names_of_steps}
+    world = World(facts.subscription_id, frozenset(one.lower() for one in facts.there), luns=fixed.luns)
     return Plan(
         recipe=recipe.name,
         run=tag_value(run.id),
@@ -79,7 +84,8 @@ def plan(recipe: Recipe, run: Run, facts: Facts) -> Plan:
         base={"id": facts.base.id, "version": facts.base.version},
         route=recipe.route,
         regions=fixed.regions,
-        steps={task: arguments[task] for task in steps_of(recipe)},
+        steps=steps,
+        calls=planned_calls(steps, names_of_steps, world),
     )
 
 

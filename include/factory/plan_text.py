@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from include.factory.calls import calls_text
+
 if TYPE_CHECKING:
     from include.factory.plan import Plan
 
 
 def plan_text(plan: Plan) -> str:
-    """The names, the version, the regions and the calls in order, a line each."""
-    return "\n".join((*_head(plan), "", *_calls(plan), ""))
+    """The names, the version, the regions, the tasks in order and the calls that they make, a line each."""
+    return "\n".join((*_head(plan), "", *_tasks(plan), "", calls_text(plan.calls), ""))
 
 
 def _head(plan: Plan) -> Iterator[str]:
@@ -30,8 +32,8 @@ def _head(plan: Plan) -> Iterator[str]:
         yield f"  {'regions' if index == 0 else '':15} {region.name}: {replicas}, {region.storage_account_type}{home}{encrypted}"
 
 
-def _calls(plan: Plan) -> Iterator[str]:
-    yield "Calls, in order:"
+def _tasks(plan: Plan) -> Iterator[str]:
+    yield "Tasks, in order:"
     width = max(map(len, plan.steps))
     for number, (task, arguments) in enumerate(plan.steps.items(), start=1):
         yield f"  {number:2}. {task:{width}}  {_about(arguments)}"

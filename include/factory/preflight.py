@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 
 from pydantic import Field
 
+from include.factory.calls import Call
 from include.factory.publish import TargetRegion
 from include.factory.recipe import Recipe
 from include.factory.value import Value
@@ -143,12 +144,9 @@ def needs_of_build(recipe: Recipe, regions: Sequence[TargetRegion], subscription
     )
 
 
-def needs_of_calls(calls: Iterable[str], regions: Sequence[TargetRegion] = ()) -> Needs:
+def needs_of_calls(calls: Iterable[Call], regions: Sequence[TargetRegion] = ()) -> Needs:
     """What a plan uses that makes no machine: the right to each of its writes, at the gallery (or what else stands by itself in a resource
-    group) that it changes, and the regions that it brings versions to.
-
-    :param calls: ``METHOD /subscriptions/…`` each, as :mod:`include.factory.calls` says them.
-    """
+    group) that it changes, and the regions that it brings versions to."""
     rights: dict[str, dict[str, None]] = {}
     for call in calls:
         scope, action = _right(call)
@@ -156,10 +154,10 @@ def needs_of_calls(calls: Iterable[str], regions: Sequence[TargetRegion] = ()) -
     return Needs(regions=tuple(regions), rights={scope: tuple(actions) for scope, actions in rights.items()})
 
 
-def _right(call: str) -> tuple[str, str]:
+def _right(call: Call) -> tuple[str, str]:
     """Scope and action of a write. Actions are named after provider and types, ``/write``, ``/delete`` or the name of the POST and
     ``/action`` (https://learn.microsoft.com/azure/role-based-access-control/resource-provider-operations)."""
-    method, _, path = call.partition(" ")
+    method, path = call.method, call.path
     above, _, below = path.rpartition("/providers/")
     if not above:
         return path, f"Microsoft.Resources/subscriptions/resourceGroups/{_VERBS[method]}"

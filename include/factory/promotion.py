@@ -7,12 +7,15 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from include.factory.calls import Call, calls_text
 from include.factory.definition import AskedOfDefinition
 from include.factory.image_version import ImageVersion, channel_heads, latest_everywhere
 from include.factory.region import RegionName
 from include.factory.value import Value
 from include.factory.version_tags import ROLLED_BACK
-from include.factory.write import Write, version_path, writes_text
+
+# Task id -> step.
+STEPS = {"promote_version": "promotion.promote", "report_promotion": "promotion.report"}
 
 ChannelName = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)]
 
@@ -64,12 +67,6 @@ class PromotionPlan(Value):
     @property
     def is_empty(self) -> bool:
         return not (self.waves or self.channels)
-
-    def writes(self, asked: Promotion) -> list[Write]:
-        path = version_path(asked.gallery, asked.definition, self.version)
-        said = [f"latest in {', '.join(wave)}" for wave in self.waves] or [""]
-        said[-1] = "; ".join(filter(None, (said[-1], f"channel {', '.join(self.channels)}" if self.channels else "")))
-        return [] if self.is_empty else [Write(method="PUT", resource=path, what=what) for what in said]
 
 
 def plan_promotion(asked: Promotion, version: ImageVersion | None, versions: Sequence[ImageVersion]) -> PromotionPlan:
@@ -126,12 +123,12 @@ def _problems(asked: Promotion, version: ImageVersion) -> Iterator[str]:
         yield "Neither latest nor a channel is asked for. Choose at least one."
 
 
-def promotion_text(asked: Promotion, plan: PromotionPlan) -> str:
+def promotion_text(asked: Promotion, plan: PromotionPlan, calls: Sequence[Call]) -> str:
     """The plan for a reader."""
-    return "\n".join(_lines(asked, plan))
+    return "\n".join(_lines(asked, plan, calls))
 
 
-def _lines(asked: Promotion, plan: PromotionPlan) -> Iterator[str]:
+def _lines(asked: Promotion, plan: PromotionPlan, calls: Sequence[Call]) -> Iterator[str]:
     yield f"Promote {asked.gallery}/{asked.definition} {plan.version} ({asked.resource_group})"
     yield ""
     for number, wave in enumerate(plan.waves, 1):
@@ -146,7 +143,7 @@ def _lines(asked: Promotion, plan: PromotionPlan) -> Iterator[str]:
             higher = " (a higher version is included there: roll that back to make this one latest)"
             stays = higher if name != plan.version and plan.version != now else ""
             yield f"    {region:20} {now} -> {name}{stays}" if now != name else f"    {region:20} stays {now}{stays}"
-    yield writes_text(plan.writes(asked))
+    yield calls_text(calls)
 
 
 def promotion_arguments(asked: Promotion, plan: PromotionPlan, since: str) -> dict[str, dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from include.factory import cost
+from include.factory.calls import Call, calls_text
 from include.factory.definition import AskedOfDefinition
 from include.factory.image_version import ImageVersion, Replica, newest_included
 from include.factory.problem import refusal
@@ -15,9 +16,11 @@ from include.factory.publish import TargetRegion
 from include.factory.region import RegionName
 from include.factory.value import Value
 from include.factory.version_selection import CURE
-from include.factory.write import Write, version_path, writes_text
 
 REGIONS_LIMIT = 100  # replicas of a version: https://learn.microsoft.com/azure/virtual-machines/azure-compute-gallery (limits)
+
+# Task id -> step.
+STEPS = {"change_regions": "regions.change", "report_regions": "regions.report"}
 
 Order = Literal["newest first", "oldest first"]
 
@@ -75,24 +78,6 @@ class VersionChange(Value):
     def is_empty(self) -> bool:
         return not (self.add or self.remove or self.replica_count or self.repair)
 
-    @property
-    def text(self) -> str:
-        """In a few words: ``+uksouth -eastus2``."""
-        parts: list[str] = [f"+{name}" for name in self.add]
-        parts += [f"-{name}" for name in self.remove]
-        parts += [f"{name}: {count} replicas" for name, count in self.replica_count.items()]
-        parts += [f"repair {name}" for name in self.repair]
-        if self.add:
-            parts.append("(excluded from latest there)" if self.excluded else "(latest there)")
-        return " ".join(parts)
-
-    @property
-    def puts(self) -> int:
-        """Updates that it takes unless a region fails: one for the list; one more after a removal, as
-        ``allowDeletionOfReplicatedLocations`` is on for that alone; or, where there is nothing but a repair, the first of it."""
-        changes_list = bool(self.add or self.remove or self.replica_count)
-        return int(changes_list) + bool(self.remove) + int(bool(self.repair) and not changes_list)
-
 
 class RegionPlan(Value):
     """The versions to change in order, the ones that are left as they are, and the ones that cannot be changed, with the reason."""
@@ -108,13 +93,6 @@ class RegionPlan(Value):
     """Change of the storage bill, US dollars a month at most."""
     once: float
     """Transfer, US dollars at most."""
-
-    def writes(self, asked: RegionChange) -> list[Write]:
-        return [
-            Write(method="PUT", resource=version_path(asked.gallery, asked.definition, change.version), what=what)
-            for change in self.changes
-            for what in [change.text, "deletion of regions forbidden again"][: change.puts]
-        ]
 
 
 def plan_regions(asked: RegionChange, chosen: Sequence[ImageVersion], all_versions: Sequence[ImageVersion]) -> RegionPlan:
@@ -206,17 +184,17 @@ def _monthly(change: VersionChange, version: ImageVersion, wanted: dict[str, Tar
     return added - removed + recounted
 
 
-def region_plan_text(asked: RegionChange, plan: RegionPlan) -> str:
+def region_plan_text(asked: RegionChange, plan: RegionPlan, calls: Sequence[Call]) -> str:
     """The plan for a reader: each call, each region, what is left out and why, gigabytes and rough cost."""
-    return "\n".join(_lines(asked, plan))
+    return "\n".join(_lines(asked, plan, calls))
 
 
-def _lines(asked: RegionChange, plan: RegionPlan) -> Iterator[str]:
+def _lines(asked: RegionChange, plan: RegionPlan, calls: Sequence[Call]) -> Iterator[str]:
     yield f"Regions of {asked.gallery}/{asked.definition} ({asked.resource_group}), versions {asked.versions}"
     yield ""
     if plan.changes:
         yield f"  {len(plan.changes)} version(s) to change, {asked.at_once} at once, {asked.order}"
-        yield writes_text(plan.writes(asked))
+        yield calls_text(calls)
     if plan.right:
         yield f"  {len(plan.right)} version(s) are as asked: {_few(plan.right)}"
     for version, reason in plan.left_out.items():

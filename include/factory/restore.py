@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, field_validator
 
-from include.factory.calls import World, calls_text, planned_calls
+from include.factory.calls import Call, World, calls_text, planned_calls
 from include.factory.image_version import ImageVersion
 from include.factory.machine import Size
 from include.factory.names import tag_value
@@ -119,7 +119,7 @@ class RestorePlan(Value):
     region: str
     machine: str
     """ARM id of the machine to be."""
-    calls: tuple[str, ...]
+    calls: tuple[Call, ...]
     steps: dict[str, Arguments | None]
 
 
@@ -185,7 +185,7 @@ class _Planning:
             version_id=self.image.id,
             region=self.region,
             machine=self.machine,
-            calls=tuple(planned_calls(planned, names, world)),
+            calls=planned_calls(planned, names, world),
             steps=planned,
         )
 
@@ -339,9 +339,7 @@ def _lines(asked: Restore, image: ImageFacts, plan: RestorePlan) -> Iterator[str
     if "delete_resource_group" in plan.steps:
         yield f"  objective   recovered within {asked.objective_minutes} min; everything goes afterwards"
     yield ""
-    yield f"  {len(plan.calls)} writes:"
-    for line in calls_text(plan.calls):
-        yield f"    {line}"
+    yield calls_text(plan.calls)
 
 
 def of_the_month(names: list[str], at: datetime) -> str:

@@ -9,12 +9,14 @@ from typing import Literal
 from pydantic import Field
 
 from include.factory import cost, version_tags
+from include.factory.calls import Call, calls_text
 from include.factory.definition import AskedOfDefinition
 from include.factory.image_version import ImageVersion, channel_heads, newest_first
 from include.factory.publish import Retention
 from include.factory.value import Value
-from include.factory.version import parse_version
-from include.factory.write import Write, version_path, writes_text
+
+# Task id -> step.
+STEPS = {"retire_versions": "retirement.retire", "report_versions": "retirement.report"}
 
 Action = Literal["keep", "exclude", "wait", "delete"]
 
@@ -130,34 +132,12 @@ def _few(names: Collection[str], most: int = 3) -> str:
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
-def highest(names: Sequence[str]) -> str | None:
-    """The highest number of some versions."""
-    return max(names, key=parse_version, default=None)
-
-
-def writes_of(asked: Retired, judged: Sequence[Verdict], retired_up_to: str | None) -> list[Write]:
-    """The calls for one definition. Before the first deletion the definition remembers the highest number that is deleted."""
-    writes = []
-    deleted = [one.version for one in judged if one.action == "delete"]
-    top = highest(deleted)
-    if top and (retired_up_to is None or parse_version(top) > parse_version(retired_up_to)):
-        path = f"galleries/{asked.gallery}/images/{asked.definition}"
-        writes.append(Write(method="PATCH", resource=path, what=f"numbers up to {top} are never used again"))
-    for one in judged:
-        path = version_path(asked.gallery, asked.definition, one.version)
-        if one.action == "exclude":
-            writes.append(Write(method="PUT", resource=path, what="out of latest"))
-        elif one.action == "delete":
-            writes.append(Write(method="DELETE", resource=path, what="soft, can be restored" if asked.soft else "for good"))
-    return writes
-
-
-def retirement_text(asked: Retired, judged: Sequence[Verdict], sizes: Mapping[str, ImageVersion], writes: Sequence[Write]) -> str:
+def retirement_text(asked: Retired, judged: Sequence[Verdict], sizes: Mapping[str, ImageVersion], calls: Sequence[Call]) -> str:
     """The plan of one definition for a reader."""
-    return "\n".join(_lines(asked, judged, sizes, writes))
+    return "\n".join(_lines(asked, judged, sizes, calls))
 
 
-def _lines(asked: Retired, judged: Sequence[Verdict], sizes: Mapping[str, ImageVersion], writes: Sequence[Write]) -> Iterator[str]:
+def _lines(asked: Retired, judged: Sequence[Verdict], sizes: Mapping[str, ImageVersion], calls: Sequence[Call]) -> Iterator[str]:
     rules = asked.rules
     age = f"older than {rules.older_than // 86400} days" if rules.older_than is not None else "past their end of life"
     yield f"Retire {asked.gallery}/{asked.definition} ({asked.resource_group}): {age}, beyond the newest {rules.keep}"
@@ -175,4 +155,4 @@ def _lines(asked: Retired, judged: Sequence[Verdict], sizes: Mapping[str, ImageV
         gigabytes = sum(size * replica.replica_count for size, replica in replicas)
         monthly = sum(cost.storage(size, replica.replica_count, replica.storage_account_type) for size, replica in replicas)
         yield f"  replicas: {gigabytes} GB less, as provisioned; at most {monthly:.2f} USD a month less for storage (list prices)"
-    yield writes_text(writes)
+    yield calls_text(calls)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from include.factory.calls import Call, calls_text
 from include.factory.definition import AskedOfDefinition
 from include.factory.image_version import ImageVersion, channel_heads, latest_everywhere, newest_first
 from include.factory.value import Value
 from include.factory.version_tags import RETIRED, channels_of
-from include.factory.write import Write, version_path, writes_text
+
+# Task id -> step.
+STEPS = {"roll_back": "rollback.roll_back", "report_versions": "promotion.report"}
 
 LATEST = "latest"
 
@@ -38,15 +41,6 @@ class RollbackPlan(Value):
     """Channel -> the version it is at, and the one it will be at."""
     problems: tuple[str, ...] = ()
     """Why it is refused, with the cure."""
-
-    def writes(self, asked: Rollback) -> list[Write]:
-        def put(version: str, what: str) -> Write:
-            return Write(method="PUT", resource=version_path(asked.gallery, asked.definition, version), what=what)
-
-        return [
-            *(put(version, f"latest again in {', '.join(regions)}") for version, regions in self.include.items()),
-            *(put(version, "out of latest everywhere, out of its channels") for version in self.bad),
-        ]
 
 
 def meant(asked: Rollback, versions: Sequence[ImageVersion]) -> list[ImageVersion]:
@@ -119,12 +113,12 @@ def _nothing_left(region: str, substitute: ImageVersion | None) -> str:
     return f"In {region} latest would find no other version. {cure}"
 
 
-def rollback_text(asked: Rollback, plan: RollbackPlan) -> str:
+def rollback_text(asked: Rollback, plan: RollbackPlan, calls: Sequence[Call]) -> str:
     """The plan for a reader."""
-    return "\n".join(_lines(asked, plan))
+    return "\n".join(_lines(asked, plan, calls))
 
 
-def _lines(asked: Rollback, plan: RollbackPlan) -> Iterator[str]:
+def _lines(asked: Rollback, plan: RollbackPlan, calls: Sequence[Call]) -> Iterator[str]:
     yield f"Roll back {asked.gallery}/{asked.definition} ({asked.resource_group}): {', '.join(plan.bad) or 'nothing'}"
     yield ""
     if plan.done:
@@ -135,7 +129,7 @@ def _lines(asked: Rollback, plan: RollbackPlan) -> Iterator[str]:
         yield f"    {region:20} " + (f"stays {now}" if later == now else f"{now} -> {later}")
     for channel, (now, back) in plan.channels.items():
         yield f"  channel {channel}: {now} -> {back or 'nowhere'}"
-    yield writes_text(plan.writes(asked))
+    yield calls_text(calls)
     for problem in plan.problems:
         yield f"  refused: {problem}"
 

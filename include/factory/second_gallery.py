@@ -9,13 +9,16 @@ from pydantic import Field
 
 from include.factory import cost
 from include.factory.arguments import second_destination
-from include.factory.calls import World, calls_text
+from include.factory.calls import Call, World, calls_text, planned_calls
 from include.factory.image_version import ImageVersion, newest_first
 from include.factory.preflight import Needs, needs_of_calls
 from include.factory.publish import TargetRegion
 from include.factory.recipe import Recipe
 from include.factory.tags import RECIPE
 from include.factory.value import Value
+
+# Task id -> step.
+STEPS = {"keep": "second_gallery.keep", "report": "second_gallery.report"}
 
 
 class Keeping(Value):
@@ -74,7 +77,7 @@ class RecipePlan(Value):
     """Version, or the recipe itself -> why it is not brought to where it is to be."""
     extra: dict[str, str] = Field(default_factory=dict)
     """Version that only the second gallery has -> why it stays."""
-    calls: tuple[str, ...] = ()
+    calls: tuple[Call, ...] = ()
     copied_gb: int = 0
     monthly: float = 0
     once: float = 0
@@ -142,7 +145,7 @@ def plan_second_gallery(recipe: Recipe, asked: Keeping, galleries: Galleries) ->
         right=tuple(right),
         left_out=left_out,
         extra=extra,
-        calls=tuple(_calls(recipe, galleries, actions)),
+        calls=_calls(recipe, galleries, actions),
         copied_gb=sum(copied),
         monthly=round(more - less, 2),
         once=round(sum(cost.transfer(size) for size in copied) * len(regions), 2),
@@ -183,20 +186,9 @@ def _monthly(region: TargetRegion, size_gb: int) -> float:
     return cost.storage(size_gb, region.replica_count or 1, region.storage_account_type or "Standard_LRS")
 
 
-def _calls(recipe: Recipe, galleries: Galleries, actions: Sequence[VersionAction]) -> Iterator[str]:
-    second = recipe.disaster_recovery
-    assert second is not None
+def _calls(recipe: Recipe, galleries: Galleries, actions: Sequence[VersionAction]) -> tuple[Call, ...]:
     world = World(galleries.second_subscription_id, frozenset(one.lower() for one in galleries.there))
-    gallery = world.id(second.resource_group, "galleries", second.gallery)
-    if any(action.copy_of for action in actions):
-        yield from world.missing(world.group(second.resource_group), gallery, f"{gallery}/images/{recipe.definition}")
-    for action in actions:
-        version = f"{gallery}/images/{recipe.definition}/versions/{action.version}"
-        if action.delete:
-            yield f"DELETE {version}"
-            continue
-        puts = bool(action.copy_of) + bool(action.regions) + (action.excluded is not None)
-        yield from (f"PUT {version}" for _ in range(puts))
+    return planned_calls({"keep": {"recipes": [arguments_of(recipe, actions)]}}, STEPS, world)
 
 
 def needs_of_second_gallery(recipe: Recipe, plan: RecipePlan) -> Needs:
@@ -223,8 +215,7 @@ def _lines(recipe: Recipe, plan: RecipePlan) -> Iterator[str]:
         yield f"    left out: {version}: {reason}"
     if plan.actions:
         yield f"    {plan.copied_gb} GB copied as provisioned; at most {plan.monthly:+.2f} USD a month, {plan.once:.2f} USD once"
-        for line in calls_text(plan.calls):
-            yield f"      {line}"
+        yield calls_text(plan.calls)
 
 
 def _words(action: VersionAction) -> Iterator[str]:
@@ -238,7 +229,7 @@ def _words(action: VersionAction) -> Iterator[str]:
         yield "out of latest" if action.excluded else "latest"
 
 
-def arguments_of(recipe: Recipe, plan: RecipePlan) -> dict[str, Any]:
+def arguments_of(recipe: Recipe, actions: Sequence[VersionAction]) -> dict[str, Any]:
     """One recipe's part of the arguments of ``second_gallery.keep``."""
     second = recipe.disaster_recovery
     assert second is not None
@@ -248,6 +239,6 @@ def arguments_of(recipe: Recipe, plan: RecipePlan) -> dict[str, Any]:
         "connection": second.connection,
         "location": second.location,
         "target_regions": [region.model_dump() for region in second.target_regions],
-        "versions": [action.model_dump(mode="json", exclude_defaults=True) for action in plan.actions],
+        "versions": [action.model_dump(mode="json", exclude_defaults=True) for action in actions],
         "destination": second_destination(recipe),
     }

@@ -9,6 +9,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import Field
 
+from include.factory.calls import Call, World, calls_text, planned_calls
 from include.factory.image_version import ImageVersion, newest_first, newest_included
 from include.factory.recipe import Recipe
 from include.factory.tags import BASE
@@ -18,6 +19,10 @@ READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 """The built-in role Reader, the same in every tenant (built-in-roles)."""
 
 GROUPS = {"Subscriptions": "subscriptions", "AADTenants": "tenants"}
+
+
+# Task id -> step.
+STEPS = {"apply": "sharing.apply", "report": "sharing.report"}
 
 
 class Asked(Value):
@@ -89,15 +94,8 @@ class SharingPlan(Value):
         return SharingPlan(gallery=self.gallery, undeclared=self.undeclared, left_out=(*self.left_out, reason))
 
     @property
-    def calls(self) -> list[str]:
-        share = f"POST {self.gallery}/share"
-        return [
-            *([share] if self.add else []),
-            *([share] if self.remove else []),
-            *([share] if self.enable_community else []),
-            *(f"PUT {id}" for id in self.grant),
-            *(f"DELETE {id}" for id in self.revoke),
-        ]
+    def calls(self) -> tuple[Call, ...]:
+        return planned_calls({"apply": {"galleries": [arguments_of(self)]}}, STEPS, World(self.gallery.split("/")[2]))
 
 
 def assignment_name(scope: str, principal: str, role: str) -> str:
@@ -197,7 +195,7 @@ def _lines(plan: SharingPlan) -> Iterator[str]:
     yield from (f"    - role assignment {id}" for id in plan.revoke)
     yield from (f"    left out: {reason}" for reason in plan.left_out)
     if plan.calls:
-        yield f"    {len(plan.calls)} writes"
+        yield calls_text(plan.calls)
     for words in plan.undeclared:
         yield f"    no recipe says: {words}"
 

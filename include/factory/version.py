@@ -8,6 +8,7 @@ the parts.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated
@@ -39,6 +40,11 @@ def parse_version(written: str) -> Number:
     if max(major, minor, patch) > INT32:
         raise ValueError(f"{written!r} has a number over {INT32}, the largest Azure takes in a version (int32)")
     return major, minor, patch
+
+
+def highest(versions: Iterable[str]) -> str | None:
+    """The highest of some versions; None of none."""
+    return max(versions, key=parse_version, default=None)
 
 
 def version_of(scheme: str, at: datetime) -> str:

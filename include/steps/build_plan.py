@@ -48,8 +48,28 @@ async def read(azure: Azure, *, recipe: Recipe) -> Facts:
             "deleted": [one.version for one in deleted],
             "retired_up_to": ((definition or {}).get("tags") or {}).get(RETIRED_UP_TO),
             "definition": definition_facts(definition) if definition else None,
+            "there": await _there(azure, recipe, definition),
         }
     )
+
+
+async def _there(azure: Azure, recipe: Recipe, definition: Resource | None) -> list[str]:
+    """ARM ids of the places that are there of those to which the recipe publishes: group, gallery and definition, the latter with all
+    that is above it."""
+    places = [(recipe.publish.resource_group, recipe.publish.gallery, definition)]
+    if recipe.disaster_recovery is not None and recipe.encrypted:
+        second = recipe.disaster_recovery
+        path = (second.resource_group, second.gallery, recipe.definition)
+        places.append((second.resource_group, second.gallery, await look(azure.compute.gallery_images.get(*path))))
+    found: list[str] = []
+    for group, gallery, there in places:
+        ids = (azure.id(group), azure.id(group, "galleries", gallery))
+        if there is not None:
+            found += [*ids, azure.id(group, "galleries", gallery, "images", recipe.definition)]
+            continue
+        above = await asyncio.gather(look(azure.resources.resource_groups.get(group)), look(azure.compute.galleries.get(group, gallery)))
+        found += [id for id, one in zip(ids, above, strict=True) if one is not None]
+    return found
 
 
 def newest_good(versions: list[Resource]) -> dict[str, Any] | None:

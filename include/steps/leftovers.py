@@ -37,13 +37,14 @@ async def plan(azure: Azure, *, run: dict[str, Any]) -> dict[str, Any]:
 
     :param run: ``{"at": ISO time, "run_type", "params": {"dry_run", "grace_hours", "hard_cap_days"}}``; params may be JSON text. A
         scheduled run is never dry.
-    :return: ``{"steps": {"sweep", "report": arguments}}``.
+    :return: ``{"stay": {id: reason}, "calls": [{"method", "path", "what"}], "steps": {"sweep", "report": arguments}}``.
     :raises StepSkipped: a dry run, or nothing to sweep; its result is the same object.
     :raises StepError: ``BadParameter``.
     """
     from pydantic import ValidationError
 
-    from include.factory.leftover import SweepForm, arguments_of, plan_sweep, sweep_text
+    from include.factory.calls import Call, World, planned_calls
+    from include.factory.leftover import STEPS, SweepForm, arguments_of, plan_sweep, sweep_text
     from include.factory.preflight import needs_of_calls
 
     params = run.get("params") or {}
@@ -54,10 +55,19 @@ async def plan(azure: Azure, *, run: dict[str, Any]) -> dict[str, Any]:
     except ValidationError as error:
         raise StepError("permanent", "BadParameter", f"The sweep cannot be as asked: {error}", "Start a run with other values.") from error
     made = plan_sweep(await find(azure), datetime.fromisoformat(run["at"]), form)
-    left_out, found = await preflight.obstacles({one.id: (azure, needs_of_calls([f"DELETE {one.id}"])) for one in made.sweep})
+    left_out, found = await preflight.obstacles(
+        {one.id: (azure, needs_of_calls([Call(method="DELETE", path=one.id)])) for one in made.sweep}
+    )
     made = made.without(left_out)
     log.info("%s", sweep_text(made))
-    document = {"stay": made.stay, "about": sorted({one.recipe for one in made.sweep if one.recipe}), "steps": arguments_of(made)}
+    steps = arguments_of(made)
+    calls = planned_calls(steps, STEPS, World(azure.subscription_id))
+    document = {
+        "stay": made.stay,
+        "about": sorted({one.recipe for one in made.sweep if one.recipe}),
+        "calls": [call.model_dump() for call in calls],
+        "steps": steps,
+    }
     dry_run = bool(params.get("dry_run")) and run.get("run_type") != "scheduled"
     nothing = None if made.sweep else f"Nothing to sweep; {len(made.stay)} stay."
     return preflight.conclude("The sweep", found, document, dry_run=dry_run, nothing=nothing)

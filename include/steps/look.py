@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, ParamSpec, TypeVar
 
-from include.factory.version_tags import ROLLED_BACK
+from include.factory.version_tags import RETIRED, ROLLED_BACK
 from include.steps.arm_error import of_exception
 from include.steps.errors import StepError, StepSkipped
 
@@ -133,6 +133,17 @@ def taken(resource: Mapping[str, Any] | None) -> StepError:
 def gone(what: str, stage: str) -> StepError:
     """The error for a resource of an earlier stage that is no longer there."""
     return StepError("redo", "ResourceGone", f"{what} does not exist any more", f"Clear the run from the task {stage}.", stage=stage)
+
+
+def is_hidden(resource: Mapping[str, Any]) -> bool:
+    """Whether a version is excluded from latest as a whole and in every region."""
+    profile = resource["properties"]["publishingProfile"]
+    return bool(profile.get("excludeFromLatest")) and all(item.get("excludeFromLatest", True) for item in profile["targetRegions"])
+
+
+def is_withdrawn(resource: Mapping[str, Any]) -> bool:
+    """Whether a version was rolled back or retired: then it is to be hidden until somebody promotes it."""
+    return not {ROLLED_BACK, RETIRED}.isdisjoint(resource.get("tags") or {})
 
 
 def rolled_back(resource: Mapping[str, Any]) -> StepError:

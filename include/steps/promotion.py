@@ -34,14 +34,14 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
 
     :param form: the fields of :class:`include.factory.promotion.Promotion` (an object, or JSON text of one); ``recipe`` may stand for the
         three names of its definition; ``dry_run``: print and stop. The approvers of a recipe that asks for approval are always asked.
-    :return: ``{"version", "text", "writes", "approval": {"approvers", "timeout"}|None, "steps"}``.
+    :return: ``{"version", "text", "calls", "approval": {"approvers", "timeout"}|None, "steps"}``.
     :raises StepSkipped: a dry run, or nothing to do; its result is the same object.
     :raises StepError: ``BadParameter``; ``DefinitionNotFound``; ``CannotBePromoted``: everything that is in the way.
     """
+    from include.factory.calls import World, planned_calls
     from include.factory.image_version import newest_first
     from include.factory.preflight import needs_of_calls
-    from include.factory.promotion import Promotion, plan_promotion, promotion_arguments, promotion_text
-    from include.factory.write import calls_of
+    from include.factory.promotion import STEPS, Promotion, plan_promotion, promotion_arguments, promotion_text
 
     fields, dry_run = form_of.fields_of(form)
     asked = form_of.checked(Promotion, await form_of.located(fields))
@@ -49,21 +49,22 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
     chosen = newest_first(versions)[:1] if asked.version == "newest" else [one for one in versions if one.name == asked.version]
     read = await gallery_versions.with_states(azure, [one.name for one in chosen], **asked.path)
     made = plan_promotion(asked, next(iter(read), None), versions)
-    text = promotion_text(asked, made)
+    steps = promotion_arguments(asked, made, now())
+    calls = planned_calls(steps, STEPS, World(azure.subscription_id))
+    text = promotion_text(asked, made, calls)
     log.info("%s", text)
     if made.problems:
         cure = "Correct what is named; then start a new run."
         raise StepError("permanent", "CannotBePromoted", " ".join(made.problems), cure, details=list(made.problems))
-    writes = made.writes(asked)
     document = {
         "version": made.version,
         "about": [subject(**asked.path)],
         "text": text,
-        "writes": [write.model_dump() for write in writes],
+        "calls": [call.model_dump() for call in calls],
         "approval": await _approval(asked.path, asked.approvers),
-        "steps": promotion_arguments(asked, made, now()),
+        "steps": steps,
     }
-    found = await preflight.findings(azure, needs_of_calls(calls_of(writes, azure.subscription_id, asked.resource_group)))
+    found = await preflight.findings(azure, needs_of_calls(calls))
     nothing = f"Version {made.version} is where it is to be already: nothing to do." if made.is_empty else None
     return preflight.conclude(f"Promoting {made.version}", found, document, dry_run=dry_run, nothing=nothing)
 

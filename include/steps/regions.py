@@ -34,7 +34,7 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
     :param form: the fields of :class:`include.factory.region_change.RegionChange` (an object, or JSON text of one), where ``add`` may
         hold region names, which then take ``replica_count`` and ``storage_account_type`` beside it; ``recipe`` may stand for the three
         names of its definition; and ``dry_run``: print and stop.
-    :return: ``{"versions": [names to change], "writes": [{"method", "resource", "what"}],
+    :return: ``{"versions": [names to change], "calls": [{"method", "path", "what"}],
         "steps": {"change_regions", "report_regions": arguments}}``.
     :raises StepSkipped: a dry run, or nothing to do; its result is the same object.
     :raises StepError: ``BadParameter``: every field that is wrong, with the cure; ``DefinitionNotFound``.
@@ -107,21 +107,21 @@ def _asked(form: dict[str, Any]) -> RegionChange:
 async def _planned(
     azure: Azure, asked: RegionChange, chosen: list[ImageVersion], versions: list[ImageVersion], dry_run: bool
 ) -> dict[str, Any]:
+    from include.factory.calls import World, planned_calls
     from include.factory.image_version import newest_first
     from include.factory.preflight import needs_of_calls
-    from include.factory.region_change import arguments_of, plan_regions, region_plan_text
-    from include.factory.write import calls_of
+    from include.factory.region_change import STEPS, arguments_of, plan_regions, region_plan_text
 
     read = await gallery_versions.with_states(azure, [version.name for version in chosen], **asked.path)
     made = plan_regions(asked, newest_first(read), versions)
-    log.info("%s", region_plan_text(asked, made))
-    writes = made.writes(asked)
-    calls = calls_of(writes, azure.subscription_id, asked.resource_group)
+    steps = arguments_of(asked, made)
+    calls = planned_calls(steps, STEPS, World(azure.subscription_id))
+    log.info("%s", region_plan_text(asked, made, calls))
     document = {
         "versions": [change.version for change in made.changes],
         "about": [subject(**asked.path)],
-        "writes": [write.model_dump() for write in writes],
-        "steps": arguments_of(asked, made),
+        "calls": [call.model_dump() for call in calls],
+        "steps": steps,
     }
     found = await preflight.findings(azure, needs_of_calls(calls, asked.add if made.changes else ()))
     nothing = None if made.changes else _nothing(chosen, made)
@@ -154,20 +154,25 @@ async def change(
     :param target_regions: settings of the regions to add, ``{"name", "replica_count", "storage_account_type", "encryption_set"|None}``.
     :param versions: in order, the fields of :class:`include.factory.region_change.VersionChange` each.
     :param timeout: seconds for each version.
-    :return: ``{"versions": {version: {region: state}}}``.
+    :return: ``{"versions": {version: {region: state}}}``, and ``"notes"``, ``{version: [sentences]}``, where other writers' updates had to
+        be mended.
     :raises StepError: ``PartlyReplicated``: some are done, and the others and their regions are named; kind ``transient`` when waiting
         is all that is missing.
     """
     settings = {region["name"]: region for region in target_regions}
     gate = asyncio.Semaphore(at_once)
     done: dict[str, dict[str, str]] = {}
+    notes: dict[str, list[str]] = {}
     failures: dict[str, StepError] = {}
 
     async def one(asked: dict[str, Any]) -> None:
         name = asked["version"]
         async with gate:
             try:
-                done[name] = await _change(Version(azure, resource_group, gallery, definition, name), settings, asked, timeout)
+                result = await _change(Version(azure, resource_group, gallery, definition, name), settings, asked, timeout)
+                done[name] = result["regions"]
+                if "notes" in result:
+                    notes[name] = result["notes"]
             except Exception as error:
                 failures[name] = error if isinstance(error, StepError) else of_exception(error)
                 log.error("Version %s: %s", name, failures[name])
@@ -177,21 +182,19 @@ async def change(
     if failures:
         said = f"{len(done)} of {len(versions)} versions are done, {len(failures)} are not."
         raise partly("PartlyReplicated", said, failures, done=sorted(done))
-    return {"versions": done}
+    return {"versions": done, **({"notes": notes} if notes else {})}
 
 
-async def _change(version: Version, settings: dict[str, Region], asked: dict[str, Any], timeout: float) -> dict[str, str]:
+async def _change(version: Version, settings: dict[str, Region], asked: dict[str, Any], timeout: float) -> dict[str, Any]:
     wanted = [*asked.get("add", ()), *asked.get("repair", ())]
-    replication = Replication(
+    return await Replication(
         version,
         [settings[name] for name in wanted],
         timeout,
         remove=asked.get("remove", ()),
         replica_count=asked.get("replica_count"),
         excluded=asked.get("excluded", True),
-    )
-    regions: dict[str, str] = (await replication.run())["regions"]
-    return regions
+    ).run()
 
 
 async def report(

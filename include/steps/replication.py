@@ -10,20 +10,33 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
+from weakref import WeakValueDictionary
 
 from include.steps.arm_error import of_exception
 from include.steps.azure import Azure, Started
 from include.steps.errors import StepError
-from include.steps.look import Found, Resource, gone, sort, step
+from include.steps.look import Found, Resource, gone, is_hidden, is_withdrawn, sort, step
 from include.steps.target_region import Region, details, luns, normal, present, states, to_arm
-from include.steps.version import REGIONS, Version, update
+from include.steps.version import REGIONS, Version, region_update
 
 log = logging.getLogger(__name__)
 
 # A failed region is put again once, then removed and added again once (the advice of Azure's own message, azure-cli#15539).
 PUT_AGAIN, GIVE_UP = 0, 2
-# One for the list, three for a region's repair, and some for another writer's; more is no race any more.
-PUTS = 10
+# One for the list, four for a region's repair, three for a removal, and some for other writers'; more is no race any more.
+UPDATES = 20
+# A removal that is refused so often although deletion is allowed and nothing runs is not refused because of another writer.
+REFUSALS = 3
+# Seconds. No recorded update of a version was over sooner (90 s), so none fits into this time.
+UPDATE = 60.0
+
+
+class _Asked(set[str]):
+    """Regions that runs of this process were asked to take from one version."""
+
+
+# By the version's id, for as long as one of the runs goes on: so that none takes another's removal for a loss.
+_ASKED: WeakValueDictionary[str, _Asked] = WeakValueDictionary()
 
 
 @step
@@ -37,7 +50,7 @@ async def replicate(
 
     :param target_regions: ``{"name", "replica_count", "storage_account_type", "encryption_set"|None}`` each.
     :param timeout: seconds; Azure advises to wait up to six hours (troubleshooting-shared-images).
-    :return: ``{"regions": {name: "Completed"}}``.
+    :return: ``{"regions": {name: "Completed"}}``, and ``"notes"``, sentences, where other writers' updates had to be mended.
     :raises StepError: ``ReplicationFailed``: names the failed regions and the good ones; kind ``redo`` when the version is gone.
     """
     return await Replication(Version(azure, resource_group, gallery, definition, version), target_regions, timeout).run()
@@ -67,37 +80,53 @@ class Replication:
         self.unwanted = {normal(name) for name in remove}
         self.replica_count = dict(replica_count or {})
         self.excluded = excluded
-        self.deadline = asyncio.get_running_loop().time() + timeout
+        self.asked = _ASKED.setdefault(version.id.lower(), _Asked())
+        self.asked.update(self.unwanted)
+        self.clock = asyncio.get_running_loop().time
+        self.deadline = self.clock() + timeout
         self.repairs: Counter[str] = Counter()
-        self.puts = 0
+        self.updates = 0
         self.started: Started | None = None
+        self.seen: dict[str, dict[str, Any]] = {}
+        """Regions that have been there since this run allowed that regions are deleted, as they were."""
+        self.put_again: set[str] = set()
+        self.allowed = False
+        """Whether this run has allowed that regions are deleted."""
+        self.refusals = 0
+        self.was_in_latest = False
+        self.notes: list[str] = []
 
     def left(self) -> float:
-        return max(0.0, self.deadline - asyncio.get_running_loop().time())
+        return max(0.0, self.deadline - self.clock())
 
     async def run(self) -> dict[str, Any]:
         pauses = self.version.pauses()
         while True:
             resource = await self.settled()
+            updates = self.updates
             there = present(resource)
-            missing = [name for name in self.wanted if name not in there]
             unwanted = [name for name in there if name in self.unwanted and name != normal(resource["location"])]
+            missing = [name for name in self.wanted if name not in there]
             state = {name: states(resource).get(name, "Unknown") for name in self.wanted}
             failed = [name for name in self.wanted if state[name] == "Failed"]
-            if missing or unwanted or self.recounted(there) != there:
-                await self.change(resource, missing, unwanted)
-                pauses = self.version.pauses()
+            if self.undid_a_withdrawal(resource):
+                await self.withdraw(resource)
+            elif missing or self.recounted(there) != there or self.vanished(there):
+                await self.add(resource, missing, self.vanished(there))
             elif failed:
                 await self.repair(resource, failed, state)
-                pauses = self.version.pauses()
-            elif self.unwanted and _allows_deletion(resource):
-                await self.put(resource)
-            elif all(one == "Completed" for one in state.values()):
-                return {"regions": state}
-            elif not self.left():
-                raise _too_slow(self.version, state)
-            else:
+            elif any(one != "Completed" for one in state.values()):
+                if not self.left():
+                    raise _too_slow(self.version, state)
                 await asyncio.sleep(next(pauses))
+            elif unwanted:
+                await self.remove(resource, unwanted)
+            elif (self.allowed or self.unwanted) and _allows_deletion(resource):
+                await self.patch(region_update(allow_deletion=False))
+            else:
+                return {"regions": state, **({"notes": self.notes} if self.notes else {})}
+            if self.updates > updates:
+                pauses = self.version.pauses()
 
     async def settled(self) -> Resource:
         """The version, when no operation runs on it."""
@@ -105,12 +134,9 @@ class Replication:
         self.started = None
         if resource is None or found is Found.ABSENT:
             raise gone(f"Version {self.version.version}", "publish_version")
+        self.seen = {**(self.seen if self.allowed else {}), **present(resource)}
+        self.was_in_latest = self.was_in_latest or not is_withdrawn(resource)
         return resource
-
-    async def change(self, resource: Resource, missing: list[str], unwanted: list[str]) -> None:
-        said = [f"adding {', '.join(missing)}"] * bool(missing) + [f"removing {', '.join(unwanted)}"] * bool(unwanted)
-        log.info("Version %s: %s.", self.version.version, " and ".join(said) or "setting replica counts")
-        await self.put(resource, add=missing, remove=unwanted)
 
     def recounted(self, there: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """The regions that are there with the replica counts that they are to have."""
@@ -119,28 +145,86 @@ class Replication:
             for name, item in there.items()
         }
 
-    async def put(self, resource: Resource, *, add: Collection[str] = (), remove: Collection[str] = ()) -> bool:
-        """Put the list that is there without ``remove`` and with ``add``; False when another update came first, whose result is to be
-        read.
-
-        ``allowDeletionOfReplicatedLocations`` is on in the one put that removes a region and off in every other, so that Azure refuses a
-        list that was read before another writer added to it.
-        """
-        self.puts += 1
-        if self.puts > PUTS:
-            raise StepError(
-                "permanent",
-                "LostUpdate",
-                f"The region list of {self.version.id} was put {PUTS} times and is still not as it was put",
-                "Find who else updates this version (a pipeline, Terraform) and let only one of them do it; then clear this task.",
-            )
+    async def add(self, resource: Resource, missing: list[str], vanished: list[str]) -> None:
+        """Put the list that is there with ``missing``, and with what nobody asked to be taken away."""
+        said = [f"adding {', '.join(missing)}"] * bool(missing)
+        if vanished:
+            self.note(f"{', '.join(vanished)} went with another writer's update while deletion was allowed, and is put again.")
+            said.append(f"putting {', '.join(vanished)} again")
+        log.info("Version %s: %s.", self.version.version, " and ".join(said) or "setting replica counts")
         own = bool(resource["properties"]["publishingProfile"].get("excludeFromLatest"))
         # A version that was rolled back while this was planned must not be latest in a new region, where the regional flag wins.
         excluded = own or bool(self.excluded)
-        kept = [item for name, item in self.recounted(present(resource)).items() if name not in remove]
-        new = [to_arm(self.wanted[name], excluded=excluded, luns=luns(resource)) for name in add]
+        new = [to_arm(self.wanted[name], excluded=excluded, luns=luns(resource)) for name in missing]
+        back = [self.seen[name] for name in vanished if name not in missing]
+        if await self.patch(region_update([*self.recounted(present(resource)).values(), *new, *back], allow_deletion=False)):
+            self.put_again.update(vanished)
+
+    def vanished(self, there: Collection[str]) -> list[str]:
+        """Regions that are gone since deletion was allowed although no run of this process was asked to take them away. Each is put again
+        once: who takes it away twice means it."""
+        return [name for name in self.seen if name not in there and name not in self.asked | self.put_again]
+
+    async def remove(self, resource: Resource, names: list[str]) -> bool:
+        """Take regions away, in two updates; True when the second was accepted.
+
+        The first allows that regions are deleted and says nothing of them. The second has the list as it was read after that, and says
+        nothing of allowing: so Azure judges it by what the version says in that moment. Every other update of the factory forbids
+        deletion, so one that came in between, of which this list knows nothing, has this one refused; it is read and tried again.
+        """
+        if not _allows_deletion(resource):
+            if await self.patch(region_update(allow_deletion=True)):
+                self.allowed = True
+            return False
+        if self.clock() - self.version.read_at > UPDATE and self.left():
+            return False  # the list is old already
+        log.info("Version %s: removing %s.", self.version.version, ", ".join(names))
+        self.allowed = True
+        kept = [item for name, item in self.recounted(present(resource)).items() if name not in names]
+        # Were a patch that does not say the word taken as forbidding, no removal would ever be accepted: then it is said.
+        accepted = await self.patch(region_update(kept, allow_deletion=True if self.refusals >= REFUSALS else None))
+        if accepted:
+            self.refusals = 0
+            self.seen = {name: item for name, item in self.seen.items() if name not in names}
+            if (seconds := self.clock() - self.version.read_at) > UPDATE:
+                self.note(
+                    f"The removal of {', '.join(names)} was under way for {seconds:.0f} s: had another tool than this factory changed the "
+                    "version in that time, its change would be lost. The activity log of the version says whether one did."
+                )
+        else:
+            again = await self.version.read()
+            self.refusals += bool(again and sort(again) is Found.DONE and _allows_deletion(again))
+        return accepted
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+        log.warning("Version %s: %s", self.version.version, text)
+
+    def undid_a_withdrawal(self, resource: Resource) -> bool:
+        """Whether the version was rolled back or retired since this began, and a list of ours that was under way has brought it back."""
+        return bool(self.updates) and self.was_in_latest and is_withdrawn(resource) and not is_hidden(resource)
+
+    async def withdraw(self, resource: Resource) -> None:
+        self.note("It was taken out of latest while its regions were changed, and is taken out again.")
+        items = [{**item, "excludeFromLatest": True} for item in present(resource).values()]
+        await self.patch(region_update(items, excluded=True, allow_deletion=False))
+
+    async def patch(self, body: Resource) -> bool:
+        """Start an update; False when it was refused because another came first, whose result is to be read.
+
+        Deletion of regions is forbidden by every update but a removal, so that Azure refuses a list that was read before another writer
+        added to it. The version's tags are not sent: they are other people's.
+        """
+        self.updates += 1
+        if self.updates > UPDATES:
+            raise StepError(
+                "permanent",
+                "LostUpdate",
+                f"The region list of {self.version.id} was put {UPDATES} times and is still not as it was put",
+                "Find who else updates this version (a pipeline, Terraform) and let only one of them do it; then clear this task.",
+            )
         try:
-            self.started = await self.version.put(update(resource, regions=[*kept, *new], allow_deletion=bool(remove)))
+            self.started = await self.version.patch(body)
         except Exception as error:
             failure = of_exception(error)
             if failure.kind != "adopt":
@@ -157,12 +241,12 @@ class Replication:
         again = [name for name in failed if self.repairs[name] == PUT_AGAIN or name == home]
         if again:
             log.warning("%s failed: put again. %s", ", ".join(again), self.reasons(resource, again))
-            done, repaired = await self.put(resource), again
-        else:
-            log.warning("%s failed again: removed and added again. %s", ", ".join(failed), self.reasons(resource, failed))
-            done, repaired = await self.put(resource, remove=failed), failed
-        if done:
-            self.repairs.update(repaired)
+            if await self.patch(region_update([*present(resource).values()], allow_deletion=False)):
+                self.repairs.update(again)
+            return
+        log.warning("%s failed again: removed and added again. %s", ", ".join(failed), self.reasons(resource, failed))
+        if await self.remove(resource, failed):
+            self.repairs.update(failed)
 
     def reasons(self, resource: Resource, names: list[str]) -> str:
         said = details(resource)

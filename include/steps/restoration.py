@@ -27,15 +27,15 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
 
     :param form: the fields of :class:`include.factory.restoration.Restoration` (an object, or JSON text of one); ``recipe`` may stand for
         the three names of its definition; ``dry_run``: print and stop.
-    :return: ``{"versions", "text", "writes", "steps": {"restore_version", "report_versions"}}``.
+    :return: ``{"versions", "text", "calls", "steps": {"restore_version", "report_versions"}}``.
     :raises StepSkipped: a dry run; its result is the same object.
     :raises StepError: ``BadParameter``: a version is not in the bin; the ones that are, are named.
     """
+    from include.factory.calls import World, calls_text, planned_calls
     from include.factory.image_version import ImageVersion
     from include.factory.preflight import needs_of_calls
-    from include.factory.restoration import Restoration
+    from include.factory.restoration import STEPS, Restoration
     from include.factory.version_selection import select
-    from include.factory.write import calls_of, writes_text
 
     fields, dry_run = form_of.fields_of(form)
     asked = form_of.checked(Restoration, await form_of.located(fields))
@@ -44,27 +44,28 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
         chosen = [one.name for one in select(asked.versions, [ImageVersion(name=name, home=one.location) for name, one in there.items()])]
     except ValueError as error:
         raise form_of.bad([f"versions: in the bin of {asked.gallery}/{asked.definition}: {error}"]) from error
-    writes = asked.writes(chosen)
+    steps: dict[str, dict[str, Any]] = {
+        "restore_version": {
+            **asked.path,
+            "versions": {name: there[name].location for name in chosen},
+            "pin": (asked.reason or "restored by hand") if asked.pin else None,
+        },
+        "report_versions": {"definitions": [asked.path]},
+    }
+    calls = planned_calls(steps, STEPS, World(azure.subscription_id))
     rows = [[one.version, one.location, one.since, one.gone or "-", "yes" if one.version in chosen else "no"] for one in there.values()]
     text = f"Restore versions of {asked.gallery}/{asked.definition} ({asked.resource_group})\n\n" + "\n".join(
-        [table(["version", "home", "deleted", "gone for good", "restored now"], rows), "", writes_text(writes)]
+        [table(["version", "home", "deleted", "gone for good", "restored now"], rows), "", calls_text(calls)]
     )
     log.info("%s", text)
     document = {
         "versions": chosen,
         "about": [subject(**asked.path)],
         "text": text,
-        "writes": [write.model_dump() for write in writes],
-        "steps": {
-            "restore_version": {
-                **asked.path,
-                "versions": {name: there[name].location for name in chosen},
-                "pin": (asked.reason or "restored by hand") if asked.pin else None,
-            },
-            "report_versions": {"definitions": [asked.path]},
-        },
+        "calls": [call.model_dump() for call in calls],
+        "steps": steps,
     }
-    found = await preflight.findings(azure, needs_of_calls(calls_of(writes, azure.subscription_id, asked.resource_group)))
+    found = await preflight.findings(azure, needs_of_calls(calls))
     nothing = None if chosen else "The bin holds no such version: nothing to do."
     return preflight.conclude("The restoration", found, document, dry_run=dry_run, nothing=nothing)
 

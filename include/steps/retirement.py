@@ -17,16 +17,16 @@ from include.steps import gallery_versions, image_users, preflight
 from include.steps.arm_error import of_exception
 from include.steps.azure import Azure
 from include.steps.errors import StepError, partly
-from include.steps.look import Found, Resource, look, now, sort, step
+from include.steps.look import Found, Resource, is_hidden, look, now, sort, step
 from include.steps.merge import merge
 from include.steps.sources import sources
 from include.steps.table import table
 from include.steps.version import Version, update
 
 if TYPE_CHECKING:
+    from include.factory.calls import Call
     from include.factory.image_version import ImageVersion
     from include.factory.retirement import Retired, Verdict
-    from include.factory.write import Write
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class _Judged:
     asked: Retired
     versions: dict[str, ImageVersion]
     verdicts: list[Verdict]
-    writes: list[Write]
+    retired_up_to: str | None
 
     @property
     def name(self) -> str:
@@ -48,6 +48,19 @@ class _Judged:
 
     def names(self, action: str) -> list[str]:
         return [one.version for one in self.verdicts if one.action == action]
+
+    def arguments(self) -> dict[str, Any]:
+        """This definition's part of what :func:`retire` is given."""
+        return {"asked": self.asked.model_dump(mode="json"), "exclude": self.names("exclude"), "delete": self.names("delete")}
+
+    def calls(self, azure: Azure) -> tuple[Call, ...]:
+        from include.factory.calls import World, planned_calls
+        from include.factory.retirement import STEPS
+
+        known = {} if self.retired_up_to is None else {_key(azure, self.asked.path): self.retired_up_to}
+        return planned_calls(
+            {"retire_versions": {"definitions": [self.arguments()]}}, STEPS, World(azure.subscription_id, retired_up_to=known)
+        )
 
 
 @step
@@ -58,13 +71,12 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str, switch: str = "") ->
         meant, each by its own ``retention``. ``keep``, ``older_than`` (days), ``rollback`` and ``wait`` (days) win over the recipe's.
         ``parents_too``; ``dry_run``: print and stop. An object, or JSON text of one.
     :param switch: ``on`` makes a run that says nothing of ``dry_run`` a real one; anything else leaves it dry.
-    :return: ``{"text", "writes", "left_out": {definition: what is in the way}, "steps": {"retire_versions", "report_versions"}}``.
+    :return: ``{"text", "calls", "left_out": {definition: what is in the way}, "steps": {"retire_versions", "report_versions"}}``.
     :raises StepSkipped: a dry run, or nothing to do; its result is the same object.
     :raises StepError: ``BadParameter``; ``RecipeBroken``; ``DefinitionNotFound``.
     """
     from include.factory.preflight import needs_of_calls
     from include.factory.retirement import retirement_text
-    from include.factory.write import calls_of
 
     given = dict(json.loads(form) if isinstance(form, str) else form)
     if given.get("dry_run") in (None, ""):
@@ -72,31 +84,26 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str, switch: str = "") ->
     fields, dry_run = form_of.fields_of(given)
     wanted = await _wanted(fields)
     judged = await _judge(azure, wanted, alone=not _names_all(fields))
-    text = "\n\n".join(retirement_text(one.asked, one.verdicts, one.versions, one.writes) for one in judged)
+    calls = [one.calls(azure) for one in judged]
+    text = "\n\n".join(retirement_text(one.asked, one.verdicts, one.versions, made) for one, made in zip(judged, calls, strict=True))
     log.info("%s", text or "No definition is meant.")
-    needed = {one.name: needs_of_calls(calls_of(one.writes, azure.subscription_id, one.asked.resource_group)) for one in judged}
+    needed = {one.name: needs_of_calls(made) for one, made in zip(judged, calls, strict=True)}
     left_out, found = await preflight.obstacles({name: (azure, needs) for name, needs in needed.items() if needs.rights})
     for name, reason in left_out.items():
         log.warning("%s is left out: %s", name, reason)
-    due = [one for one in judged if one.writes and one.name not in left_out]
-    writes = [write for one in due for write in one.writes]
+    due = {one.name: (one, made) for one, made in zip(judged, calls, strict=True) if made and one.name not in left_out}
     document = {
-        "about": [subject(**one.asked.path) for one in due],
+        "about": [subject(**one.asked.path) for one, _ in due.values()],
         "left_out": left_out,
         "text": text,
-        "writes": [write.model_dump() for write in writes],
+        "calls": [call.model_dump() for _, made in due.values() for call in made],
         "steps": {
-            "retire_versions": {
-                "definitions": [
-                    {"asked": one.asked.model_dump(mode="json"), "exclude": one.names("exclude"), "delete": one.names("delete")}
-                    for one in due
-                ]
-            },
+            "retire_versions": {"definitions": [one.arguments() for one, _ in due.values()]},
             "report_versions": {"definitions": [one.asked.path for one in judged]},
         },
     }
     counted = ", ".join(f"{count} {action}" for action, count in Counter(v.action for one in judged for v in one.verdicts).items())
-    nothing = None if writes else f"No version is due ({counted or 'there is none'}): nothing to do."
+    nothing = None if due else f"No version is due ({counted or 'there is none'}): nothing to do."
     return preflight.conclude("Retiring", found, document, dry_run=dry_run, nothing=nothing)
 
 
@@ -138,7 +145,7 @@ async def _wanted(fields: dict[str, Any]) -> list[Retired]:
 async def _judge(azure: Azure, wanted: list[Retired], *, alone: bool) -> list[_Judged]:
     """Read everything at once and judge. Where all recipes are meant (``alone`` is false), one that has no definition yet is left out."""
     from include.factory.image_user import ImageUser
-    from include.factory.retirement import Uses, verdicts, writes_of
+    from include.factory.retirement import Uses, verdicts
 
     users, everything = await asyncio.gather(image_users.machines(azure), _all_versions(azure))
     bases: dict[tuple[str, str], set[str]] = {}
@@ -172,7 +179,7 @@ async def _judge(azure: Azure, wanted: list[Retired], *, alone: bool) -> list[_J
         softly = asked.model_copy(update={"soft": soft})
         verdict = verdicts(softly, versions, uses, datetime.now(UTC))
         retired_up_to = (definition.get("tags") or {}).get(version_tags.RETIRED_UP_TO)
-        judged.append(_Judged(softly, {one.name: one for one in versions}, verdict, writes_of(softly, verdict, retired_up_to)))
+        judged.append(_Judged(softly, {one.name: one for one in versions}, verdict, retired_up_to))
     return judged
 
 
@@ -288,14 +295,9 @@ def _notice(asked: dict[str, Any], done: dict[str, list[str]]) -> dict[str, Any]
 _ACTIONS = ("exclude", "delete")
 
 
-def _is_hidden(resource: Resource) -> bool:
-    profile = resource["properties"]["publishingProfile"]
-    return bool(profile.get("excludeFromLatest")) and all(item.get("excludeFromLatest", True) for item in profile["targetRegions"])
-
-
 def _excluded(resource: Resource) -> Resource | None:
     tags = resource.get("tags") or {}
-    if _is_hidden(resource) and version_tags.RETIRED in tags:
+    if is_hidden(resource) and version_tags.RETIRED in tags:
         return None
     return update(resource, excluded=True, tags={**tags, version_tags.RETIRED: now()})
 
@@ -309,7 +311,7 @@ async def _delete(version: Version) -> str | None:
     if sort(resource) is Found.DELETING:
         await version.delete()
         return None
-    if not _is_hidden(resource) or version_tags.RETIRED not in tags:
+    if not is_hidden(resource) or version_tags.RETIRED not in tags:
         return "somebody let latest resolve to it again"
     if tags.get(version_tags.PINNED, "false").lower() != "false":
         return "somebody pinned it"
@@ -320,8 +322,7 @@ async def _delete(version: Version) -> str | None:
 
 async def _burn(azure: Azure, one: _Judged, names: list[str]) -> None:
     """Let the definition remember the highest number that is deleted, before it is."""
-    from include.factory.retirement import highest
-    from include.factory.version import parse_version
+    from include.factory.version import highest, parse_version
 
     top = highest(names)
     definition, _ = await _settings(azure, one.asked)

@@ -13,7 +13,7 @@ from include.steps import form as form_of
 from include.steps import gallery_versions, preflight
 from include.steps.azure import Azure
 from include.steps.errors import StepError
-from include.steps.look import Resource, now, step
+from include.steps.look import Resource, is_hidden, now, step
 from include.steps.merge import merge
 from include.steps.target_region import normal
 from include.steps.version import Version, update
@@ -31,14 +31,14 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
 
     :param form: the fields of :class:`include.factory.rollback.Rollback` (an object, or JSON text of one); ``recipe`` may stand for the
         three names of its definition; ``dry_run``: print and stop.
-    :return: ``{"versions", "text", "writes", "latest": {region: version afterwards}, "steps"}``.
+    :return: ``{"versions", "text", "calls", "latest": {region: version afterwards}, "steps"}``.
     :raises StepSkipped: a dry run, or nothing to do; its result is the same object.
     :raises StepError: ``BadParameter``; ``DefinitionNotFound``; ``RegionLeftWithout``: names the regions where ``latest`` would resolve to
         nothing, each with the way out.
     """
+    from include.factory.calls import World, planned_calls
     from include.factory.preflight import needs_of_calls
-    from include.factory.rollback import Rollback, meant, rollback_arguments, rollback_text
-    from include.factory.write import calls_of
+    from include.factory.rollback import STEPS, Rollback, meant, rollback_arguments, rollback_text
 
     fields, dry_run = form_of.fields_of(form)
     asked = form_of.checked(Rollback, await form_of.located(fields))
@@ -48,20 +48,21 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
     except ValueError as error:
         raise form_of.bad([f"versions: {error}"]) from error
     made = _planned(asked, bad, versions)
-    text = rollback_text(asked, made)
+    steps = rollback_arguments(asked, made)
+    calls = planned_calls(steps, STEPS, World(azure.subscription_id))
+    text = rollback_text(asked, made, calls)
     log.info("%s", text)
     if made.problems:
         raise _without(made)
-    writes = made.writes(asked)
     document = {
         "versions": list(made.bad),
         "about": [subject(**asked.path)],
         "text": text,
-        "writes": [write.model_dump() for write in writes],
+        "calls": [call.model_dump() for call in calls],
         "latest": made.after,
-        "steps": rollback_arguments(asked, made),
+        "steps": steps,
     }
-    found = await preflight.findings(azure, needs_of_calls(calls_of(writes, azure.subscription_id, asked.resource_group)))
+    found = await preflight.findings(azure, needs_of_calls(calls))
     nothing = None if made.bad else "No version is to be taken out of latest: nothing to do."
     return preflight.conclude("The roll-back", found, document, dry_run=dry_run, nothing=nothing)
 
@@ -152,10 +153,9 @@ class _Taken:
         self.mark = f"{now()} {reason}".strip()[:256]
 
     def __call__(self, resource: Resource) -> Resource | None:
-        profile, tags = resource["properties"]["publishingProfile"], resource.get("tags") or {}
+        tags = resource.get("tags") or {}
         channels = {version_tags.channel_tag(channel) for channel in version_tags.channels_of(tags)}
-        hidden = profile.get("excludeFromLatest") and all(item.get("excludeFromLatest", True) for item in profile["targetRegions"])
-        if hidden and version_tags.ROLLED_BACK in tags and not channels:
+        if is_hidden(resource) and version_tags.ROLLED_BACK in tags and not channels:
             return None
         kept = {name: value for name, value in tags.items() if name not in {*channels, version_tags.WAVE}}
         return update(resource, excluded=True, tags={**kept, version_tags.ROLLED_BACK: self.mark})

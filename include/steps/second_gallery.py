@@ -65,11 +65,11 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str, connect: Connect | N
     obstacles, found = await preflight.obstacles(needs)
     plans = [made.stopped(obstacles[made.recipe]) if made.recipe in obstacles else made for made in plans]
     log.info("%s", "\n".join(second_gallery_text(recipe, made) for recipe, made in zip(recipes, plans, strict=True)))
-    all_of_them = [arguments_of(recipe, made) for recipe, made in zip(recipes, plans, strict=True)]
+    all_of_them = [arguments_of(recipe, made.actions) for recipe, made in zip(recipes, plans, strict=True)]
     document = {
         "recipes": [recipe.name for recipe in recipes],
         "about": [made.recipe for made in plans if made.calls or made.left_out],
-        "calls": [call for made in plans for call in made.calls],
+        "calls": [call.model_dump() for made in plans for call in made.calls],
         "left_out": {made.recipe: made.left_out for made in plans if made.left_out},
         "extra": {made.recipe: made.extra for made in plans if made.extra},
         "steps": {

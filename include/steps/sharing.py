@@ -55,7 +55,7 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
     document = {
         "galleries": names,
         "about": [recipe.name for recipes, made in zip(galleries, plans, strict=True) if made.calls for recipe in recipes],
-        "calls": [call for made in plans for call in made.calls],
+        "calls": [call.model_dump() for made in plans for call in made.calls],
         "undeclared": {name: list(made.undeclared) for name, made in zip(names, plans, strict=True) if made.undeclared},
         "left_out": {name: list(made.left_out) for name, made in zip(names, plans, strict=True) if made.left_out},
         "steps": {

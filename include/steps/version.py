@@ -38,6 +38,8 @@ class Version:
     def __post_init__(self) -> None:
         self._told: dict[str, tuple[str, int]] = {}
         self._pause = 0.0
+        self.read_at = 0.0
+        """When the version was asked for last; what it said is as old as that."""
 
     @property
     def id(self) -> str:
@@ -49,6 +51,7 @@ class Version:
 
     async def read(self) -> Resource | None:
         """The version with its replication status; None when there is none. A region whose state or progress changed is logged."""
+        self.read_at = asyncio.get_running_loop().time()
         resource = await look(self.azure.compute.gallery_image_versions.get(*self._path, expand="ReplicationStatus"))
         if resource is not None:
             self._tell(resource)
@@ -107,6 +110,10 @@ class Version:
         """Start creating or updating the version."""
         return await self.azure.start(self.azure.compute.gallery_image_versions.begin_create_or_update, *self._path, body)
 
+    async def patch(self, body: Resource) -> Started:
+        """Start updating what ``body`` names of the version; its tags and all else stay as they are at that moment."""
+        return await self.azure.start(self.azure.compute.gallery_image_versions.begin_update, *self._path, body)
+
     async def delete(self) -> None:
         """Delete the version and wait until that is done."""
         versions = self.azure.compute.gallery_image_versions
@@ -131,6 +138,24 @@ def _half_of_the_rest(resource: Resource | None, elapsed: float) -> float:
     waiting = {name for name, state in target_region.states(resource).items() if state == "Replicating"}
     slowest = min((per_cent for name, per_cent in target_region.progress(resource).items() if name in waiting), default=100)
     return min(_LONGEST, elapsed * (100 - slowest) / slowest / 2) if slowest > 0 else 0.0
+
+
+def region_update(
+    regions: list[dict[str, Any]] | None = None, *, excluded: bool | None = None, allow_deletion: bool | None = None
+) -> Resource:
+    """The body that patches the list of regions, the exclude flags or the word that regions may be deleted; what is None is not sent.
+
+    The source is not sent either, and ``storageProfile`` is there because the model requires it.
+    """
+    properties: Resource = {"storageProfile": {}}
+    profile: Resource = {} if regions is None else {"targetRegions": regions}
+    if excluded is not None:
+        profile["excludeFromLatest"] = excluded
+    if profile:
+        properties["publishingProfile"] = profile
+    if allow_deletion is not None:
+        properties["safetyProfile"] = {"allowDeletionOfReplicatedLocations": allow_deletion}
+    return {"properties": properties}
 
 
 def update(

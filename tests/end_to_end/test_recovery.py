@@ -84,12 +84,11 @@ def written(factory: Factory, before: dict[str, int]) -> Counter[str]:
     return Counter({key.lower(): count for key, count in made.items() if not key.startswith("GET ")})
 
 
-def writes_by_type(calls: list[str]) -> Counter[str]:
+def writes_by_type(calls: list[dict[str, str]]) -> Counter[str]:
     """Planned calls as the sandbox counts requests: by method and resource type."""
     counted: Counter[str] = Counter()
     for call in calls:
-        method, path = call.split(" ")
-        parts = path.strip("/").split("/")
+        method, parts = call["method"], call["path"].strip("/").split("/")
         if len(parts) < 6:
             counted[f"{method} microsoft.resources/resourcegroups".lower()] += 1
         else:

@@ -149,7 +149,7 @@ class Life:
     def holds(self, plan: dict[str, Any], before: Counter[str]) -> None:
         made = Counter({what.split(" ")[0]: count for what, count in (self.requests() - before).items() if what.endswith(VERSIONS)})
         del made["GET"]
-        assert made == Counter(write["method"] for write in plan["writes"] if "/versions/" in write["resource"])
+        assert made == Counter(call["method"] for call in plan["calls"] if "/versions/" in call["path"])
 
 
 @pytest.fixture(scope="module")
@@ -252,7 +252,7 @@ def test_the_night_is_dry_until_the_variable_says_otherwise(life: Life) -> None:
 
     life.airflow.api.post("/api/v2/variables", json={"key": "image_factory_retire", "value": "on"}).raise_for_status()
     _, plan = life.run("retire_versions", **rules)
-    assert {write["method"] for write in plan["writes"]} == {"PUT"}
+    assert {call["method"] for call in plan["calls"]} == {"PUT"}
     assert life.there() == before
 
 
@@ -266,7 +266,7 @@ def test_what_was_out_long_enough_is_deleted_and_what_azure_holds_is_named(life:
     finally:
         life.client.delete("/_sandbox/faults", params={"name": "held"})
     assert f"life/dated/{life.names[0]}: The scope is locked" in life.airflow.log("retire_versions", run, "retire_versions")
-    gone = {write["resource"].rsplit("/", 1)[1] for write in plan["writes"] if write["method"] == "DELETE"}
+    gone = {call["path"].rsplit("/", 1)[1] for call in plan["calls"] if call["method"] == "DELETE"}
     assert len(gone) > 20
     assert life.names[0] in life.there()
     assert gone & set(life.there()) == {life.names[0]}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from include.factory.calls import Call
 from include.factory.preflight import MachineNeeds, Needs, Offer, Permission, find, needs_of_build, needs_of_calls
 from include.factory.publish import TargetRegion
 from tests.factory.builds import SUBSCRIPTION, recipe
@@ -142,7 +143,8 @@ def test_the_rights_to_writes_are_asked_for_at_what_stands_by_itself_in_a_group(
         f"DELETE {gallery}/images/d/versions/2.0.0",
         f"PUT {gallery}/images/d/providers/Microsoft.Authorization/roleAssignments/00000000-0000-4000-8000-000000000001",
     ]
-    assert needs_of_calls(calls).rights == {
+    made = [Call.model_validate({"method": method, "path": path}) for method, path in map(str.split, calls)]
+    assert needs_of_calls(made).rights == {
         group: ("Microsoft.Resources/subscriptions/resourceGroups/write",),
         gallery: (
             "Microsoft.Compute/galleries/write",

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from include.factory.calls import World, planned_calls
 from include.factory.image_version import ImageVersion, Replica, latest_in
-from include.factory.region_change import RegionChange, RegionPlan, plan_regions, region_plan_text
+from include.factory.region_change import STEPS, RegionChange, RegionPlan, arguments_of, plan_regions, region_plan_text
 
 
 def version(name: str, *regions: str, **fields: Any) -> ImageVersion:
@@ -93,7 +94,8 @@ def test_the_bill_is_told_before() -> None:
     plan = planned(version("1.0.1"), version("1.0.0"))
     assert (plan.added_gb, plan.removed_gb) == (120, 0)
     assert (plan.monthly, plan.once) == (6.0, 1.2)
-    text = region_plan_text(change(), plan)
+    calls = planned_calls(arguments_of(change(), plan), STEPS, World("s"))
+    text = region_plan_text(change(), plan, calls)
     assert "1.0.1" in text
     assert "+uksouth" in text
     assert "120 GB more" in text

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.factory.image_version import ImageVersion, Replica
-from include.factory.retirement import Retired, Uses, verdicts, writes_of
+from include.factory.retirement import Retired, Uses, verdicts
 
 NOW = datetime(2026, 11, 24, 7, tzinfo=UTC)
 OWN = {"image-factory-run": "build_x/1", "image-factory-promoted": "2026-01-01T00:00:00+00:00"}
@@ -117,13 +117,6 @@ def test_a_version_that_was_never_promoted_counts_for_nothing_and_goes_by_age() 
         name="9.9.9", home="westeurope", published=NOW - timedelta(days=99), excluded=True, tags={"image-factory-run": "build_x/2"}
     )
     assert judged(unpromoted, TOP)["9.9.9"][0] == "exclude"
-
-
-def test_the_definition_remembers_the_highest_number_that_is_deleted() -> None:
-    found = verdicts(asked(), [TOP, retired("1.0.2", 99), retired("1.0.10", 99)], Uses(), NOW)
-    first = next(iter(writes_of(asked(), found, "1.0.9")))
-    assert (first.method, first.what) == ("PATCH", "numbers up to 1.0.10 are never used again")
-    assert {write.method for write in writes_of(asked(), found, "1.0.10")} == {"DELETE"}
 
 
 # Everything at once, against rules that are written down a second time, in another shape: a set of names is taken away for each rule.

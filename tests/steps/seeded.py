@@ -74,14 +74,3 @@ def version_of(line: Line, name: str) -> Any:
 def tags_of(line: Line, name: str) -> dict[str, str]:
     tags: dict[str, str] = version_of(line, name).body.get("tags") or {}
     return tags
-
-
-def writes(line: Line) -> list[tuple[str, str]]:
-    """The accepted writes to galleries, sorted: method and path below Microsoft.Compute."""
-    made = [(method, path.split("/Microsoft.Compute/", 1)[1]) for method, path, status in line.calls if method != "GET" and status < 400]
-    return sorted((method, path) for method, path in made if path.startswith("galleries/"))
-
-
-def planned(document: dict[str, Any]) -> list[tuple[str, str]]:
-    """The writes that a plan promised, sorted likewise."""
-    return sorted((write["method"], write["resource"]) for write in document["writes"])

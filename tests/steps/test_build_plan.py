@@ -16,6 +16,7 @@ from include.factory.steps import steps_of
 from include.steps import build_plan
 from include.steps.errors import StepError, StepSkipped
 from tests.steps.build_line import Line
+from tests.steps.planned import promised, writes
 
 BASE = "ubuntu-2404-base"
 SHIPPED = load_catalogue(catalogue_folder()).recipes
@@ -46,13 +47,15 @@ async def carry_out(line: Line, plan: dict[str, Any]) -> dict[str, Any]:
     return results
 
 
-async def test_the_facts_of_an_empty_subscription_cost_five_calls() -> None:
+async def test_the_facts_of_an_empty_subscription_cost_seven_calls() -> None:
     line = Line()
     facts = await build_plan.read(line.azure, recipe=SHIPPED[BASE])
     assert (facts.definition, facts.newest, facts.versions) == (None, None, {})
     assert facts.base.version == "24.04.202511110"
     assert facts.base.os_type == "Linux"
-    assert len(line.calls) == 5
+    assert facts.there == ()
+    # Two of them look whether the group and the gallery are there, where the definition is not.
+    assert len(line.calls) == 7
 
 
 @pytest.mark.parametrize("name", sorted(SHIPPED))
@@ -62,7 +65,9 @@ async def test_every_shipped_recipe_is_planned_built_replicated_and_promoted(nam
     if parent is not None:
         await carry_out(line, await make(line, parent))
     plan = await make(line, name)
+    line.calls.clear()
     results = await carry_out(line, json.loads(json.dumps(plan)))
+    assert writes(line) == promised(plan)
     version = line.sandbox.resource(plan["version_id"])
     assert version is not None
     assert set(results["replicate_version"]["regions"].values()) == {"Completed"}
@@ -76,7 +81,10 @@ async def test_a_run_with_nothing_new_is_skipped_with_the_reason_unless_it_is_fo
     line = Line()
     first = await make(line)
     await carry_out(line, first)
-    assert await make(line) == first, "the same run has the same plan"
+    again = await make(line)
+    assert {**again, "calls": first["calls"]} == first, "the same run has the same plan"
+    # The group, the gallery and the definition are there now.
+    assert len(again["calls"]) == len(first["calls"]) - 3
     with pytest.raises(StepSkipped, match=first["version"]):
         await make(line, day=24)
     second = await make(line, day=24, force=True)

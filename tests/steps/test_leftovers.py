@@ -11,6 +11,7 @@ import pytest
 from include.steps import leftovers
 from include.steps.errors import StepError, StepSkipped
 from tests.steps.build_line import GROUP, HOME, RUN, TAGS, Line, let_pass
+from tests.steps.planned import promised, writes
 
 DAYS = 86_400.0
 
@@ -39,9 +40,11 @@ async def left_behind() -> Line:
 
 async def test_the_group_of_a_run_that_died_goes_with_all_that_is_in_it() -> None:
     line = await left_behind()
+    line.calls.clear()
     plan = await planned(line)
     swept = await leftovers.sweep(line.azure, **plan["steps"]["sweep"])
     assert [id.rsplit("/", 1)[1] for id in swept["swept"]] == [GROUP]
+    assert writes(line) == promised(plan)
     assert not line.state()
     told = await leftovers.report(line.azure, **plan["steps"]["report"])
     assert (len(told["gone"]), told["left"]) == (1, {})

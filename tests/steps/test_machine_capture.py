@@ -93,7 +93,7 @@ async def test_a_specialized_capture_leaves_the_machine_running_and_takes_every_
 async def test_a_stopped_capture_starts_the_machine_again() -> None:
     line = await web()
     plan = await captured(line, stop=True)
-    assert [call.rpartition("/")[2] for call in plan["calls"] if call.startswith("POST")] == ["deallocate", "start"]
+    assert [call["path"].rpartition("/")[2] for call in plan["calls"] if call["method"] == "POST"] == ["deallocate", "start"]
     assert await power(line) == "running"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from azure.core.rest import HttpRequest
 
+from include.factory.calls import Call
 from include.factory.catalogue import load_recipe
 from include.factory.folder import catalogue_folder
 from include.factory.preflight import needs_of_build, needs_of_calls
@@ -184,7 +185,7 @@ async def test_what_cannot_be_done_delays_nothing_that_can() -> None:
     line = Line(authenticate=True)
     reader = await as_reader(line)
     owner = Azure(AsyncStaticCredential(line.sandbox.token()), line.sandbox.subscription_id, transport=line.transport)
-    needs = needs_of_calls([f"PUT {owner.id('rg', 'galleries', 'g')}"])
+    needs = needs_of_calls([Call(method="PUT", path=owner.id("rg", "galleries", "g"))])
 
     left_out, found = await preflight.obstacles({"one": (reader, needs), "other": (owner, needs)})
 

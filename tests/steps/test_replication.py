@@ -13,7 +13,7 @@ from include.steps.errors import StepError
 from include.steps.version import Version, update
 from tests.steps.build_line import GALLERIES, GALLERY, HOME, OTHERS, VERSION, Line, region
 
-VERSIONS = {"type": "Microsoft.Compute/galleries/images/versions", "method": "PUT"}
+VERSIONS = {"type": "Microsoft.Compute/galleries/images/versions"}
 
 
 async def published() -> Line:
@@ -25,26 +25,30 @@ def broken(name: str, until: str, count: int | None = 1) -> dict[str, Any]:
     return {"name": f"{name} {until}", "match": {**VERSIONS, "region": name}, "effect": effect, "count": count}
 
 
-def record_puts(line: Line, monkeypatch: pytest.MonkeyPatch) -> list[tuple[set[str], bool]]:
-    """Regions and the deletion flag of each PUT, in order."""
-    puts: list[tuple[set[str], bool]] = []
-    put = Version.put
+Update = tuple[set[str] | None, bool | None]
+
+
+def record_updates(line: Line, monkeypatch: pytest.MonkeyPatch) -> list[Update]:
+    """Regions and the word on deletion of each update, in order; None where it says nothing of them."""
+    updates: list[Update] = []
+    patch = Version.patch
 
     async def recorded(self: Version, body: dict[str, Any]) -> Any:
         properties = body["properties"]
-        names = {one["name"].replace(" ", "").lower() for one in properties["publishingProfile"]["targetRegions"]}
-        puts.append((names, properties["safetyProfile"]["allowDeletionOfReplicatedLocations"]))
-        return await put(self, body)
+        listed = properties.get("publishingProfile", {}).get("targetRegions")
+        names = None if listed is None else {one["name"].replace(" ", "").lower() for one in listed}
+        updates.append((names, properties.get("safetyProfile", {}).get("allowDeletionOfReplicatedLocations")))
+        return await patch(self, body)
 
-    monkeypatch.setattr(Version, "put", recorded)
-    return puts
+    monkeypatch.setattr(Version, "patch", recorded)
+    return updates
 
 
 async def test_all_missing_regions_travel_in_one_put() -> None:
     line = await published()
-    before = line.count("PUT", VERSION)
+    before = line.count("PATCH", VERSION)
     assert await line.run("replicate") == {"regions": dict.fromkeys((HOME, *OTHERS), "Completed")}
-    assert line.count("PUT", VERSION) == before + 1
+    assert line.count("PATCH", VERSION) == before + 1
 
 
 async def test_progress_is_logged_once_per_change_and_region(caplog: pytest.LogCaptureFixture) -> None:
@@ -64,19 +68,19 @@ async def test_progress_is_logged_once_per_change_and_region(caplog: pytest.LogC
 async def test_a_failed_region_is_put_again_before_it_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     line = await published()
     line.sandbox.faults.add(**broken("northeurope", "put"))
-    puts = record_puts(line, monkeypatch)
+    updates = record_updates(line, monkeypatch)
     assert (await line.run("replicate"))["regions"]["northeurope"] == "Completed"
     everywhere = {HOME, *OTHERS}
-    assert puts == [(everywhere, False), (everywhere, False)]
+    assert updates == [(everywhere, False), (everywhere, False)]
 
 
 async def test_a_region_that_fails_again_is_removed_and_added_again_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     line = await published()
     line.sandbox.faults.add(**broken("northeurope", "readd"))
-    puts = record_puts(line, monkeypatch)
+    updates = record_updates(line, monkeypatch)
     assert await line.run("replicate") == {"regions": dict.fromkeys((HOME, *OTHERS), "Completed")}
     everywhere, others = {HOME, *OTHERS}, {HOME, "eastus2"}
-    assert puts == [(everywhere, False), (everywhere, False), (others, True), (everywhere, False)]
+    assert updates == [(everywhere, False), (everywhere, False), (None, True), (others, None), (everywhere, False)]
     assert line.version().properties["safetyProfile"]["allowDeletionOfReplicatedLocations"] is False
 
 
@@ -94,11 +98,11 @@ async def test_a_region_that_cannot_be_repaired_is_named_and_the_good_ones_are_k
 async def test_the_home_region_is_never_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     line = await published()
     line.version().private["replicas"][HOME] |= {"state": "Failed", "stuck": True, "fails": {"message": "gone"}}
-    puts = record_puts(line, monkeypatch)
+    updates = record_updates(line, monkeypatch)
     with pytest.raises(StepError, match="failed in westeurope"):
         await line.run("replicate")
-    assert puts
-    assert all(HOME in names for names, _ in puts)
+    assert updates
+    assert all(HOME in names for names, _ in updates if names is not None)
 
 
 async def test_regions_that_are_there_go_back_unchanged() -> None:

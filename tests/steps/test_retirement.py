@@ -12,7 +12,8 @@ from include.sandbox.store import Resource
 from include.steps import retirement
 from include.steps.errors import StepError, StepSkipped
 from tests.steps.build_line import DEFINITION, GALLERIES, GROUP, HOME, Killed, Line
-from tests.steps.seeded import PATH, PROMOTED, gallery_line, planned, seed, tags_of, version_of, writes
+from tests.steps.planned import promised, writes
+from tests.steps.seeded import PATH, PROMOTED, gallery_line, seed, tags_of, version_of
 
 
 def since(days: float) -> dict[str, str]:
@@ -32,7 +33,7 @@ async def retired(line: Line, **fields: Any) -> dict[str, Any]:
     document = await plan_of(line, **fields)
     line.transport.calls.clear()
     result: dict[str, Any] = await retirement.retire(line.azure, **document["steps"]["retire_versions"])
-    assert planned(document) == writes(line)
+    assert writes(line) == promised(document)
     return result
 
 
@@ -87,7 +88,7 @@ async def test_a_dry_run_says_why_each_version_stays_or_goes_and_writes_nothing(
     text = caught.value.result["text"]
     for said in ("4.0.0", "kept: one of the 1 newest", "to go out of latest now", "out of latest, and waiting", "to be deleted now"):
         assert said in text
-    assert writes(line) == []
+    assert not writes(line)
 
 
 @pytest.mark.parametrize(("variable", "dry"), [("", True), ("no", True), ("on", False), (" On", False)])
@@ -98,7 +99,7 @@ async def test_a_run_that_says_nothing_is_dry_until_the_variable_says_otherwise(
         with pytest.raises(StepSkipped, match="dry run"):
             await retirement.plan(line.azure, form=unsaid, switch=variable)
     else:
-        assert (await retirement.plan(line.azure, form=unsaid, switch=variable))["writes"]
+        assert (await retirement.plan(line.azure, form=unsaid, switch=variable))["calls"]
 
 
 async def test_machines_and_versions_made_from_a_version_keep_it() -> None:
@@ -251,4 +252,4 @@ async def test_all_recipes_are_judged_each_by_its_own_rules(tmp_path: Any, monke
     line = await four_versions()
     document = await retirement.plan(line.azure, form={"dry_run": False})
     assert [one["asked"]["definition"] for one in document["steps"]["retire_versions"]["definitions"]] == [DEFINITION]
-    assert {write["resource"].rsplit("/", 1)[1] for write in document["writes"]} == {"3.0.0", "1.0.0", DEFINITION}
+    assert {call["path"].rsplit("/", 1)[1] for call in document["calls"]} == {"3.0.0", "1.0.0", DEFINITION}

@@ -1,0 +1,68 @@
+"""The writes that planned steps make, worked out from their arguments."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import include.factory
+from include.factory import calls
+from include.factory.calls import World, calls_text, planned_calls
+
+PATH = {"resource_group": "g", "gallery": "images", "definition": "ubuntu"}
+DEFINITION = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/galleries/images/images/ubuntu"
+
+
+def said(step: str, arguments: dict[str, Any], world: World | None = None) -> list[tuple[str, str, str]]:
+    made = planned_calls({"task": arguments}, {"task": step}, world or World("s"))
+    return [(call.method, call.path.removeprefix(DEFINITION), call.what) for call in made]
+
+
+def retired(known: str | None) -> list[tuple[str, str, str]]:
+    asked = {**PATH, "soft": True}
+    world = World("s", retired_up_to={DEFINITION.lower(): known} if known else {})
+    return said("retirement.retire", {"definitions": [{"asked": asked, "exclude": ["1.0.11"], "delete": ["1.0.2", "1.0.10"]}]}, world)
+
+
+def test_the_definition_remembers_the_highest_number_before_it_is_deleted() -> None:
+    assert retired("1.0.9")[0] == ("PATCH", "", "numbers up to 1.0.10 are never used again")
+    assert retired(None)[0][0] == "PATCH"
+    assert [method for method, _, _ in retired("1.0.10")] == ["PUT", "DELETE", "DELETE"]
+
+
+def test_regions_are_added_in_one_update_and_removed_in_three_after_it() -> None:
+    change = {"version": "1.0.0", "add": ["uksouth"], "remove": ["eastus2"], "replica_count": {"westeurope": 2}}
+    assert said("regions.change", {**PATH, "versions": [change]}) == [
+        ("PATCH", "/versions/1.0.0", "+uksouth (excluded from latest there) westeurope: 2 replicas"),
+        ("PATCH", "/versions/1.0.0", "deletion of regions allowed"),
+        ("PATCH", "/versions/1.0.0", "-eastus2"),
+        ("PATCH", "/versions/1.0.0", "deletion of regions forbidden"),
+    ]
+
+
+def test_a_promotion_is_an_update_for_each_wave_and_moves_channels_with_the_last() -> None:
+    waves = {**PATH, "version": "1.0.0", "waves": [["a"], ["b", "c"]], "channels": ["prod"]}
+    assert [what for _, _, what in said("promotion.promote", waves)] == ["latest in a", "latest in b, c; channel prod"]
+    assert [what for _, _, what in said("promotion.promote", {**waves, "waves": []})] == ["channel prod"]
+    assert said("promotion.promote", {**waves, "waves": [], "channels": []}) == []
+
+
+def test_calls_are_told_once_each_with_their_number() -> None:
+    made = planned_calls({"a": {**PATH, "version": "1.0.0"}, "b": {**PATH, "version": "1.0.0"}, "c": None}, _PUBLISH, World("s"))
+    assert calls_text(made) == (
+        "  calls (2 PUT; more only where Azure fails one):\n    PUT    galleries/images/images/ubuntu/versions/1.0.0 in g (2 times)"
+    )
+    assert calls_text([]) == "  no call is made"
+
+
+_PUBLISH = {"a": "image_version.publish", "b": "image_version.publish", "c": "image_version.publish"}
+
+
+def test_every_step_of_every_plan_is_known() -> None:
+    """Those that the modules of the domain name under their tasks."""
+    named = set()
+    for file in Path(include.factory.__path__[0]).glob("*.py"):
+        named |= set(re.findall(r'": "([a-z_]+\.[a-z_]+)"', file.read_text()))
+    assert len(named) > 20
+    assert named <= set(calls._WRITES), named - set(calls._WRITES)
