@@ -49,6 +49,8 @@ def airflow_environment(settings: Settings, database_urls: tuple[str, str | None
         "API__BASE_URL": settings.url,
         "API__SECRET_KEY": secrets.secret_key,
         "API__INSTANCE_NAME": "Azure Image Factory",
+        # An error is a paragraph, with its cure at the end: it must be read without scrolling to the right.
+        "API__DEFAULT_WRAP": "true",
         "API_AUTH__JWT_SECRET": secrets.jwt_secret,
         "DATABASE__SQL_ALCHEMY_CONN": url,
         # A step ends in a tenth of a second; the scheduler should not sleep a second before the next.
