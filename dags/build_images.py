@@ -160,9 +160,8 @@ def build_dag(recipe: Recipe, catalogue: Catalogue) -> DAG:
                 stop.append(GeneralizeVirtualMachineOperator(task_id="mark_generalized", planned_by=PLAN))
         capture = CAPTURES[recipe.route](task_id="capture", planned_by=PLAN)
 
-        with TaskGroup("publish"):
-            destination = CreateDestinationOperator(task_id="ensure_destination", planned_by=PLAN)
-            publish = PublishImageVersionOperator(task_id="publish_version", planned_by=PLAN)
+        destination = CreateDestinationOperator(task_id="ensure_destination", planned_by=PLAN)
+        publish = PublishImageVersionOperator(task_id="publish_version", planned_by=PLAN)
 
         chain(plan, group, *network, machine, *steps, *checks, *stop, capture, publish)
         chain(plan, destination, publish)

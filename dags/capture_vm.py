@@ -95,12 +95,11 @@ def capture_dag() -> DAG:
                 CreateImageOperator(task_id="create_image", **NEXT),
                 CaptureSnapshotsOperator(task_id="snapshot_disks", **NEXT),
             ]
-        with TaskGroup("publish"):
-            destination = CreateDestinationOperator(task_id="ensure_destination", **NEXT)
-            publish = PublishImageVersionOperator(task_id="publish_version", **NEXT)
-            start_again = StartVirtualMachineOperator(task_id="start_machine", **ALWAYS)
-            replicate = ReplicateImageVersionOperator(task_id="replicate_version", **NEXT)
-            promote = PromoteImageVersionOperator(task_id="promote_version", **NEXT)
+        destination = CreateDestinationOperator(task_id="ensure_destination", **NEXT)
+        publish = PublishImageVersionOperator(task_id="publish_version", **NEXT)
+        start_again = StartVirtualMachineOperator(task_id="start_machine", **ALWAYS)
+        replicate = ReplicateImageVersionOperator(task_id="replicate_version", **NEXT)
+        promote = PromoteImageVersionOperator(task_id="promote_version", **NEXT)
         export = ExportVhdsOperator(task_id="export_disks", sas_token=SAS, **NEXT)
         retire = RetireCapturesOperator(task_id="retire_captures", **NEXT)
         delete = DeleteResourceGroupOperator(task_id="delete_resource_group", planned_by=PLAN).as_teardown(setups=group)

@@ -19,7 +19,7 @@ Arguments = dict[str, Any]
 # Linux forgets its accounts in seconds; sysprep with pending updates may take most of an hour.
 DEPROVISION_TIMEOUT = {"Linux": 900, "Windows": 3600}
 # A failure of these leaves a version that nobody should find.
-DISCARD_WHEN_FAILED = ("publish.publish_version", "boot_test.create_virtual_machine", "boot_test.run_script")
+DISCARD_WHEN_FAILED = ("publish_version", "boot_test.create_virtual_machine", "boot_test.run_script")
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class Build:
         sharing = {"sharing": recipe.share.profile()} if recipe.share and recipe.share.kind != "Private" else {}
         end_of_life = iso(self.run.at + timedelta(seconds=publish.end_of_life)) if publish.end_of_life else None
         return {
-            "publish.ensure_destination": {
+            "ensure_destination": {
                 "resource_group": {"name": publish.resource_group, "location": location, "tags": tags},
                 "gallery": {
                     "resource_group": publish.resource_group,
@@ -205,7 +205,7 @@ class Build:
                     "tags": tags,
                 },
             },
-            "publish.publish_version": {
+            "publish_version": {
                 **self._definition,
                 "version": self.version,
                 "location": recipe.build.region,
@@ -262,7 +262,7 @@ class Build:
         second = self.recipe.disaster_recovery
         if second is None or not self.recipe.encrypted:
             return {}
-        published = self._publish()["publish.publish_version"]
+        published = self._publish()["publish_version"]
         home = next(region for region in second.target_regions if region.name == self.recipe.build.region)
         path = {"resource_group": second.resource_group, "gallery": second.gallery}
         return {

@@ -45,11 +45,11 @@ STEPS = {
     "capture.check_machine": "virtual_machine.capture_source",
     "capture.create_image": "image.create",
     "capture.snapshot_disks": "snapshot.capture",
-    "publish.ensure_destination": "destination.ensure",
-    "publish.publish_version": "image_version.publish",
-    "publish.start_machine": "virtual_machine.start",
-    "publish.replicate_version": "image_version.replicate",
-    "publish.promote_version": "image_version.promote",
+    "ensure_destination": "destination.ensure",
+    "publish_version": "image_version.publish",
+    "start_machine": "virtual_machine.start",
+    "replicate_version": "image_version.replicate",
+    "promote_version": "image_version.promote",
     "export_disks": "disk.export_vhds",
     "retire_captures": "machine_capture.retire",
     "delete_resource_group": "resource_group.delete",
@@ -373,7 +373,7 @@ class _Planning:
         if stand and self.machine.power != "deallocated":
             found["machine.stop"] = machine
             if running:
-                found["publish.start_machine" if by_machine and not self.copied else "machine.start"] = machine
+                found["start_machine" if by_machine and not self.copied else "machine.start"] = machine
         if from_snapshots:
             found["machine.snapshot_disks"] = self.snapshots("machine", self.machine.id)
         if self.copied:
@@ -489,7 +489,7 @@ class _Planning:
         version = {**path, "version": self.version}
         publisher = (asked.gallery or "").replace(".", "-").strip("-_")[:64] or "factory"
         found: dict[str, Arguments | None] = {
-            "publish.ensure_destination": {
+            "ensure_destination": {
                 "resource_group": {"name": asked.resource_group, "location": machine.location, "tags": shared},
                 "gallery": {
                     "resource_group": asked.resource_group,
@@ -512,7 +512,7 @@ class _Planning:
                     "tags": shared,
                 },
             },
-            "publish.publish_version": {
+            "publish_version": {
                 **version,
                 "location": machine.location,
                 "source": self.source(),
@@ -521,9 +521,9 @@ class _Planning:
             },
         }
         if len(self.regions) > 1:
-            found["publish.replicate_version"] = {**version, "target_regions": [region.model_dump() for region in self.regions]}
+            found["replicate_version"] = {**version, "target_regions": [region.model_dump() for region in self.regions]}
         if asked.latest:
-            found["publish.promote_version"] = {**version, "tags": {RUN: tag_value(self.run.id)}}
+            found["promote_version"] = {**version, "tags": {RUN: tag_value(self.run.id)}}
         if self.retired:
             found["retire_captures"] = {**path, "name": self.name, "keep": asked.keep, "versions": self.retired}
         return found
@@ -615,7 +615,7 @@ def _lines(asked: Capture, machine: MachineFacts, plan: CapturePlan) -> Iterator
     if plan.version:
         route = str(plan.route).replace("_", " ")
         yield f"  version     {asked.gallery}/{asked.definition} {plan.version} ({asked.resource_group}), by {route}"
-        regions = (plan.steps["publish.replicate_version"] or plan.steps["publish.publish_version"] or {})["target_regions"]
+        regions = (plan.steps["replicate_version"] or plan.steps["publish_version"] or {})["target_regions"]
         yield f"  regions     {', '.join(region['name'] for region in regions)}; {'' if asked.latest else 'not '}latest"
     else:
         yield f"  VHDs        {asked.export_to}: {', '.join((plan.steps['export_disks'] or {})['snapshots'])}"

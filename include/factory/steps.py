@@ -25,8 +25,8 @@ def steps_of(recipe: Recipe) -> dict[str, str]:
         steps["generalize.mark_generalized"] = "virtual_machine.generalize"
     steps["capture"] = _CAPTURES[recipe.route]
     steps |= {
-        "publish.ensure_destination": "destination.ensure",
-        "publish.publish_version": "image_version.publish",
+        "ensure_destination": "destination.ensure",
+        "publish_version": "image_version.publish",
     }
     if recipe.boot_test is not None:
         steps["boot_test.create_virtual_machine"] = "virtual_machine.create"

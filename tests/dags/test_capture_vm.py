@@ -35,7 +35,7 @@ def test_a_dry_run_skips_everything_and_a_task_that_is_not_needed_stops_nothing(
 def test_the_machine_is_started_again_whatever_became_of_its_snapshots(dag_bag: DagBag) -> None:
     dag = dag_bag.dags["capture_vm"]
     assert dag.get_task("machine.start").trigger_rule == "all_done_min_one_success"
-    assert dag.get_task("publish.start_machine").trigger_rule == "all_done_min_one_success"
+    assert dag.get_task("start_machine").trigger_rule == "all_done_min_one_success"
 
 
 @pytest.mark.parametrize("task", ["delete_resource_group", "report"])

@@ -139,6 +139,6 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(evening: Factory) -> None:
 
     assert evening.outcome("steady", run_id) == "success"
     log = evening.log("steady", run_id, "plan")
-    for word in ("westeurope", "build_machine.create_virtual_machine", "publish.publish_version", "This is a dry run"):
+    for word in ("westeurope", "build_machine.create_virtual_machine", "publish_version", "This is a dry run"):
         assert word in log
     assert sorted(evening.resources()) == before

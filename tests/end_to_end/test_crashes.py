@@ -15,7 +15,7 @@ def test_a_killed_triggerer_loses_nothing_and_makes_nothing_twice(factory: Facto
     """SIGKILL while the build machine is being made, and again while the version is."""
     before = Counter(factory.requests())
     run_id = factory.build("survivor", {"force": True})
-    for task in ("build_machine.create_virtual_machine", "publish.publish_version"):
+    for task in ("build_machine.create_virtual_machine", "publish_version"):
         factory.airflow.wait_for_task(dag_id("survivor"), run_id, task, ("deferred",), timeout=120)
         killed = factory.airflow.kill("triggerer")
         factory.airflow.wait_until_restarted("triggerer", killed)

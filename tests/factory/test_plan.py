@@ -98,10 +98,10 @@ def test_the_longest_recipe_name_is_within_azures_limits() -> None:
 def test_the_build_group_and_the_gallery_group_are_never_one() -> None:
     made = plan(recipe(), run(), facts())
 
-    assert made.steps["publish.ensure_destination"]["resource_group"]["name"] == "rg-factory"
+    assert made.steps["ensure_destination"]["resource_group"]["name"] == "rg-factory"
     assert made.steps["delete_build"]["name"] != "rg-factory"
     # What outlives the run carries no tag by which a run's clean-up could take it for its own.
-    for part in made.steps["publish.ensure_destination"].values():
+    for part in made.steps["ensure_destination"].values():
         assert "image-factory-run" not in part["tags"]
 
 
@@ -111,7 +111,7 @@ def test_what_is_deleted_is_what_was_made_by_this_run() -> None:
     group = made.steps["build_machine.create_resource_group"]
 
     assert (delete["name"], delete["run"]) == (group["name"], group["tags"]["image-factory-run"])
-    assert made.steps["discard_version"]["run"] == made.steps["publish.publish_version"]["tags"]["image-factory-run"]
+    assert made.steps["discard_version"]["run"] == made.steps["publish_version"]["tags"]["image-factory-run"]
 
 
 def test_a_failed_machine_is_kept_where_the_run_asks_for_it() -> None:
@@ -139,7 +139,7 @@ def test_what_expires_expires_from_when_the_run_began() -> None:
     ],
 )  # fmt: skip
 def test_the_version_is_published_from_what_the_capture_makes(shape: str, source: dict[str, str]) -> None:
-    published = dict(plan(recipe(**SHAPES[shape]), run(), facts()).steps["publish.publish_version"]["source"])
+    published = dict(plan(recipe(**SHAPES[shape]), run(), facts()).steps["publish_version"]["source"])
     published |= published.pop("data", {})
 
     assert {key: value.split("Microsoft.Compute/")[-1] for key, value in published.items()} == source
@@ -150,7 +150,7 @@ def test_data_disks_that_come_with_the_base_are_not_made_again() -> None:
     disks = {disk["lun"]: disk["from_image"] for disk in made.steps["build_machine.create_virtual_machine"]["data_disks"]}
 
     assert disks == {0: False, 2: True}
-    assert sorted(made.steps["publish.publish_version"]["source"]["data"]) == ["0", "2", "5"]
+    assert sorted(made.steps["publish_version"]["source"]["data"]) == ["0", "2", "5"]
     assert [disk["lun"] for disk in made.steps["boot_test.create_virtual_machine"]["data_disks"]] == [0, 2, 5]
 
 
@@ -175,13 +175,13 @@ def test_a_supported_image_is_built_plain_and_tested_as_trusted_launch() -> None
 
     assert made.steps["build_machine.create_virtual_machine"]["security_type"] == "Standard"
     assert made.steps["boot_test.create_virtual_machine"]["security_type"] == "TrustedLaunch"
-    assert made.steps["publish.ensure_destination"]["definition"]["features"]["SecurityType"] == "TrustedLaunchSupported"
+    assert made.steps["ensure_destination"]["definition"]["features"]["SecurityType"] == "TrustedLaunchSupported"
 
 
 def test_the_security_type_of_a_definition_is_never_left_to_azure() -> None:
     made = plan(recipe(os={"type": "Linux"}), run(), facts())
 
-    assert made.steps["publish.ensure_destination"]["definition"]["features"] == {"SecurityType": "Standard"}
+    assert made.steps["ensure_destination"]["definition"]["features"] == {"SecurityType": "Standard"}
 
 
 def test_a_purchase_plan_of_the_base_goes_with_every_machine() -> None:
@@ -211,7 +211,7 @@ def test_run_commands_on_a_machine_have_names_of_their_own() -> None:
 def test_the_home_region_is_first_and_is_published_alone() -> None:
     steps = plan(recipe(), run(), facts()).steps
 
-    assert [region["name"] for region in steps["publish.publish_version"]["target_regions"]] == ["eastus2"]
+    assert [region["name"] for region in steps["publish_version"]["target_regions"]] == ["eastus2"]
     assert [region["name"] for region in steps["replicate_version"]["target_regions"]] == ["eastus2", "westeurope", "japaneast"]
 
 
@@ -374,7 +374,7 @@ def test_something_new_or_a_run_that_insists_is_built(asked: dict[str, Any], fou
 def test_what_a_version_is_tagged_with_is_what_the_next_run_compares() -> None:
     long_id = f"/subscriptions/{SUBSCRIPTION}/" + "x" * 300
     found = facts(base_id=long_id, base_image_reference={"id": long_id})
-    tags = plan(recipe(), run(), found).steps["publish.publish_version"]["tags"]
+    tags = plan(recipe(), run(), found).steps["publish_version"]["tags"]
     made = {
         "version": "1.0.0",
         "digest": tags["image-factory-digest"],
@@ -413,7 +413,7 @@ def test_every_step_is_named_by_module_and_function() -> None:
 
 def test_an_encrypted_image_is_published_to_the_second_gallery_from_the_same_source() -> None:
     made = plan(recipe(**SHAPES["encrypted with a second gallery"]), run(), facts())
-    first, second = made.steps["publish.publish_version"], made.steps["second_gallery.publish_version"]
+    first, second = made.steps["publish_version"], made.steps["second_gallery.publish_version"]
     assert (second["gallery"], second["source"], second["version"]) == ("second", first["source"], first["version"])
     assert [region["name"] for region in second["target_regions"]] == ["eastus2"]
     assert second["target_regions"][0]["encryption_set"] == f"{DES}-eastus2"

@@ -108,7 +108,7 @@ async def test_a_dry_run_prints_the_plan_and_writes_nothing(caplog: pytest.LogCa
     line = Line()
     with pytest.raises(StepSkipped, match="dry run") as caught:
         await make(line, dry_run=True)
-    assert caught.value.result["steps"]["publish.publish_version"]["version"] in caplog.text
+    assert caught.value.result["steps"]["publish_version"]["version"] in caplog.text
     assert {method for method, _, _ in line.calls} == {"GET"}
 
 

@@ -102,7 +102,7 @@ CATALOGUE = [
     Entry("U01", 400, plain("PropertyChangeNotAllowed", "Changing property 'galleryImageVersion.properties.publishingProfile.source' is not allowed"), "permanent", "PropertyChangeNotAllowed", "taken"),
     Entry("U02", None, plain("InvalidBeginGetAccessForGalleryImageVersionSnapshotResponseFromPIR"), "transient", "InvalidBeginGetAccessForGalleryImageVersionSnapshotResponseFromPIR", "published again"),
     Entry("U03", None, plain("InternalOperationError", "Replication failed in this region due to 'Some storage account(s) had not been created'"), "transient", "InternalOperationError", "tried again"),
-    Entry("U06", 404, plain("ParentResourceNotFound", "Can not perform requested operation on nested resource. Parent resource 'g' not found."), "permanent", "ParentResourceNotFound", "publish.ensure_destination"),
+    Entry("U06", 404, plain("ParentResourceNotFound", "Can not perform requested operation on nested resource. Parent resource 'g' not found."), "permanent", "ParentResourceNotFound", "ensure_destination"),
     Entry("U07", 400, plain("InvalidParameter", "The publishing profile regions 'x' must contain the location of image version 'y'"), "permanent", "InvalidParameter", "home region"),
     Entry("U07b", 400, plain("BadRequest", "The resource with id 'vm' has a different OS state ['Specialized'] than the parent gallery image OS state ['Generalized']."), "permanent", "BadRequest", "definition"),
     Entry("U08", 409, plain("OperationNotAllowed", "Operation 'Update Gallery Image Version' is not allowed on x since it is marked for deletion."), "transient", "OperationNotAllowed", "again"),

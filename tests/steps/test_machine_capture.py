@@ -245,7 +245,7 @@ async def test_the_report_says_how_things_are() -> None:
 
 
 @pytest.mark.parametrize("mode", ["before", "after"])
-@pytest.mark.parametrize("task", ["machine.stop", "machine.start", "publish.publish_version", "export_disks", "retire_captures"])
+@pytest.mark.parametrize("task", ["machine.stop", "machine.start", "publish_version", "export_disks", "retire_captures"])
 async def test_a_task_killed_at_any_call_and_run_again_ends_in_the_same_place(task: str, mode: str, tmp_path: Path) -> None:
     before = await web()
     fields: dict[str, Any] = {"stop": True}
