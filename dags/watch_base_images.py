@@ -17,7 +17,6 @@ from image_factory.operators.base_watch import AnnounceBaseImagesOperator, Watch
 from include.factory.folder import catalogue_folder
 from include.factory.outline import outlines
 
-
 # The bases to watch, by the recipe's name. The builds are scheduled by the same assets (build_images.py).
 WATCHED = {recipe.name: base_asset(recipe.name) for recipe in outlines(catalogue_folder()) if recipe.builds_on_new_base}
 
