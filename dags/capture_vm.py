@@ -21,7 +21,7 @@ from typing import Any
 
 from airflow.sdk import DAG, Param, TaskGroup, TriggerRule, get_parsing_context
 
-from image_factory.forms import put_form
+from image_factory.forms import put_form, regions, replicas
 from image_factory.notices import callbacks
 from image_factory.operators.destination import CreateDestinationOperator
 from image_factory.operators.disk import ExportVhdsOperator
@@ -43,7 +43,6 @@ from image_factory.operators.virtual_machine import (
     GeneralizeVirtualMachineOperator,
     StartVirtualMachineOperator,
 )
-from include.factory.region import NAMES
 
 PLAN = "plan"
 
@@ -129,7 +128,6 @@ def capture_dag() -> DAG:
 
 
 def form() -> dict[str, Param]:
-    regions = sorted(NAMES)
     optional = ["null", "string"]
     return {
         "virtual_machine": Param(
@@ -153,17 +151,8 @@ def form() -> dict[str, Param]:
             title="Version",
             description="Instead of the one that the run's time gives.",
         ),
-        "regions": Param(
-            [],
-            type="array",
-            examples=regions,
-            title="Regions",
-            description="Beside the machine's own.",
-        ),
-        "replica_count": Param(1, type="integer", minimum=1, maximum=100, title="Replicas", description="In each region."),
-        "storage_account_type": Param(
-            "Standard_LRS", type="string", enum=["Standard_LRS", "Standard_ZRS", "Premium_LRS"], title="Storage of replicas"
-        ),
+        "regions": regions("Regions", "Beside the machine's own."),
+        **replicas("In each region"),
         "latest": Param(True, type="boolean", title="Latest", description="`latest` resolves to it."),
         "stop": Param(
             False,

@@ -27,7 +27,7 @@ from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param, g
 
 from image_factory.assets import image_asset
 from image_factory.collection import nothing_to_collect
-from image_factory.forms import REASON, definition_fields, dry_run, number, put_form
+from image_factory.forms import REASON, definition_fields, dry_run, number, put_form, regions, replicas
 from image_factory.notices import callbacks, callbacks_of
 from image_factory.operators.regions import (
     ChangeRegionsOperator,
@@ -38,7 +38,6 @@ from image_factory.operators.regions import (
 from include.factory.catalogue import load_catalogue
 from include.factory.folder import catalogue_folder
 from include.factory.recipe import Recipe
-from include.factory.region import NAMES
 
 PLAN = "plan"
 # After the night's builds, which bring their versions to their regions themselves.
@@ -93,7 +92,6 @@ def replicate_dag(recipe: Recipe) -> DAG:
 
 def backfill_dag() -> DAG:
     """The DAG for any versions and regions, by hand."""
-    regions = sorted(NAMES)
     with DAG(
         dag_id="backfill_regions",
         dag_display_name="backfill regions",
@@ -116,26 +114,9 @@ def backfill_dag() -> DAG:
                 title="Versions",
                 description="With commas: 2026.1123.13000, a pattern 2026.11*, a range 2026.1101.0..2026.1130.0, last:10, or *.",
             ),
-            "add": Param(
-                [],
-                type="array",
-                items={"type": "string", "enum": regions},
-                examples=regions,
-                title="Add regions",
-                description="To each version.",
-            ),
-            "remove": Param(
-                [],
-                type="array",
-                items={"type": "string", "enum": regions},
-                examples=regions,
-                title="Remove regions",
-                description="From each version. Its home region stays.",
-            ),
-            "replica_count": Param(1, type="integer", minimum=1, maximum=100, title="Replicas", description="In each added region."),
-            "storage_account_type": Param(
-                "Standard_LRS", type="string", enum=["Standard_LRS", "Standard_ZRS", "Premium_LRS"], title="Storage of added replicas"
-            ),
+            "add": regions("Add regions", "To each version."),
+            "remove": regions("Remove regions", "From each version. Its home region stays."),
+            **replicas("In each added region"),
             "order": Param("newest first", type="string", enum=["newest first", "oldest first"], title="Order"),
             "at_once": AT_ONCE,
             "dry_run": dry_run(True, "Print the plan (versions, regions, calls, gigabytes, rough cost) and stop."),

@@ -11,6 +11,7 @@ from attrs import validators
 
 from include.factory.folder import catalogue_folder
 from include.factory.outline import outlines
+from include.factory.region import NAMES
 
 REASON = Param("", type="string", title="Reason", description="Is kept with the run, and in tags where there are any.", maxLength=200)
 
@@ -31,6 +32,22 @@ def definition_fields(*, without: str = "") -> dict[str, Param]:
 
 def _known(title: str, description: str, examples: Collection[str]) -> Param:
     return Param(None, type=["null", "string"], examples=sorted(examples), title=title, description=description)
+
+
+def regions(title: str, description: str) -> Param:
+    """Any number of Azure's regions, by their names."""
+    names = sorted(NAMES)
+    return Param([], type="array", items={"type": "string", "enum": names}, examples=names, title=title, description=description)
+
+
+def replicas(where: str) -> dict[str, Param]:
+    """How an image is kept in each region of its own; ``where`` names these."""
+    return {
+        "replica_count": Param(1, type="integer", minimum=1, maximum=100, title="Replicas", description=f"{where}."),
+        "storage_account_type": Param(
+            "Standard_LRS", type="string", enum=["Standard_LRS", "Standard_ZRS", "Premium_LRS"], title="Storage of replicas"
+        ),
+    }
 
 
 def put_form(dag: DAG, fields: dict[str, Param]) -> None:
