@@ -9,7 +9,8 @@ GET    /_sandbox/catalogue                  the ready rules
 POST   /_sandbox/advance                    {"seconds": n}: skip ahead
 GET    /_sandbox/state                      all state, as JSON
 PUT    /_sandbox/state                      become that state
-POST   /_sandbox/marketplace                {"publisher", "offer", "sku", "version"}: publish a newer platform image
+POST   /_sandbox/marketplace                {"publisher", "offer", "sku", "version"}: publish a newer platform image; or a new one, or an
+                                            extension (catalogue.publish)
 """
 
 from __future__ import annotations

@@ -80,6 +80,15 @@ _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
         ("architecture", "2021-03-01"),
         ("imageDeprecationStatus", "2022-08-01"),
     ),
+    "microsoft.resources/tenants": (("tenantCategory", "2019-11-01"),),
+    "microsoft.resources/subscriptions": (("managedByTenants", "2019-11-01"),),
+    "microsoft.resources/subscriptions/locations": (
+        ("type", "2021-01-01"),
+        ("regionalDisplayName", "2019-11-01"),
+        ("metadata", "2019-11-01"),
+        ("metadata.geography", "2022-12-01"),
+        ("availabilityZoneMappings", "2022-12-01"),
+    ),
     "microsoft.resources/resourcegroups": (("type", "2018-05-01"),),
     "microsoft.compute/galleries": (
         ("type", "2019-03-01"),
@@ -129,7 +138,7 @@ _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
         ("sku", "2017-08-01"),
         ("sku.tier", "2018-04-01"),
         ("properties.ipTags", "2017-11-01"),
-        ("properties.ddosSettings", "2022-09-01"),
+        ("properties.ddosSettings", "2022-05-01"),
     ),
     "microsoft.network/networksecuritygroups": tuple(
         (f"properties.{rules}.{path}", since) for rules in ("securityRules", "defaultSecurityRules") for path, since in _RULE

@@ -48,10 +48,12 @@ class Replay:
         self.recording = recording
         self.sandbox = sandbox or new_sandbox(recording)
         self.names = Names()
+        self.names.sent([f"/subscriptions/{id}" for id in recording.subscriptions])
         self._operations: dict[tuple[str, str, bool], str] = {}
         self._began: set[str] = set()  # operations of requests that were out of scope
         self._made: set[str] = set()  # lower-case ids of what the recording made so far
         self._makes = {id for exchange in recording.exchanges for id in seed.makes(exchange)}  # and of what it ever makes
+        self._unmade: dict[str, str] = {}  # what requests that were out of scope made, lower-case id -> why
         self._seeded: dict[str, str] = {}  # what was there before, lower-case id -> why it cannot be made
 
     def run(self) -> Iterator[Judgement]:
@@ -60,6 +62,7 @@ class Replay:
         for number, exchange in enumerate(self.recording.exchanges):
             judgement = self._replay(number, exchange)
             if judgement.out_of_scope and exchange.succeeded:
+                self._unmade.update(dict.fromkeys(seed.makes(exchange), judgement.out_of_scope))
                 self._began.update(filter(None, (_last(exchange.headers.get(name, "")) for name in ("azure-asyncoperation", "location"))))
             elif exchange.method != "DELETE":
                 self._made.update(seed.makes(exchange))
@@ -184,7 +187,7 @@ class Replay:
                 self._need_group(exchange.id)
             return ""
         if not group:
-            return ""
+            return next((why for id, why in self._unmade.items() if _within(exchange.path, id)), "")
         self._need_group(group)
         if not exchange.succeeded:
             return ""
@@ -273,8 +276,8 @@ class Replay:
             self._wait(deadline)
 
     def _publish_images(self) -> None:
-        """Have every marketplace image that the recording names by its exact version, in the marketplace."""
-        for image in seed.marketplace(self.recording):
+        """Have in the marketplace what the recording lists of it, and every image that it names by its exact version."""
+        for image in (*seed.marketplace(self.recording), *seed.shelves(self.recording)):
             self._handle(Request("POST", f"{BASE}/_sandbox/marketplace", _headers(image), _encoded(image)))
 
 

@@ -56,9 +56,17 @@ def type_of(id: str) -> str:
     return f"{parts[0]}/{'/'.join(parts[1::2])}"
 
 
+def _linked(deployment: Any) -> bool:
+    properties = deployment.get("properties") if isinstance(deployment, dict) else None
+    links = [properties.get(name) for name in ("templateLink", "parametersLink")] if isinstance(properties, dict) else []
+    return any(isinstance(link, dict) and "uri" in link for link in links)
+
+
 def left_out(body: Any, path: str = "") -> str | None:
     """What a request needs of a service that the recordings leave out: a type (named by an id or a template) or a blob; None where
     nothing."""
+    if _linked(body):
+        return "a template or its parameters on another server"
     texts = [path, *strings(body)]
     for type in LEFT_OUT:
         space, kind = type.lower().split("/")

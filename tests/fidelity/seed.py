@@ -3,6 +3,7 @@ first answer that shows it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -76,6 +77,34 @@ def marketplace(recording: Recording) -> list[dict[str, Any]]:
             version = "1.0.0"
         made.append({"publisher": publisher, "offer": offer, "sku": sku, "version": version, "properties": properties})
     return sorted(made, key=lambda image: "features" not in image["properties"] and "hyperVGeneration" not in image["properties"])
+
+
+_SHELVES = re.compile(
+    r"/publishers(?:/(?P<publisher>[^/]+)/artifacttypes/(?:vmimage/offers(?:/(?P<offer>[^/]+)/skus(?:/(?P<sku>[^/]+)/versions)?)?"
+    r"|vmextension/types(?:/(?P<type>[^/]+)/versions(?:/(?P<version>[^/]+))?)?))?$",
+    re.IGNORECASE,
+)
+
+
+def shelves(recording: Recording) -> list[dict[str, Any]]:
+    """Every publisher, offer and sku that the recording lists, and every extension, as the sandbox's control API publishes them."""
+    made: dict[tuple[str, ...], dict[str, Any]] = {}
+    for exchange in recording.exchanges:
+        path = _SHELVES.search(exchange.path)
+        if path is None or not exchange.succeeded:
+            continue
+        above = {key: name for key, name in path.groupdict().items() if name}
+        entries = exchange.answer if isinstance(exchange.answer, list) else []
+        names = [one["name"] for one in entries if isinstance(one, dict) and isinstance(one.get("name"), str)]
+        level = "version" if "type" in above else "type" if "vmextension" in exchange.path.lower() else ""
+        level = level or ("publisher", "offer", "sku", "")[len(above)]
+        found = [above, *({**above, level: name} for name in names if level and "version" not in above)] if above else []
+        found += [{level: name} for name in names if not above]
+        for one in found:
+            made.setdefault(tuple(name.lower() for name in (*one, *one.values())), dict(one))
+        if "version" in above and isinstance(exchange.answer, dict):
+            made[tuple(name.lower() for name in (*above, *above.values()))] = {**above, "properties": exchange.answer.get("properties")}
+    return list(made.values())
 
 
 def _found(found: dict[tuple[str, ...], dict[str, Any]], key: tuple[str, ...], shown: Any, guessed: dict[str, Any] | None = None) -> None:

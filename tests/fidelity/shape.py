@@ -40,14 +40,20 @@ def pairs(recorded: list[Any], answered: list[Any], same: Same) -> tuple[list[tu
             left.remove(match)
             together.append((one, match))
     still = []
-    for one in alone:  # a name that the server chose: by place
-        match = next((other for other in left if type(other) is type(one)), None)
+    for one in alone:  # a name that the server chose: by place, among those of its kind
+        match = next((other for other in left if type(other) is type(one) and _kind(other) == _kind(one)), None)
         if match is None or isinstance(one, dict) is False:
             still.append(one)
         else:
             left.remove(match)
             together.append((one, match))
     return together, still, left
+
+
+def _kind(one: Any) -> str:
+    """What a list's entry says that it is, where it says so."""
+    kind = (one.get("resourceType") if "name" in one else one.get("type")) if isinstance(one, dict) else None
+    return kind.lower() if isinstance(kind, str) else ""
 
 
 def _label(one: Any) -> str | None:

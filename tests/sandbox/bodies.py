@@ -87,7 +87,7 @@ async def make_machine(
 async def run(clients: AzureClients, script: str, *, name: str = "command", vm: str = "vm", **properties: Any) -> Any:
     """Run a script to its end; returns the instance view."""
     body = {"location": LOCATION, "properties": {"source": {"script": script}, **properties}}
-    poller = await clients.compute.virtual_machine_run_commands.begin_create_or_update("rg", vm, name, body)
+    poller = await clients.compute.virtual_machine_run_commands.begin_create_or_update("rg", vm, name, body, polling_interval=5)
     await poller.result()
     return await view_of(clients, name, vm)
 

@@ -312,6 +312,32 @@ def test_what_if_tells_what_would_change_and_changes_nothing(client: Any, sandbo
     assert sync_client(NetworkManagementClient, sandbox).virtual_networks.get("rg", "vnet").tags is None
 
 
+def test_what_if_tells_at_its_end_what_is_wrong_with_a_template(client: Any) -> None:
+    asked = body()
+    asked["properties"]["parameters"] = {"nobody": {"value": 1}}
+    found = client.deployments.begin_what_if("rg", "d", asked).result()
+    assert (found.status, found.error.code) == ("Failed", "InvalidTemplate")
+
+
+def test_a_deployment_without_a_template_is_refused(client: Any) -> None:
+    refused = refusal(lambda: client.deployments.begin_validate("rg", "d", {"properties": {"mode": "Incremental"}}))
+    assert refused[:2] == (400, "InvalidDeployment")
+
+
+def test_a_reference_to_what_was_made_at_once_shows_what_the_request_answered(client: Any) -> None:
+    made = {
+        "type": "Microsoft.Compute/availabilitySets",
+        "apiVersion": "2024-07-01",
+        "name": "set",
+        "location": "westeurope",
+        "properties": {},
+    }
+    asked = body(made)
+    asked["properties"]["template"]["outputs"] = {"set": {"type": "object", "value": "[reference('set')]"}}
+    shown = client.deployments.begin_create_or_update("rg", "d", asked).result().properties.outputs
+    assert shown["set"]["value"] == {"platformUpdateDomainCount": 5, "platformFaultDomainCount": 3}
+
+
 def test_what_the_sandbox_cannot_do_is_refused(client: Any) -> None:
     asked = body()
     asked["properties"]["onErrorDeployment"] = {"type": "LastSuccessful"}

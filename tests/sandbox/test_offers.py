@@ -3,11 +3,13 @@ clients, sync and async."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
+from include.sandbox.wire import Request
 from tests.sandbox.bodies import LOCATION
 from tests.sandbox.sync_machines import Azure
 from tests.sandbox_transport import AzureClients
@@ -113,3 +115,27 @@ async def test_offers_are_read_by_the_async_client_too(azure_clients: AzureClien
     sizes = [one.name async for one in azure_clients.compute.virtual_machine_sizes.list(LOCATION)]
     assert "Standard_D2s_v5" in sizes
     assert "availabilitySets" in [one.name.value async for one in azure_clients.compute.usage.list(LOCATION)]
+
+
+def publish(azure: Azure, **entry: Any) -> int:
+    body = json.dumps(entry).encode()
+    return azure.sandbox.handle(Request("POST", "https://management.azure.com/_sandbox/marketplace", {}, body)).status
+
+
+def test_publishers_offers_skus_and_extensions_are_published_before_they_have_anything(azure: Azure) -> None:
+    images, extensions = azure.compute.virtual_machine_images, azure.compute.virtual_machine_extension_images
+    assert publish(azure, publisher="contoso") == 201
+    assert [images.list_offers(LOCATION, "Contoso"), list(extensions.list_types(LOCATION, "contoso"))] == [[], []]
+    assert publish(azure, publisher="contoso", offer="linux") == 201
+    assert ([one.name for one in images.list_offers(LOCATION, "contoso")], images.list_skus(LOCATION, "contoso", "linux")) == (
+        ["linux"],
+        [],
+    )
+    assert publish(azure, publisher="contoso", offer="linux", sku="1") == 201
+    assert [one.name for one in images.list_skus(LOCATION, "contoso", "linux")] == ["1"]
+    assert images.list(LOCATION, "contoso", "linux", "1") == []
+    properties = {"operatingSystem": "Windows", "computeRole": "IaaS"}
+    assert publish(azure, publisher="contoso", type="Agent", version="1.2", properties=properties) == 201
+    assert [one.name for one in extensions.list_versions(LOCATION, "contoso", "agent")] == ["1.2"]
+    assert extensions.get(LOCATION, "contoso", "agent", "1.2").operating_system == "Windows"
+    assert [publish(azure, offer="linux"), publish(azure, publisher="c", offer="o", sku="s", version="one")] == [400, 400]

@@ -114,6 +114,16 @@ def test_a_status_url_is_long_opaque_and_answers_200_with_a_retry_after(built: S
     assert (final.status, final.body) == (200, b"")
 
 
+@pytest.mark.parametrize(("speed", "action", "told"), [(1, "start", "10 -"), (1, "powerOff", "- -"), (100, "powerOff", "1 1")])
+def test_when_to_ask_again_is_told_as_azure_does_and_always_by_a_faster_sandbox(
+    built: Sandbox, speed: float, action: str, told: str
+) -> None:
+    finish(built, ask(built, "POST", f"{COMPUTE}/virtualMachines/vm/{'deallocate' if action == 'start' else 'start'}"))
+    built.speed = speed
+    url = ask(built, "POST", f"{COMPUTE}/virtualMachines/vm/{action}").headers["azure-asyncoperation"]
+    assert " ".join(ask(built, "GET", url).headers.get("retry-after", "-") for _ in range(2)) == told
+
+
 def test_a_disks_operation_has_the_whole_resource_as_its_output(built: Sandbox) -> None:
     response = ask(built, "PUT", f"{COMPUTE}/disks/d", DISK)
     assert response.json()["properties"]["provisioningState"] == "Updating"

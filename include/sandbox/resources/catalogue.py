@@ -200,9 +200,13 @@ def skus(arm: Sandbox) -> dict[Key, Platform]:
         return _BUILT_IN
     made = dict(_BUILT_IN)
     for entry in published:
+        if "sku" not in entry:
+            continue
         key = (entry["publisher"], entry["offer"], entry["sku"])
         if key not in made:  # a new sku
-            made[key] = _platform(key, entry["properties"])
+            made[key] = _platform(key, entry.get("properties", {}))
+        if "version" not in entry:
+            continue
         made[key] = replace(made[key], versions=tuple(sorted({*made[key].versions, entry["version"]}, key=numbers)))
     return made
 
@@ -236,23 +240,41 @@ def _platform(key: Key, properties: Json) -> Platform:
     )
 
 
+def named(arm: Sandbox, *names: str) -> list[str]:
+    """What there is below a publisher, or an offer of his: the names of offers or skus, sorted. Without a name: the publishers of images.
+    None of them need have a version yet."""
+    paths: list[tuple[str, ...]] = [*skus(arm), *_shelves(arm)]
+    wanted = tuple(name.lower() for name in names)
+    depth = len(wanted)
+    below = (path for path in paths if len(path) > depth and tuple(name.lower() for name in path[:depth]) == wanted)
+    return sorted({path[depth] for path in below})
+
+
+def _shelves(arm: Sandbox) -> list[tuple[str, ...]]:
+    """The publishers and offers that were published for themselves."""
+    published: list[Json] = arm.store.settings.get("published", [])
+    return [tuple(entry[name] for name in ("publisher", "offer") if name in entry) for entry in published if "type" not in entry]
+
+
 def publish(arm: Sandbox, image: Json) -> Json:
-    """Publish a version: {"publisher", "offer", "sku", "version"}, and for a new sku "properties" as Azure shows an image's.
+    """Publish a version: {"publisher", "offer", "sku", "version"}, and for a new sku "properties" as Azure shows an image's. With fewer
+    names, of which the first must be there: a publisher, an offer or a sku that has nothing yet. {"publisher", "type", "version",
+    "properties"} publishes an extension.
 
     Raises ValueError for an unknown sku without properties, or a malformed version.
     """
-    given = {name: str(image.get(name, "")) for name in ("publisher", "offer", "sku", "version")}
-    if not all(given.values()) or -1 in numbers(given["version"]):
-        raise ValueError(f"publisher, offer and sku must be there, and version must be numbers joined by dots, not {given['version']!r}")
-    key = find(arm, given["publisher"], given["offer"], given["sku"])
-    entry: Json = dict(given)
+    names = ("publisher", "type", "version") if "type" in image else ("publisher", "offer", "sku", "version")
+    entry: Json = {name: str(image[name]) for name in names if image.get(name)}
+    if list(entry) != list(names[: len(entry)]) or not entry:
+        raise ValueError(f"of {', '.join(names)} the first ones must be there, not only {', '.join(entry) or 'none'}")
+    if "version" in entry and -1 in numbers(entry["version"]):
+        raise ValueError(f"version must be numbers joined by dots, not {entry['version']!r}")
+    key = find(arm, entry["publisher"], entry["offer"], entry["sku"]) if "sku" in entry else None
     if key is not None:
         entry |= {"publisher": key[0], "offer": key[1], "sku": key[2]}
-    elif not isinstance(image.get("properties"), dict):
-        raise ValueError(
-            f"no platform image {given['publisher']}:{given['offer']}:{given['sku']} in the sandbox's catalogue; a new one needs properties"
-        )
-    else:
+    elif isinstance(image.get("properties"), dict):
         entry["properties"] = image["properties"]
+    elif "offer" in entry and "version" in entry:
+        raise ValueError(f"no platform image {':'.join(entry.values())} in the sandbox's catalogue; a new sku needs properties")
     arm.store.set("published", [*arm.store.settings.get("published", []), entry])
     return entry

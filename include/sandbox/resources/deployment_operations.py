@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..sandbox import Sandbox
 
 
-def of(resource: Resource) -> list[Json]:
+def of(call: Call, resource: Resource) -> list[Json]:
     """What the deployment did, newest first."""
     out = []
     for key, step in resource.private["steps"].items():
@@ -28,7 +28,10 @@ def of(resource: Resource) -> list[Json]:
         out.append(_operation(resource, key, "Create", state, step["started"], ended, step))
     if resource.state == "Succeeded" and resource.properties.get("outputs"):
         at = resource.private["started"]
-        out.append(_operation(resource, "outputs", "EvaluateDeploymentOutput", "Succeeded", at, at, None))
+        evaluated = _operation(resource, "outputs", "EvaluateDeploymentOutput", "Succeeded", at, at, None)
+        if call.api_version < "2020-06-01":  # recorded
+            evaluated["properties"]["statusMessage"] = None
+        out.append(evaluated)
     return out
 
 
@@ -40,8 +43,10 @@ def _operation(resource: Resource, key: str, kind: str, state: str, started: flo
         "timestamp": zulu(ended if ended is not None else started),
         "duration": duration((ended if ended is not None else started) - started),
         "trackingId": f"{id[:8]}-{id[8:12]}-4{id[13:16]}-8{id[1:4]}-{id[:12]}".lower(),
-        "statusCode": step.get("statusCode", "OK") if step else "OK",
     }
+    if step is not None:
+        properties["serviceRequestId"] = f"{id[4:12]}-{id[:4]}-4{id[5:8]}-9{id[9:12]}-{id[4:]}".lower()
+    properties["statusCode"] = step.get("statusCode", "OK") if step else "OK"
     if step is not None and "error" in step:
         properties["statusMessage"] = {"error": step["error"]}
     if step is not None:
@@ -51,4 +56,4 @@ def _operation(resource: Resource, key: str, kind: str, state: str, started: flo
 
 def listed(arm: Sandbox, call: Call, resource: Resource) -> Response:
     """The list of them, in pages."""
-    return page_of(arm, call, of(resource), lambda one: one, render=compact)
+    return page_of(arm, call, of(call, resource), lambda one: one, render=compact)

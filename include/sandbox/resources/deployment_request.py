@@ -37,7 +37,7 @@ def _malformed(text: str) -> ArmError:
     )
 
 
-def template_of(body: Json) -> Json:
+def template_of(name: str, body: Json) -> Json:
     """The request's template. Raises ArmError 400 for none, or for a link (the sandbox never goes to the network)."""
     properties = body.get("properties")
     if not isinstance(properties, dict):
@@ -52,6 +52,14 @@ def template_of(body: Json) -> Json:
             gateway=True,
         )
     template = properties.get("template")
+    if template is None:
+        raise ArmError(
+            400,
+            "InvalidDeployment",
+            f"The deployment '{name}' must have either the TemplateLink or Template property set. Please see https://aka.ms/arm-deploy for "
+            "usage details.",
+            gateway=True,
+        )
     if isinstance(template, str):
         try:
             template = json.loads(template)
@@ -96,7 +104,7 @@ def parameters_of(body: Json) -> Json:
 
 def make_plan(arm: Sandbox, call: Call, body: Json) -> Plan:
     """The plan of a request. Raises ArmError 400."""
-    template = template_of(body)
+    template = template_of(call.name, body)
     mode = mode_of(body)
     if body["properties"].get("onErrorDeployment") is not None:
         raise ArmError(

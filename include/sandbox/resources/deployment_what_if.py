@@ -39,6 +39,11 @@ def what_if(arm: Sandbox, call: Call, plan: Plan, mode: str) -> Response:
         "status": "Succeeded",
         "properties": {"correlationId": arm.request_guid(), "changes": sorted(changes, key=lambda one: one["resourceId"].lower())},
     }
+    return what_if_result(arm, call, output)
+
+
+def what_if_result(arm: Sandbox, call: Call, output: Json) -> Response:
+    """202; `output` comes a little later."""
     operation = operations.start(arm, call, None, "deployments.whatIf", family="arm", seconds=SECONDS)
     operation["output"] = output
     arm.store.remember(operation)

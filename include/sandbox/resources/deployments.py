@@ -19,7 +19,7 @@ from ..wire import JSON_TYPE, ArmError, Json, Response, compact, duration, zulu
 from . import deployment_operations as did
 from . import deployment_run as run
 from .deployment_request import make_plan, mode_of, preflight, template_of
-from .deployment_what_if import what_if
+from .deployment_what_if import what_if, what_if_result
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -112,9 +112,15 @@ class Deployments(ResourceType):
         return Response(200, {"content-type": JSON_TYPE}, compact(made))
 
     def what_if(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:
+        """What is wrong with the template is told at the end, too (recorded)."""
         body = call.json()
-        plan = make_plan(arm, call, body)
-        preflight(arm, call, plan)
+        try:
+            plan = make_plan(arm, call, body)
+            preflight(arm, call, plan)
+        except ArmError as problem:
+            if not problem.code.startswith("InvalidTemplate"):
+                raise
+            return what_if_result(arm, call, {"status": "Failed", "error": problem.body()})
         return what_if(arm, call, plan, mode_of(body))
 
     def cancel(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
@@ -129,7 +135,7 @@ class Deployments(ResourceType):
         return Response(204)
 
     def export(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
-        return Response(200, {"content-type": JSON_TYPE}, compact({"template": template_of(resource.private["body"])}))
+        return Response(200, {"content-type": JSON_TYPE}, compact({"template": template_of(resource.name, resource.private["body"])}))
 
 
 register(Deployments())
@@ -209,7 +215,7 @@ def operations_of(arm: Sandbox, call: Call, *values: str) -> Response:
 def operation_of(arm: Sandbox, call: Call, *values: str) -> Response:
     scope, (name, id) = _scope(call, *values)
     resource = _found(arm, call, scope, name)
-    for one in did.of(resource):
+    for one in did.of(call, resource):
         if one["operationId"].lower() == id.lower():
             return Response(200, {"content-type": JSON_TYPE}, compact(one))
     raise ArmError(404, "DeploymentOperationNotFound", f"The deployment operation '{id}' could not be found.", gateway=True)

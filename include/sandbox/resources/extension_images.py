@@ -1,6 +1,7 @@
 """Machine extensions as clients look them up: publishers' types and their versions.
 
 The types are those that image building meets, with the versions that Microsoft's documentation and tests name: Azure has many more of both.
+More are published through the control API (catalogue.publish).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..registry import route
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty
+from .catalogue import named
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -36,8 +38,29 @@ def _missing() -> ArmError:
     return ArmError(404, "NotFound", "Artifact: VMExtension was not found.")
 
 
-def _find(publisher: str, type: str) -> tuple[str, tuple[str, ...]]:
-    for (one, two), known in EXTENSIONS.items():
+def extensions(arm: Sandbox) -> dict[tuple[str, str], dict[str, Json]]:
+    """Every extension, by publisher and type: its versions, oldest first, with their properties."""
+    made = {key: {version: _properties(system) for version in versions} for key, (system, versions) in EXTENSIONS.items()}
+    for entry in arm.store.settings.get("published", []):
+        if "type" in entry:
+            versions = made.setdefault((entry["publisher"], entry["type"]), {})
+            if "version" in entry:
+                versions[entry["version"]] = entry.get("properties") or _properties("Linux")
+    return made
+
+
+def _properties(system: str) -> Json:
+    return {
+        "operatingSystem": system,
+        "computeRole": "IaaS",
+        "handlerSchema": '{"type":"object"}',  # required by the Compute document, which does not say what is in it
+        "vmScaleSetEnabled": True,
+        "supportsMultipleExtensions": False,
+    }
+
+
+def _find(arm: Sandbox, publisher: str, type: str) -> dict[str, Json]:
+    for (one, two), known in extensions(arm).items():
         if (one.lower(), two.lower()) == (publisher.lower(), type.lower()):
             return known
     raise _missing()
@@ -54,30 +77,22 @@ def _shown(body: object) -> Response:
 
 @route("GET", _ROOT)
 def list_types(arm: Sandbox, call: Call, subscription: str, location: str, publisher: str) -> Response:
-    types = [type for one, type in EXTENSIONS if one.lower() == publisher.lower()]
-    if not types:
+    types = [type for one, type in extensions(arm) if one.lower() == publisher.lower()]
+    if not types and publisher.lower() not in (name.lower() for name in named(arm)):
         raise _missing()
     return _shown([_entry(subscription, location, publisher, type) for type in types])
 
 
 @route("GET", _ROOT + "/{}/versions")
 def list_versions(arm: Sandbox, call: Call, subscription: str, location: str, publisher: str, type: str) -> Response:
-    _, versions = _find(publisher, type)
-    found = [_entry(subscription, location, publisher, f"{type}/Versions/{version}") for version in versions]
+    found = [_entry(subscription, location, publisher, f"{type}/Versions/{version}") for version in _find(arm, publisher, type)]
     top = call.query.get("$top", "")
     return _shown(found[: int(top)] if top.isdigit() else found)
 
 
 @route("GET", _ROOT + "/{}/versions/{}")
 def show_version(arm: Sandbox, call: Call, subscription: str, location: str, publisher: str, type: str, version: str) -> Response:
-    system, versions = _find(publisher, type)
-    if version not in versions:
+    properties = _find(arm, publisher, type).get(version)
+    if properties is None:
         raise _missing()
-    properties = {
-        "operatingSystem": system,
-        "computeRole": "IaaS",
-        "handlerSchema": '{"type":"object"}',  # required by the Compute document, which does not say what is in it
-        "vmScaleSetEnabled": True,
-        "supportsMultipleExtensions": False,
-    }
     return _shown({"properties": properties, **_entry(subscription, location, publisher, f"{type}/Versions/{version}")})

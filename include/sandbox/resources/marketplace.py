@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..registry import route
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty
-from .catalogue import Key, find, numbers, skus
-from .extension_images import EXTENSIONS
+from .catalogue import Key, find, named, numbers, skus
+from .extension_images import extensions
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -25,7 +25,7 @@ def resolve(arm: Sandbox, reference: Json) -> tuple[Key, str]:
     publisher, offer, sku, version = (str(part) for part in parts)
     key = find(arm, publisher, offer, sku)
     known = skus(arm)[key].versions if key is not None else ()
-    if key is None or (version.lower() != "latest" and version not in known):
+    if key is None or not known or (version.lower() != "latest" and version not in known):
         raise ArmError(
             404,
             "PlatformImageNotFound",
@@ -69,31 +69,36 @@ def _missing(what: str, name: str) -> ArmError:
 
 @route("GET", _ROOT)
 def list_publishers(arm: Sandbox, call: Call, subscription: str, location: str) -> Response:
-    names = {key[0] for key in skus(arm)} | {publisher for publisher, _ in EXTENSIONS}
-    return _list(call, [_entry(call, subscription, location, name) for name in sorted(names)])
+    return _list(call, [_entry(call, subscription, location, name) for name in publishers(arm)])
+
+
+def publishers(arm: Sandbox) -> list[str]:
+    """Those of images and those of extensions, sorted."""
+    return sorted({*named(arm), *(publisher for publisher, _ in extensions(arm))})
+
+
+def _below(arm: Sandbox, what: str, publisher: str, *names: str) -> list[str]:
+    """What a publisher, or an offer of his, has. Raises ArmError 404 where there is no such publisher or offer."""
+    found = named(arm, publisher, *names)
+    above = publishers(arm) if not names else named(arm, publisher)
+    wanted = (publisher, *names)[-1]
+    if not found and wanted.lower() not in (name.lower() for name in above):
+        raise _missing(what, wanted)
+    return found
 
 
 @route("GET", _ROOT + "/{}/artifacttypes/vmimage/offers")
 def list_offers(arm: Sandbox, call: Call, subscription: str, location: str, publisher: str) -> Response:
-    found = sorted({key[:2] for key in skus(arm) if key[0].lower() == publisher.lower()})
-    if not found:
-        raise _missing("Publisher", publisher)
-    return _list(call, [_entry(call, subscription, location, f"{one}/ArtifactTypes/VMImage/Offers/{offer}") for one, offer in found])
+    offers = _below(arm, "Publisher", publisher)
+    return _list(call, [_entry(call, subscription, location, f"{publisher}/ArtifactTypes/VMImage/Offers/{one}") for one in offers])
 
 
 @route("GET", _ROOT + "/{}/artifacttypes/vmimage/offers/{}/skus")
 def list_skus(arm: Sandbox, call: Call, subscription: str, location: str, publisher: str, offer: str) -> Response:
-    found = [key for key in skus(arm) if (key[0].lower(), key[1].lower()) == (publisher.lower(), offer.lower())]
-    if not found:
-        raise _missing("Offer", offer)
+    path = f"{publisher}/ArtifactTypes/VMImage/Offers/{offer}/Skus"
     properties = {"automaticOSUpgradeProperties": {"automaticOSUpgradeSupported": False}}
-    return _list(
-        call,
-        [
-            _entry(call, subscription, location, f"{one}/ArtifactTypes/VMImage/Offers/{two}/Skus/{three}", properties)
-            for one, two, three in found
-        ],
-    )
+    found = _below(arm, "Offer", publisher, offer)
+    return _list(call, [_entry(call, subscription, location, f"{path}/{sku}", properties) for sku in found])
 
 
 def _key(arm: Sandbox, publisher: str, offer: str, sku: str) -> Key:
@@ -117,7 +122,7 @@ def show_version(arm: Sandbox, call: Call, *values: Any) -> Response:
     subscription, location, publisher, offer, sku, version = values
     key = _key(arm, publisher, offer, sku)
     platform = skus(arm)[key]
-    if version.lower() == "latest":
+    if version.lower() == "latest" and platform.versions:
         version = platform.versions[-1]
     if version not in platform.versions:
         raise ArmError(404, "NotFound", "Artifact: VMImage was not found.")

@@ -117,11 +117,18 @@ _APPLICATIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "Microsoft.Confluent": (("1448fa24-3fa7-4a8f-8d2a-8b1f9e2b4b5c", "c9f1b8a5-6ab3-4a3e-9d4d-2f7ff9d1d5ac"),),
 }
 
+# Providers that have a single application, and say so in the singular.
+_APPLICATION = {
+    "Microsoft.ClassicInfrastructureMigrate": ("5e5abe2b-83cd-4786-826a-a05653ebb103", "766c4d9b-ef83-4f73-8352-1450a506a69b"),
+    "Microsoft.Search": ("408992c7-2af6-4ff1-92e3-65b73d2b5092", "20FA3191-87CF-4C3D-9510-74CCB594A310"),
+    "Microsoft.Web": ("abfa0a7c-a6b6-4736-8310-5855508787cd", "f47ed98b-b063-4a5b-9e10-4b9b44fa7735"),
+}
+
 
 def applications(space: str) -> Json:
     """`authorizations` of a provider document, where it has any."""
-    if space == "Microsoft.ClassicInfrastructureMigrate":  # the one that has a single one, and says so in the singular
-        application, role = ("5e5abe2b-83cd-4786-826a-a05653ebb103", "766c4d9b-ef83-4f73-8352-1450a506a69b")
+    if space in _APPLICATION:
+        application, role = _APPLICATION[space]
         return {"authorization": {"applicationId": application, "roleDefinitionId": role}}
     found = _APPLICATIONS.get(space)
     if found is None:

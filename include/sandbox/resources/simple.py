@@ -8,7 +8,7 @@ from ..content import MACHINE
 from ..pages import show
 from ..registry import ResourceType, field
 from ..store import Resource
-from ..wire import ArmError, Json, Response
+from ..wire import JSON_TYPE, ArmError, Json, Response, pretty
 from .groups import location_of
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ class Simple(ResourceType):
         else:
             resource.body = made
             arm.store.touch(resource)
-        return show(arm, call, self, resource, 201 if created and not self.name.endswith("availabilitySets") else 200)
+        if self.name.endswith("availabilitySets"):  # recorded: never 201, and no machines in the answer
+            return Response(200, {"content-type": JSON_TYPE}, pretty(made))
+        return show(arm, call, self, resource, 201 if created else 200)
 
     def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         body = call.json()

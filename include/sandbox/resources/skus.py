@@ -85,6 +85,15 @@ def skus(arm: Sandbox, call: Call, subscription: str) -> Response:
 def _of_region(arm: Sandbox, region: str) -> Iterator[Json]:
     zones = [] if region in WITHOUT_ZONES else ["1", "2", "3"]
     out = set(restricted(arm, region))
+    for alignment in ("Classic", "Aligned"):
+        yield {
+            "resourceType": "availabilitySets",
+            "name": alignment,
+            "locations": [region],
+            "locationInfo": [{"location": region, "zones": [], "zoneDetails": []}],
+            "capabilities": [{"name": "MaximumPlatformFaultDomainCount", "value": "2" if region in WITHOUT_ZONES else "3"}],
+            "restrictions": [],
+        }
     for size in SIZES.values():
         restrictions = []
         if size.name in out:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .. import authorization
+from .. import authorization, vintages
 from ..operations import status
 from ..regions import REGIONS, WITHOUT_ZONES
 from ..registry import route
@@ -78,7 +78,7 @@ def metadata(arm: Sandbox, call: Call) -> Response:
 @route("GET", "tenants")
 def tenants(arm: Sandbox, call: Call) -> Response:
     """Names since api-version 2020-01-01 are those of the caller's directory; a service principal sees none (recorded)."""
-    return _json({"value": [tenant(call.tenant)]})
+    return _json({"value": [vintages.shown("Microsoft.Resources/tenants", call.api_version, tenant(call.tenant))]})
 
 
 def tenant(id: str) -> Json:
@@ -99,16 +99,20 @@ def describe(arm: Sandbox, id: str) -> Json:
     }
 
 
+def _shown(call: Call, subscription: Json) -> Json:
+    return vintages.shown("Microsoft.Resources/subscriptions", call.api_version, subscription)
+
+
 @route("GET", "subscriptions")
 def subscriptions(arm: Sandbox, call: Call) -> Response:
     """Those in which the caller may do something."""
-    found = [describe(arm, id) for id in arm.directory.subscriptions if authorization.sees(arm, call.principal, id)]
+    found = [_shown(call, describe(arm, id)) for id in arm.directory.subscriptions if authorization.sees(arm, call.principal, id)]
     return _json({"value": found, "count": {"type": "Total", "value": len(found)}})
 
 
 @route("GET", "subscriptions/{}")
 def subscription(arm: Sandbox, call: Call, id: str) -> Response:
-    return _json(describe(arm, id.lower()))
+    return _json(_shown(call, describe(arm, id.lower())))
 
 
 @route("GET", "subscriptions/{}/locations")
@@ -136,7 +140,9 @@ def locations(arm: Sandbox, call: Call, id: str) -> Response:
         }
         if name not in WITHOUT_ZONES:
             one["availabilityZoneMappings"] = [{"logicalZone": zone, "physicalZone": f"{name}-az{zone}"} for zone in "123"]
-        value.append(one)
+        if call.api_version < "2019-11-01":  # recorded
+            one |= {"longitude": longitude, "latitude": latitude}
+        value.append(vintages.shown("Microsoft.Resources/subscriptions/locations", call.api_version, one))
     return _json({"value": value})
 
 
