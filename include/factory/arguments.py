@@ -203,6 +203,7 @@ class Build:
                     "end_of_life": None,
                     "recommended": _recommended(publish.recommended),
                     "tags": tags,
+                    **self._purchase,
                 },
             },
             "publish_version": {
@@ -266,7 +267,7 @@ class Build:
         home = next(region for region in second.target_regions if region.name == self.recipe.build.region)
         path = {"resource_group": second.resource_group, "gallery": second.gallery}
         return {
-            "second_gallery.ensure_destination": second_destination(self.recipe),
+            "second_gallery.ensure_destination": second_destination(self.recipe, self.facts.base.plan),
             "second_gallery.publish_version": {**published, **path, "target_regions": [home.model_dump()]},
         }
 
@@ -283,8 +284,11 @@ class Build:
         }
 
 
-def second_destination(recipe: Recipe) -> Arguments:
-    """Resource group, gallery and definition of a recipe's second gallery, as ``destination.ensure`` takes them."""
+def second_destination(recipe: Recipe, plan: dict[str, str] | None) -> Arguments:
+    """Resource group, gallery and definition of a recipe's second gallery, as ``destination.ensure`` takes them.
+
+    :param plan: marketplace purchase plan of the image, or None.
+    """
     second = recipe.disaster_recovery
     assert second is not None
     publisher, offer, sku = recipe.identifier
@@ -313,6 +317,7 @@ def second_destination(recipe: Recipe) -> Arguments:
             "features": features_of(recipe),
             "description": recipe.description,
             "tags": tags,
+            **({"plan": plan} if plan else {}),
         },
     }
 

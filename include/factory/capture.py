@@ -315,6 +315,8 @@ class _Planning:
         )
         if different := [f"{what} {have} (the capture is {want})" for what, have, want in pairs if have.lower() != want.lower()]:
             yield f"The definition {self.asked.definition} has {', '.join(different)}. Publish to another definition."
+        if problem := definition.plan_problem(str(self.asked.definition), self.machine.plan):
+            yield problem
 
     def version_problems(self) -> Iterator[str]:
         try:
@@ -510,6 +512,7 @@ class _Planning:
                     **self.identifier(publisher),
                     "features": {"SecurityType": self.image_security},
                     "tags": shared,
+                    **({"plan": machine.plan} if machine.plan else {}),
                 },
             },
             "publish_version": {

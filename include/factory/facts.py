@@ -58,6 +58,27 @@ class DefinitionFacts(_Fact):
     offer: str
     sku: str
     features: dict[str, str] = Field(default_factory=dict)
+    plan: dict[str, str] | None = None
+    """Purchase plan, as a base has it."""
+
+    def plan_problem(self, name: str, wanted: dict[str, str] | None) -> str | None:
+        """What is wrong with its purchase plan, and the cure: machines of an image whose source has one need it, and read it here
+        (https://learn.microsoft.com/azure/virtual-machines/marketplace-images).
+
+        :param wanted: that of the base or machine, or None.
+        """
+        if _same_plan(self.plan, wanted):
+            return None
+        have, want = (f"{one['publisher']}:{one['product']}:{one['name']}" if one else "none" for one in (self.plan, wanted))
+        return (
+            f"The definition {name} has the purchase plan {have} and the source has {want}; Azure never changes it. "
+            f"Publish to a new definition, which is made with the source's plan."
+        )
+
+
+def _same_plan(one: dict[str, str] | None, other: dict[str, str] | None) -> bool:
+    first, second = ({key: (plan or {}).get(key, "").lower() for key in ("name", "product", "publisher")} for plan in (one, other))
+    return first == second
 
 
 class Facts(_Fact):

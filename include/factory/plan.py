@@ -66,7 +66,7 @@ def plan(recipe: Recipe, run: Run, facts: Facts) -> Plan:
         *_version_problems(run, facts, version),
         *_region_problems(recipe, run),
         *_end_of_life_problems(recipe, run),
-        *(_definition_problems(recipe, facts.definition) if facts.definition else ()),
+        *(_definition_problems(recipe, facts.definition, facts.base.plan) if facts.definition else ()),
     ]
     if problems:
         raise PlanError(recipe.name, problems)
@@ -177,7 +177,7 @@ def _end_of_life_problems(recipe: Recipe, run: Run) -> Iterator[str]:
         yield "The version's end of life would be in the past, which Azure refuses. Lengthen publish.end_of_life, or start a run of today."
 
 
-def _definition_problems(recipe: Recipe, definition: DefinitionFacts) -> Iterator[str]:
+def _definition_problems(recipe: Recipe, definition: DefinitionFacts, purchase: dict[str, str] | None) -> Iterator[str]:
     publisher, offer, sku = recipe.identifier
     wanted = features_of(recipe)
     pairs = (
@@ -196,3 +196,5 @@ def _definition_problems(recipe: Recipe, definition: DefinitionFacts) -> Iterato
             f"The definition {recipe.definition} exists with {', '.join(different)}, and Azure never changes these. "
             f"Publish to a new definition (publish.definition), or make the recipe say what the definition is."
         )
+    if problem := definition.plan_problem(recipe.definition, purchase):
+        yield problem

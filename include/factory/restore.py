@@ -104,7 +104,7 @@ class ImageFacts(Value):
     luns: tuple[int, ...] = ()
     """LUNs of its data disks."""
     plan: dict[str, str] | None = None
-    """Marketplace purchase plan."""
+    """Marketplace purchase plan, as its definition has it: Azure makes no machine without it."""
     published: datetime | None = None
 
     @property

@@ -43,6 +43,8 @@ class Galleries(Value):
     second: tuple[ImageVersion, ...] = ()
     there: tuple[str, ...] = ()
     """ARM ids of the second's resource group, gallery and definition, as far as they exist."""
+    purchase: dict[str, str] | None = None
+    """The first definition's marketplace purchase plan."""
     differences: tuple[str, ...] = ()
     """What the second's definition has otherwise than the first's, and for ever."""
     sources: dict[str, str] = Field(default_factory=dict)
@@ -229,7 +231,7 @@ def _words(action: VersionAction) -> Iterator[str]:
         yield "out of latest" if action.excluded else "latest"
 
 
-def arguments_of(recipe: Recipe, actions: Sequence[VersionAction]) -> dict[str, Any]:
+def arguments_of(recipe: Recipe, actions: Sequence[VersionAction], purchase: dict[str, str] | None = None) -> dict[str, Any]:
     """One recipe's part of the arguments of ``second_gallery.keep``."""
     second = recipe.disaster_recovery
     assert second is not None
@@ -240,5 +242,5 @@ def arguments_of(recipe: Recipe, actions: Sequence[VersionAction]) -> dict[str, 
         "location": second.location,
         "target_regions": [region.model_dump() for region in second.target_regions],
         "versions": [action.model_dump(mode="json", exclude_defaults=True) for action in actions],
-        "destination": second_destination(recipe),
+        "destination": second_destination(recipe, purchase),
     }

@@ -99,6 +99,7 @@ def definition_facts(definition: Resource) -> dict[str, Any]:
         "architecture": properties.get("architecture") or "x64",
         **properties["identifier"],
         "features": {item["name"]: item["value"] for item in properties.get("features") or ()},
+        "plan": properties.get("purchasePlan") or None,
     }
 
 

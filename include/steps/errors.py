@@ -141,6 +141,7 @@ _CLIENT = "The client id is unknown in that tenant: correct login and tenantId i
 _POLICY = "An Azure Policy forbids it: change the recipe (tags, region, size) or ask for an exemption."
 _LOCK = "A management lock stands on that scope: its owner must remove it; then clear this task."
 _REGISTER = "Register the resource provider: az provider register --namespace Microsoft.Compute (and Microsoft.Network)."
+_PLAN = "The image descends from a marketplace image with a purchase plan that its definition does not name: publish to one that does."
 _TERMS = "Accept the image's terms once: az vm image terms accept --urn <urn>."
 _SIZE = "Add a size of another family to build_machine.sizes, or choose another region or zone; then clear this task."
 _CAPACITY = "Nothing: it is tried again later. If it lasts, add a size of another family to build_machine.sizes, or change the region."
@@ -196,6 +197,7 @@ RULES: tuple[Rule, ...] = (
     Rule("ScopeLocked", "permanent", _LOCK),  # D05
     Rule("MissingSubscriptionRegistration", "permanent", _REGISTER),
     Rule("SubscriptionNotRegistered", "permanent", _REGISTER),
+    Rule("VMMarketplaceInvalidInput", "permanent", _PLAN),
     Rule("MarketplacePurchaseEligibilityFailed", "permanent", _TERMS),
     Rule("ResourcePurchaseValidationFailed", "permanent", _TERMS),
     # Making the machine. virtual_machine.create has gone through all sizes before one of the first five ends a task.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from include.steps.azure import Azure
@@ -31,6 +32,7 @@ async def ensure(
     description: str | None = None,
     end_of_life: str | None = None,
     recommended: dict[str, Any] | None = None,
+    plan: dict[str, str] | None = None,
     tags: dict[str, str] | None = None,
 ) -> str:
     """Create the image definition when it is missing; return its ARM id.
@@ -40,6 +42,8 @@ async def ensure(
     :param features: Azure's feature names and values, ``{"SecurityType": "TrustedLaunch"}``.
     :param end_of_life: ISO date or time.
     :param recommended: ARM's ``recommended`` object (``vCPUs`` and ``memory``, each ``min`` and ``max``).
+    :param plan: marketplace purchase plan ``{"name", "product", "publisher"}``, where the source of its versions has one: whoever makes a
+        machine of them reads here what to send.
     :raises StepError: ``DefinitionDiffers``: one exists whose fixed properties are others (they can never be changed:
         troubleshooting-shared-images).
     """
@@ -53,6 +57,7 @@ async def ensure(
         "description": description,
         "endOfLifeDate": end_of_life,
         "recommended": recommended,
+        "purchasePlan": plan,
     }
     properties = {key: value for key, value in properties.items() if value}
     definitions = azure.compute.gallery_images
@@ -72,6 +77,15 @@ async def ensure(
     return str(definition["id"])
 
 
+PLAN = ("name", "product", "publisher")
+
+
+def purchase(properties: Mapping[str, Any]) -> dict[str, str | None]:
+    """The purchase plan of a definition's properties, field by field; None each where it has none."""
+    plan = properties.get("purchasePlan") or {}
+    return {key: plan.get(key) for key in PLAN}
+
+
 def differences(definition: Resource, wanted: dict[str, Any]) -> list[str]:
     """What a definition has otherwise than ``wanted`` (ARM's ``properties``) of what can never be changed, in words."""
     present = definition.get("properties") or {}
@@ -81,6 +95,7 @@ def differences(definition: Resource, wanted: dict[str, Any]) -> list[str]:
             *((key, present.get(key), wanted[key]) for key in ("osType", "osState", "hyperVGeneration", "architecture")),
             *((f"identifier.{key}", (present.get("identifier") or {}).get(key), value) for key, value in wanted["identifier"].items()),
             *_features(present, wanted),
+            *((f"purchasePlan.{key}", purchase(present)[key], purchase(wanted)[key]) for key in PLAN),
         )
         if str(have).lower() != str(want).lower() and not (field == "architecture" and have is None)
     ]

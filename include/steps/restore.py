@@ -177,7 +177,6 @@ async def _image(azure: Azure, asked: Restore) -> ImageFacts:
         raise _not_found(f"version {version} of {gallery}/{definition}", "Write a version that is there, latest or newest.")
     facts = definition_facts(described)
     disks = (resource["properties"].get("storageProfile") or {}).get("dataDiskImages") or ()
-    purchase = described["properties"].get("purchasePlan")
     return ImageFacts.model_validate(
         {
             "id": resource["id"],
@@ -188,7 +187,7 @@ async def _image(azure: Azure, asked: Restore) -> ImageFacts:
             "architecture": facts["architecture"],
             "security_type": facts["features"].get("SecurityType", "Standard"),
             "luns": sorted(disk["lun"] for disk in disks),
-            "plan": {key: purchase[key] for key in ("name", "product", "publisher")} if purchase else None,
+            "plan": facts["plan"],
             "published": resource["properties"]["publishingProfile"].get("publishedDate"),
         }
     )

@@ -65,7 +65,9 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str, connect: Connect | N
     obstacles, found = await preflight.obstacles(needs)
     plans = [made.stopped(obstacles[made.recipe]) if made.recipe in obstacles else made for made in plans]
     log.info("%s", "\n".join(second_gallery_text(recipe, made) for recipe, made in zip(recipes, plans, strict=True)))
-    all_of_them = [arguments_of(recipe, made.actions) for recipe, made in zip(recipes, plans, strict=True)]
+    all_of_them = [
+        arguments_of(recipe, made.actions, galleries.purchase) for recipe, made, (_, galleries) in zip(recipes, plans, read, strict=True)
+    ]
     document = {
         "recipes": [recipe.name for recipe in recipes],
         "about": [made.recipe for made in plans if made.calls or made.left_out],
@@ -128,20 +130,23 @@ async def _read(azure: Azure, recipe: Recipe, connect: Connect | None) -> tuple[
     assert settings is not None
     second = await _second(azure, settings.subscription, settings.connection, connect)
     path = (settings.resource_group, settings.gallery, recipe.definition)
-    group, gallery, definition, first = await asyncio.gather(
+    group, gallery, definition, original, first = await asyncio.gather(
         look(second.resources.resource_groups.get(path[0])),
         look(second.compute.galleries.get(*path[:2])),
         look(second.compute.gallery_images.get(*path)),
+        look(azure.compute.gallery_images.get(publish.resource_group, publish.gallery, recipe.definition)),
         _versions(azure, publish.resource_group, publish.gallery, recipe.definition),
     )
     copies = await _versions(second, *path) if definition else []
+    purchase = ((original or definition or {}).get("properties") or {}).get("purchasePlan")
     return second, Galleries(
         subscription_id=azure.subscription_id,
         second_subscription_id=second.subscription_id,
         first=tuple(first),
         second=tuple(copies),
         there=tuple(one["id"] for one in (group, gallery, definition) if one is not None),
-        differences=tuple(gallery_image.differences(definition, _wanted(recipe))) if definition else (),
+        purchase=purchase,
+        differences=tuple(gallery_image.differences(definition, {**_wanted(recipe), "purchasePlan": purchase})) if definition else (),
         sources={
             version.name: Version(azure, publish.resource_group, publish.gallery, recipe.definition, version.name).id for version in first
         },

@@ -190,6 +190,16 @@ def test_a_purchase_plan_of_the_base_goes_with_every_machine() -> None:
 
     assert [arguments["plan"] for arguments in made.steps.values() if "sizes" in arguments] == [bought, bought]
     assert not any("plan" in arguments for arguments in plan(recipe(), run(), facts()).steps.values())
+    assert made.steps["publish.ensure_destination"]["definition"]["plan"] == bought
+
+
+def test_a_definition_without_the_purchase_plan_of_the_base_is_refused() -> None:
+    bought = {"name": "basic", "product": "appliance", "publisher": "contoso"}
+    assert plan(recipe(), run(), facts(base_plan=bought, definition=definition(plan=bought)))
+    with pytest.raises(PlanError, match=r"purchase plan none and the source has contoso:appliance:basic.*Publish to a new definition"):
+        plan(recipe(), run(), facts(base_plan=bought, definition=definition()))
+    with pytest.raises(PlanError, match="purchase plan contoso:appliance:basic and the source has none"):
+        plan(recipe(), run(), facts(definition=definition(plan=bought)))
 
 
 def test_scripts_go_by_path_and_digest_and_never_by_their_text() -> None:

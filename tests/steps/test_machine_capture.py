@@ -90,6 +90,26 @@ async def test_a_specialized_capture_leaves_the_machine_running_and_takes_every_
     assert leftovers(line) == []
 
 
+ROCKY = {"publisher": "resf", "offer": "rockylinux-x86_64", "sku": "9-base", "version": "latest"}
+PLAN = {"name": "9-base", "product": "rockylinux-x86_64", "publisher": "resf"}
+
+
+@pytest.mark.parametrize("state", ["Specialized", "Generalized"])
+async def test_a_purchase_plan_goes_with_the_capture_into_the_definition(state: str) -> None:
+    line = await web(source={"image_reference": ROCKY}, plan=PLAN)
+    await captured(line, state=state)
+    assert line.resource("galleries/images", "vault", "web", group="vault").properties["purchasePlan"] == PLAN
+
+
+async def test_a_definition_without_the_machines_purchase_plan_is_refused() -> None:
+    line = await web(source={"image_reference": ROCKY}, plan=PLAN)
+    await line.run("ensure_resource_group", name="vault")
+    await line.run("ensure_gallery", resource_group="vault", name="vault")
+    await line.run("ensure_definition", resource_group="vault", gallery="vault", name="web", os_state="Specialized")
+    with pytest.raises(StepError, match=r"plan none and the source has resf:rockylinux-x86_64:9-base.*Publish to a new definition"):
+        await planned(line)
+
+
 async def test_a_stopped_capture_starts_the_machine_again() -> None:
     line = await web()
     plan = await captured(line, stop=True)

@@ -64,6 +64,15 @@ async def test_a_generalized_version_becomes_a_machine_that_one_can_sign_in_to()
     assert [key["keyData"] for key in keys] == ["ssh-rsa AAAAB3NzaC1yc2E somebody@example.com"]
 
 
+@pytest.mark.parametrize("state", ["Specialized", "Generalized"])
+async def test_a_purchase_plan_is_sent_with_the_machine(state: str) -> None:
+    line = await capturing.web(source={"image_reference": capturing.ROCKY}, plan=capturing.PLAN)
+    await capturing.captured(line, state=state)
+    line.calls.clear()
+    await restored(line)
+    assert machine(line).body["plan"] == capturing.PLAN
+
+
 async def test_the_network_reaches_nothing_unless_a_subnet_is_named() -> None:
     line = await vault()
     plan = await restored(line)

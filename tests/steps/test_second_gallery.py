@@ -201,6 +201,15 @@ async def test_a_second_definition_of_another_kind_is_named_and_left(recipe: Cal
     assert "osState is 'Specialized', the recipe says 'Generalized'" in plan["left_out"]["ubuntu"]["ubuntu"]
 
 
+async def test_a_purchase_plan_goes_with_the_copies(recipe: Callable[[str], None]) -> None:
+    plan = {"name": "9-base", "product": "rockylinux-x86_64", "publisher": "resf"}
+    line = await three_versions()
+    line.resource("galleries/images", GALLERY, DEFINITION, group=GALLERIES).properties["purchasePlan"] = plan
+    await kept(line)
+    assert line.resource("galleries/images", "images2", "ubuntu", group="galleries2").properties["purchasePlan"] == plan
+    assert (await second_gallery.report(line.azure, recipes=["ubuntu"]))["behind"] == {}
+
+
 async def test_an_unknown_recipe_is_refused(recipe: Callable[[str], None]) -> None:
     with pytest.raises(StepError, match=r"'other' is not in the catalogue.*With a second gallery: ubuntu"):
         await second_gallery.plan(Line().azure, form={"recipe": "other"})

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 # publisher offer sku | OS type, generation, architecture, SecurityType feature, OS disk GB, traits
 #     the guest's name | the guest's version | the sku's versions, oldest first
-# Traits: A automatic OS upgrade, N NVMe besides SCSI, H hibernation; "-" none of them, "!" no features at all.
+# Traits: A automatic OS upgrade, N NVMe besides SCSI, H hibernation, P a purchase plan (named after the sku); "-" none of them, "!" no
+# features at all.
 _TABLE = """
 Canonical ubuntu-24_04-lts server | Linux V2 x64 TL 30 NH
     ubuntu | 24.04 | 24.04.202508180 24.04.202509160 24.04.202510140 24.04.202511110
@@ -103,6 +104,8 @@ SUSE opensuse-leap-15-4 gen2 | Linux V2 x64 TL 30 -
     opensuse | 15.4 | 2023.07.31
 almalinux almalinux-x86_64 9-gen2 | Linux V2 x64 TL 30 N
     almalinux | 9.6 | 9.6.202505220 9.6.202508110
+resf rockylinux-x86_64 9-base | Linux V2 x64 TL 10 NP
+    rocky | 9.4 | 9.3.20231113 9.4.20240509
 kinvolk flatcar-container-linux-corevm-amd64 stable-gen2 | Linux V2 x64 TL 30 N
     flatcar | 4152.2 | 4152.2.1 4230.2.3
 """
@@ -131,6 +134,8 @@ class Platform:
     versions: tuple[str, ...]
     features: tuple[tuple[str, str], ...] = ()
     upgrades: bool = False
+    plan: tuple[str, str, str] | None = None
+    """Name, product and publisher of its purchase plan."""
 
     @property
     def managed(self) -> bool:
@@ -154,6 +159,8 @@ class Platform:
         features = ((("SecurityType", self.security),) if self.security else ()) + self.features
         if features:
             shown["features"] = [{"name": name, "value": value} for name, value in features]
+        if self.plan:
+            shown["plan"] = dict(zip(("name", "product", "publisher"), self.plan, strict=True))
         disk: Json = {"operatingSystem": self.os_type}
         if self.managed or version < "2023-07-01":
             disk["sizeInGb"] = self.size_gb
@@ -186,6 +193,7 @@ def _read() -> dict[Key, Platform]:
             tuple(known.split()),
             () if "!" in traits else features,
             "A" in traits,
+            (sku, offer, publisher) if "P" in traits else None,
         )
     return made
 
@@ -237,6 +245,7 @@ def _platform(key: Key, properties: Json) -> Platform:
         (),
         tuple(features.items()),
         bool(properties.get("automaticOSUpgradeProperties", {}).get("automaticOSUpgradeSupported")),
+        (plan["name"], plan["product"], plan["publisher"]) if (plan := properties.get("plan")) else None,
     )
 
 

@@ -12,6 +12,7 @@ from ..registry import ResourceType, field, invalid, one_of, register, required,
 from ..store import Resource
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty, stamp
 from . import vhds
+from .catalogue import skus
 from .entity_names import check_name
 from .groups import location_of
 from .identity import identity
@@ -103,6 +104,7 @@ class VirtualMachines(ResourceType):
         os_disk = required(body, "properties.storageProfile", dict, target="storageProfile").get("osDisk") or {}
         option = one_of(os_disk, "createOption", ("FromImage", "Attach", "Empty")) or "FromImage"
         origin, reference = _origin(arm, call, body, os_disk, option, location)
+        _check_plan(arm, call, body, origin)
         security = security_profile(body, origin, size_name, size)
         profile = os_profile(body, origin, call.name)
         machine = Resource(call.id, self.name, {"name": call.name, "id": call.id, "type": self.name, "location": location})
@@ -180,6 +182,19 @@ def _origin(arm: Sandbox, call: Call, body: Json, os_disk: Json, option: str, lo
         raise invalid("Required parameter 'imageReference' is missing (null).", "imageReference")
     origin, _, reference = resolve(arm, call, given, location)
     return origin, reference
+
+
+def _check_plan(arm: Sandbox, call: Call, body: Json, origin: Origin) -> None:
+    """Whatever descends from a marketplace image with a purchase plan needs the plan in the request (public bug threads)."""
+    platform = origin.content.get("platform")
+    sku = skus(arm).get((platform[0], platform[1], platform[2])) if platform else None
+    if sku is not None and sku.plan and not field(body, "plan.name"):
+        raise ArmError(
+            400,
+            "VMMarketplaceInvalidInput",
+            "Creating a virtual machine from Marketplace image or a custom image sourced from a Marketplace image requires Plan "
+            f"information in the request. VM: '{call.id}'.",
+        )
 
 
 MACHINES = VirtualMachines()
