@@ -190,7 +190,7 @@ def test_a_purchase_plan_of_the_base_goes_with_every_machine() -> None:
 
     assert [arguments["plan"] for arguments in made.steps.values() if "sizes" in arguments] == [bought, bought]
     assert not any("plan" in arguments for arguments in plan(recipe(), run(), facts()).steps.values())
-    assert made.steps["publish.ensure_destination"]["definition"]["plan"] == bought
+    assert made.steps["ensure_destination"]["definition"]["plan"] == bought
 
 
 def test_a_definition_without_the_purchase_plan_of_the_base_is_refused() -> None:
