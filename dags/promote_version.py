@@ -4,8 +4,9 @@ Lets `latest` resolve to a version that exists, and moves channels (`dev`, `test
 
 1. **plans**: what `latest` and each channel are now, and what they will be, region by region (a dry run ends here);
 2. waits for **approval**, where the recipe of the image asks for one, or the form names approvers;
-3. **promotes** in waves of regions with a pause between them, or all regions at once; before each further wave it looks at the machines
-   made from the version, and stops when one of them failed;
+3. **promotes** in waves of regions with a pause between them, or all regions at once. When a wave is out it proves that each of its
+   regions resolves `latest` to the version; before the next it looks at the machines made from the version and, where asked, boots one of
+   `latest` in the wave's first region, tries it and deletes it. It stops when a machine failed;
 4. **reports** what `latest` resolves to.
 
 In a region that had its wave the regional exclude flag is off, and it wins over the version's own, which goes off with the last wave.
@@ -25,6 +26,13 @@ from include.factory.version_tags import CHANNELS
 
 PLAN, APPROVE = "plan", "approve"
 
+RUN = {
+    "dag_id": "{{ dag_run.dag_id }}",
+    "run_id": "{{ dag_run.run_id }}",
+    "at": "{{ (dag_run.logical_date or dag_run.run_after).isoformat() }}",
+    "started": "{{ (dag_run.start_date or dag_run.run_after).isoformat() }}",
+}
+
 with DAG(
     dag_id="promote_version",
     dag_display_name="promote version",
@@ -35,7 +43,7 @@ with DAG(
     **callbacks(),
     tags=["versions", "by hand"],
 ) as dag:
-    plan = PlanPromotionOperator(task_id=PLAN, form="{{ params | tojson }}")
+    plan = PlanPromotionOperator(task_id=PLAN, form="{{ params | tojson }}", run=RUN)
     approve = ApproveVersionOperator(
         task_id=APPROVE,
         planned_by=PLAN,
@@ -71,6 +79,15 @@ put_form(
         ),
         "pause": number("Pause", "Minutes between waves.", 60, 0, 43200),
         "check": Param(True, type="boolean", title="Check", description="Stop before a wave when a machine made from the version failed."),
+        "boot": Param(
+            False,
+            type="boolean",
+            title="Boot a machine",
+            description="Of latest, in the first region of each wave that is out, before the next; it is tried and deleted.",
+        ),
+        "boot_check": Param(
+            "", type="string", title="Check on that machine", description="A script that must pass. Empty: the usual boot test."
+        ),
         "approvers": Param(
             [],
             type="array",

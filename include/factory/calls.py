@@ -196,7 +196,11 @@ def _promote(a: Arguments, world: World) -> Iterator[Call]:
     said = [f"latest in {', '.join(wave)}" for wave in a["waves"]] or [""] * bool(a["channels"])
     if a["channels"]:
         said[-1] = "; ".join(filter(None, (said[-1], f"channel {', '.join(a['channels'])}")))
-    yield from (_put(world.version(a), what) for what in said)
+    boots = [*a.get("boots", ()), None]
+    for number, what in enumerate(said):
+        yield _put(world.version(a), what)
+        if boot := boots[min(number, len(boots) - 1)]:
+            yield from planned_calls(boot, _BOOT, world)
 
 
 def _roll_back(a: Arguments, world: World) -> Iterator[Call]:
@@ -268,6 +272,15 @@ def _delete_versions(a: Arguments, world: World) -> Iterator[Call]:
 def _nothing(a: Arguments, world: World) -> Iterator[Call]:
     return iter(())
 
+
+# The tasks of a boot, as :mod:`include.factory.restore` names them.
+_BOOT = {
+    "create_resource_group": "resource_group.ensure",
+    "create_network": "network.ensure",
+    "create_virtual_machine": "virtual_machine.create",
+    "check": "run_command.run",
+    "delete_resource_group": "resource_group.delete",
+}
 
 _WRITES: dict[str, Writes] = {
     "resource_group.ensure": _ensure_group,

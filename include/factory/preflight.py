@@ -114,6 +114,11 @@ class Findings(Value):
     problems: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
 
+    def and_(self, others: Findings) -> Findings:
+        """Both, each sentence once."""
+        problems = tuple(dict.fromkeys((*self.problems, *others.problems)))
+        return Findings(problems=problems, waiting=tuple(dict.fromkeys((*self.waiting, *others.waiting))))
+
 
 def needs_of_build(recipe: Recipe, regions: Sequence[TargetRegion], subscription_id: str) -> Needs:
     """What a build of the recipe uses."""

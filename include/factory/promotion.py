@@ -43,6 +43,10 @@ class Promotion(AskedOfDefinition):
     """Minutes between waves."""
     check: bool = True
     """Stop before a wave when a machine made from the version has failed."""
+    boot: bool = False
+    """Before each further wave, boot a machine of ``latest`` in the first region of the one that is out, and stop when it does not do."""
+    boot_check: str = ""
+    """Script that must pass on that machine; by default the build's boot test."""
     rolled_back_too: bool = False
     """Promote a version although it was rolled back."""
     approvers: tuple[str, ...] = ()
@@ -134,6 +138,8 @@ def _lines(asked: Promotion, plan: PromotionPlan, calls: Sequence[Call]) -> Iter
     for number, wave in enumerate(plan.waves, 1):
         pause = f", {asked.pause} min after the one before" if number > 1 else ""
         yield f"  wave {number} of {len(plan.waves)}{pause}: {', '.join(wave)}"
+        if asked.boot and number < len(plan.waves):
+            yield f"    then a machine of latest is booted in {wave[0]}, tried and deleted"
     for channel in plan.channels:
         yield f"  channel {channel}: {plan.heads.get(channel, 'nowhere')} -> {plan.version}"
     if asked.latest:
@@ -146,8 +152,13 @@ def _lines(asked: Promotion, plan: PromotionPlan, calls: Sequence[Call]) -> Iter
     yield calls_text(calls)
 
 
-def promotion_arguments(asked: Promotion, plan: PromotionPlan, since: str) -> dict[str, dict[str, Any]]:
-    """The arguments of the steps ``promotion.promote`` and ``promotion.report`` under the tasks' names."""
+def promotion_arguments(
+    asked: Promotion, plan: PromotionPlan, since: str, boots: Sequence[dict[str, Any]] = ()
+) -> dict[str, dict[str, Any]]:
+    """The arguments of the steps ``promotion.promote`` and ``promotion.report`` under the tasks' names.
+
+    :param boots: for each wave but the last, the steps of the machine that is booted when it is out, by task of ``restore.BOOT_STEPS``.
+    """
     return {
         "promote_version": {
             **asked.path,
@@ -158,6 +169,7 @@ def promotion_arguments(asked: Promotion, plan: PromotionPlan, since: str) -> di
             "pause": asked.pause * 60,
             "check": asked.check,
             "rolled_back_too": asked.rolled_back_too,
+            **({"boots": list(boots)} if boots else {}),
         },
         "report_promotion": dict(asked.path),
     }

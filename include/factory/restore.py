@@ -42,6 +42,9 @@ GAME_DAY_STEPS = {
     "delete_resource_group": "resource_group.delete",
 }
 
+# What a promotion boots where a wave is out.
+BOOT_STEPS = {task: step for task, step in GAME_DAY_STEPS.items() if task not in ("meet_objective", "report")}
+
 VmName = Annotated[str, Pattern(r"[A-Za-z0-9](?:[\w.\-]{0,62}[A-Za-z0-9_])?", "a machine's name", "At most 64 letters, digits, - _ .")]
 
 
@@ -164,6 +167,17 @@ def plan_game_day(asked: Restore, run: Run, image: ImageFacts, place: Place) -> 
     return _Planning(asked, run, image, place, f"image-game-day-{definition[:60]}-{short}", "restored", lives=False).plan(GAME_DAY_STEPS)
 
 
+def plan_boot(asked: Restore, run: Run, image: ImageFacts, place: Place) -> RestorePlan:
+    """The plan of a machine of whatever ``latest`` is in ``asked.region``, that is tried and goes.
+
+    :raises RestorePlanError: all that is in the way at once.
+    """
+    short = sha256(f"{image.id.lower()}\n{run.id}\n{asked.region}".encode()).hexdigest()[:12]
+    definition = image.id.split("/")[10]
+    group = f"image-promotion-{definition[:50]}-{short}"
+    return _Planning(asked, run, image, place, group, "latest", lives=False, latest=True).plan(BOOT_STEPS)
+
+
 @dataclass(frozen=True)
 class _Planning:
     asked: Restore
@@ -173,6 +187,8 @@ class _Planning:
     group: str
     name: str
     lives: bool
+    latest: bool = False
+    """Whether the machine is made of the definition, so that Azure itself says which version that is."""
 
     def plan(self, names: Mapping[str, str]) -> RestorePlan:
         if problems := [*self.problems()]:
@@ -253,7 +269,7 @@ class _Planning:
                 "name": self.name,
                 "location": self.region,
                 "sizes": list(self.sizes),
-                "source": {"image_reference": {"id": image.id}},
+                "source": {"image_reference": {"id": image.id.rpartition("/versions/")[0] if self.latest else image.id}},
                 "os_type": image.os_type,
                 "os_state": image.os_state,
                 "security_type": image.machine_security,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from include.factory import version_tags
 from include.factory.notice import news, subject
 from include.steps import form as form_of
-from include.steps import gallery_versions, image_users, preflight
+from include.steps import gallery_versions, image_users, preflight, restore
 from include.steps.azure import Azure
 from include.steps.errors import StepError
 from include.steps.look import Resource, now, rolled_back, step
@@ -27,20 +27,24 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# Seconds between looks at what latest is: what Azure lists may lag behind what it has accepted.
+LOOKS = (5.0, 15.0, 30.0, 60.0)
+
 
 @step
-async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
+async def plan(azure: Azure, *, form: dict[str, Any] | str, run: dict[str, Any] | None = None) -> dict[str, Any]:
     """Plan a promotion before the first write.
 
     :param form: the fields of :class:`include.factory.promotion.Promotion` (an object, or JSON text of one); ``recipe`` may stand for the
         three names of its definition; ``dry_run``: print and stop. The approvers of a recipe that asks for approval are always asked.
+    :param run: ``{"dag_id", "run_id", "at": ISO time, "started"}``; needed for ``boot``.
     :return: ``{"version", "text", "calls", "approval": {"approvers", "timeout"}|None, "steps"}``.
     :raises StepSkipped: a dry run, or nothing to do; its result is the same object.
     :raises StepError: ``BadParameter``; ``DefinitionNotFound``; ``CannotBePromoted``: everything that is in the way.
     """
     from include.factory.calls import World, planned_calls
     from include.factory.image_version import newest_first
-    from include.factory.preflight import needs_of_calls
+    from include.factory.preflight import Findings, needs_of_calls
     from include.factory.promotion import STEPS, Promotion, plan_promotion, promotion_arguments, promotion_text
 
     fields, dry_run = form_of.fields_of(form)
@@ -49,7 +53,16 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
     chosen = newest_first(versions)[:1] if asked.version == "newest" else [one for one in versions if one.name == asked.version]
     read = await gallery_versions.with_states(azure, [one.name for one in chosen], **asked.path)
     made = plan_promotion(asked, next(iter(read), None), versions)
-    steps = promotion_arguments(asked, made, now())
+    found = Findings()
+    boots = []
+    if asked.boot and not made.problems:
+        for wave in made.waves[:-1]:
+            image = Version(azure, **asked.path, version=made.version).id
+            form_of_boot = {"image": image, "region": wave[0], "check": asked.boot_check, "reason": asked.reason}
+            boot, obstacles = await restore.plan_boot(azure, run=run or {}, form=form_of_boot)
+            boots.append(boot.steps)
+            found = found.and_(obstacles)
+    steps = promotion_arguments(asked, made, now(), boots)
     calls = planned_calls(steps, STEPS, World(azure.subscription_id))
     text = promotion_text(asked, made, calls)
     log.info("%s", text)
@@ -64,7 +77,8 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
         "approval": await _approval(asked.path, asked.approvers),
         "steps": steps,
     }
-    found = await preflight.findings(azure, needs_of_calls(calls))
+    # The machines' own rights are among what their plans need.
+    found = found.and_(await preflight.findings(azure, needs_of_calls(call for call in calls if "/galleries/" in call.path)))
     nothing = f"Version {made.version} is where it is to be already: nothing to do." if made.is_empty else None
     return preflight.conclude(f"Promoting {made.version}", found, document, dry_run=dry_run, nothing=nothing)
 
@@ -95,36 +109,45 @@ async def promote(
     since: str,
     pause: float = 3600,
     check: bool = True,
+    boots: list[dict[str, Any]] | None = None,
     rolled_back_too: bool = False,
     approval: dict[str, Any] | str | None = None,
 ) -> dict[str, Any]:
     """Let ``latest`` resolve to the version wave by wave, and move channels to it with the last wave.
 
-    In a region that had its wave the regional exclude flag is off; the version's own goes off with the last. How far it has come is kept
-    in the version's tags, so that a second run goes on there, and waits no longer than is left of the pause.
+    When a wave is out, each of its regions is proven to resolve ``latest`` to the version, or to a higher one that is included there,
+    before anything else happens. In a region that had its wave the regional exclude flag is off; the version's own goes off with the last.
+    How far it has come is kept in the version's tags, so that a second run goes on there, and waits no longer than is left of the pause.
 
     :param waves: region names by wave; ``[]`` leaves ``latest`` alone.
     :param since: ISO time of the plan. A channel is at the version when its tag says so; what was rolled back later is not promoted.
     :param pause: seconds between waves.
     :param check: before each further wave, stop when a machine, scale set or instance made from the version is ``Failed``.
+    :param boots: for each wave but the last, what is booted before the next: :func:`include.steps.restore.boot`.
     :param approval: what the approval's task returned (an object, or JSON text of one); goes into the tags.
-    :return: ``{"id", "version", "waves": how many, "channels", "notices"}``.
-    :raises StepError: ``RolledBack``; ``PromotionStopped``: names the machines; ``ResourceGone``; ``NotReplicated``.
+    :return: ``{"id", "version", "waves": how many, "latest": {region: what it was proven to resolve to}, "channels", "notices"}``.
+    :raises StepError: ``RolledBack``; ``NotLatest``: names the regions; ``PromotionStopped``: names the machines, or says why one did
+        not boot; ``ResourceGone``; ``NotReplicated``.
     """
     one = Version(azure, resource_group, gallery, definition, version)
     tags = _approved(approval)
     began = False
+    latest: dict[str, str] = {}
     for number in range(1, max(len(waves), 1) + 1):
         if number > 1:
             await _pause(one, number - 1, len(waves), pause, began)
             if check:
                 await _check(azure, one)
+            if boots:
+                await _boot(azure, one, waves[number - 2], boots[number - 2])
         change = _Wave(waves, number, channels, since, tags, rolled_back_too)
         await merge(one, change)
         began = began or change.put
+        if waves:
+            latest |= await _proven(one, waves[number - 1])
     told = [f"latest in {', '.join(region for wave in waves for region in wave)}"] * bool(waves) + [f"channel {name}" for name in channels]
     notices = [news("promoted", resource_group, gallery, definition, f"version {version} is promoted", "\n".join(told))]
-    return {"id": one.id, "version": version, "waves": len(waves), "channels": channels, "notices": notices}
+    return {"id": one.id, "version": version, "waves": len(waves), "latest": latest, "channels": channels, "notices": notices}
 
 
 class _Wave:
@@ -227,6 +250,60 @@ async def _check(azure: Azure, one: Version) -> None:
             details=failed,
         )
     log.info("%d machines and scale sets use version %s, and none of them is Failed.", len(users), one.version)
+
+
+async def _proven(one: Version, regions: list[str]) -> dict[str, str]:
+    """What ``latest`` is in each region of a wave that is out: the version, or a higher one that is included there.
+
+    :raises StepError: ``NotLatest``.
+    """
+    from include.factory.image_version import latest_in
+    from include.factory.version import parse_version
+
+    path = {"resource_group": one.resource_group, "gallery": one.gallery, "definition": one.definition}
+    found: dict[str, ImageVersion | None] = {}
+    for pause in (*LOOKS, None):
+        versions = await gallery_versions.read(one.azure, **path)
+        # A list has no replication states; a version that is gone or broken in a region is not latest there.
+        above = [version.name for version in versions if version.number >= parse_version(one.version)]
+        read = await gallery_versions.with_states(one.azure, above, **path)
+        found = {region: latest_in(read, region) for region in map(normal, regions)}
+        missing = [region for region, version in found.items() if version is None]
+        if not missing:
+            break
+        if pause is None:
+            raise StepError(
+                "permanent",
+                "NotLatest",
+                f"Version {one.version} was promoted in {', '.join(missing)}, and latest does not resolve to it there",
+                "Look at the version's regions and flags: somebody may have changed them, or a region failed (backfill_regions repairs "
+                "it). Clear this task to go on, or take the version back with roll_back.",
+                details=missing,
+            )
+        await asyncio.sleep(pause)
+    told = {region: version.name for region, version in found.items() if version is not None}
+    for region, name in told.items():
+        log.info("latest in %s is %s.", region, name if name == one.version else f"{name}, which is higher and included there")
+    return told
+
+
+async def _boot(azure: Azure, one: Version, wave: list[str], steps: dict[str, Any]) -> None:
+    """Boot a machine of ``latest`` where the wave is out, and stop the promotion when it does not do."""
+    from include.factory.version import parse_version
+
+    cure = "The waves before have the version: roll it back with roll_back, or clear this task to try again and go on."
+    log.info("Booting a machine of latest in %s.", wave[0])
+    try:
+        made_of = await restore.boot(azure, steps=steps)
+    except StepError as error:
+        if error.kind in ("transient", "adopt"):
+            raise
+        said = f"A machine of latest in {wave[0]} did not do: {error.message}"
+        raise StepError("permanent", "PromotionStopped", said, f"{cure} {error.cure}") from error
+    if made_of is None or parse_version(made_of) < parse_version(one.version):
+        said = f"Azure made a machine of latest in {wave[0]} of version {made_of}, not of {one.version}"
+        raise StepError("permanent", "PromotionStopped", said, cure)
+    log.info("A machine of latest in %s was made of version %s, and is well.", wave[0], made_of)
 
 
 @step

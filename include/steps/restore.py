@@ -18,7 +18,8 @@ from include.steps.look import RUN_TAG, Resource, look, pauses, step
 from include.steps.machine_state import agent_ready, power_state, read_machine
 
 if TYPE_CHECKING:
-    from include.factory.restore import ImageFacts, Place, Restore
+    from include.factory.preflight import Findings
+    from include.factory.restore import ImageFacts, Place, Restore, RestorePlan
     from include.factory.run import Run
 
 log = logging.getLogger(__name__)
@@ -73,6 +74,47 @@ async def _planned(azure: Azure, run: dict[str, Any], form: dict[str, Any] | str
     log.info("%s", restore_plan_text(asked, image, made))
     document = {**made.model_dump(mode="json"), "about": [_subject(asked, image)]}
     return preflight.conclude(asked.image, found, document, dry_run=dry_run)
+
+
+async def plan_boot(azure: Azure, *, run: dict[str, Any], form: dict[str, Any]) -> tuple[RestorePlan, Findings]:
+    """Plan a machine of ``latest`` in a region, tried and deleted; and what is in the way of it.
+
+    :param form: ``image`` (ARM id of the version that ``latest`` is to be), ``region``, ``check``.
+    :raises StepError: as :func:`plan`.
+    """
+    from include.factory.restore import RestorePlanError, needs_of_restore, plan_boot
+
+    asked, this = _asked(form, run)
+    image, place = await _image(azure, asked), _nowhere(azure)
+    try:
+        made = plan_boot(asked, this, image, place)
+    except RestorePlanError as error:
+        raise StepError("permanent", "CannotBeBooted", str(error), "Correct what is named, and start a new run.") from error
+    return made, await preflight.findings(azure, needs_of_restore(asked, this, image, place, lives=False))
+
+
+async def boot(azure: Azure, *, steps: dict[str, dict[str, Any] | None]) -> str | None:
+    """Make the planned machine, let its check pass, and delete it with all that was made for it, whatever came of it.
+
+    :param steps: arguments by task of :data:`include.factory.restore.BOOT_STEPS`.
+    :return: the number of the version that Azure made the machine of.
+    :raises StepError: of the step that failed.
+    """
+    from include.steps import network, resource_group, run_command, virtual_machine
+
+    group, machine = steps["create_resource_group"], steps["create_virtual_machine"]
+    assert group is not None
+    assert machine is not None
+    try:
+        await resource_group.ensure(azure, **group)
+        await network.ensure(azure, **(steps["create_network"] or {}))
+        await virtual_machine.create(azure, **machine)
+        there = await read_machine(azure, machine["resource_group"], machine["name"])
+        await run_command.run(azure, **(steps["check"] or {}))
+    finally:
+        await resource_group.delete(azure, **(steps["delete_resource_group"] or {}))
+    reference = ((there or {}).get("properties", {}).get("storageProfile") or {}).get("imageReference") or {}
+    return reference.get("exactVersion")
 
 
 def _subject(asked: Restore, image: ImageFacts) -> str:

@@ -105,6 +105,54 @@ async def test_a_failed_machine_stops_the_next_wave() -> None:
     assert (await latest(line))[HOME] == OLD
 
 
+async def test_a_region_that_does_not_resolve_to_the_version_after_its_wave_stops_the_next() -> None:
+    """Its replica is lost while the flags change."""
+    line = await two_versions()
+    document = await plan_of(line, waves=["westus2"], pause=10)
+    promoting = asyncio.create_task(promotion.promote(line.azure, **document["steps"]["promote_version"]))
+    await asyncio.sleep(30)
+    assert version_of(line, NEW).state == "Updating"
+    version_of(line, NEW).private["replicas"]["westus2"] |= {"state": "Failed", "fails": {"message": "gone"}}
+    with pytest.raises(StepError, match="was promoted in westus2, and latest does not resolve to it there") as caught:
+        await promoting
+    assert (caught.value.kind, caught.value.code, caught.value.details) == ("permanent", "NotLatest", ["westus2"])
+    assert (await latest(line))[HOME] == OLD
+
+
+RUN = {"dag_id": "promote_version", "run_id": "manual__1", "at": "2026-11-24T09:00:00+00:00"}
+
+
+async def boot_plan(line: Line, **fields: Any) -> dict[str, Any]:
+    form = {**PATH, "waves": ["westus2", "eastus2"], "pause": 1, "boot": True, **fields}
+    document: dict[str, Any] = await promotion.plan(line.azure, form=form, run=RUN)
+    return document
+
+
+async def test_a_machine_of_latest_is_booted_where_a_wave_is_out_and_goes() -> None:
+    line = await two_versions()
+    document = await boot_plan(line)
+    line.transport.calls.clear()
+    done = await promotion.promote(line.azure, **document["steps"]["promote_version"])
+    assert done["latest"] == dict.fromkeys(REGIONS, NEW)
+    assert writes(line) == promised(document)
+    machines = [path for method, path, _ in line.calls if method == "PUT" and path.endswith("/virtualMachines/latest")]
+    assert len(machines) == 2
+    assert not [key for key in line.sandbox.store.resources if "image-promotion" in key]
+    assert document["text"].count("then a machine of latest is booted in") == 2
+
+
+async def test_a_machine_of_latest_that_does_not_pass_its_check_stops_the_promotion_and_goes() -> None:
+    line = await two_versions()
+    document = await boot_plan(line, boot_check="echo the disk is full >&2\nexit 3")
+    with pytest.raises(StepError, match=r"A machine of latest in westus2 did not do: .*3") as caught:
+        await promotion.promote(line.azure, **document["steps"]["promote_version"])
+    assert (caught.value.kind, caught.value.code) == ("permanent", "PromotionStopped")
+    assert "roll_back" in caught.value.cure
+    assert not [key for key in line.sandbox.store.resources if "image-promotion" in key]
+    found = await latest(line)
+    assert (found["westus2"], found["eastus2"], found[HOME]) == (NEW, OLD, OLD)
+
+
 async def test_a_roll_back_between_waves_stops_the_promotion() -> None:
     line = await two_versions()
     document = await plan_of(line, waves=["westus2"], pause=60)

@@ -13,6 +13,7 @@ class PlanPromotionOperator(StepOperator):
 
     step = "promotion.plan"
     required = ("form",)
+    optional = ("run",)
 
 
 class PromoteInWavesOperator(StepOperator):
@@ -23,7 +24,7 @@ class PromoteInWavesOperator(StepOperator):
 
     step = "promotion.promote"
     required = ("resource_group", "gallery", "definition", "version", "waves", "channels", "since")
-    optional = ("pause", "check", "rolled_back_too", "approval")
+    optional = ("pause", "check", "boots", "rolled_back_too", "approval")
 
 
 class ReportPromotionOperator(StepOperator):
