@@ -11,6 +11,7 @@ A rule is a JSON object:
                               that of disks' bytes and of blobs "blobs"
                    name       the resource's name
                    group      the resource group's name
+                   subscription  the subscription's id
                    region     the resource's location (the target region for the effects `replication` and `late`)
                    action     "deallocate", "generalize", "runCommand", …
                    size       hardwareProfile.vmSize of a virtual machine
@@ -65,7 +66,7 @@ from .wire import Json
 if TYPE_CHECKING:
     from .call import Call
 
-MATCHES = frozenset({"method", "type", "name", "group", "region", "action", "size", "priority", "script"})
+MATCHES = frozenset({"method", "type", "name", "group", "subscription", "region", "action", "size", "priority", "script"})
 AT_REQUEST = ("error", "throttle", "drop", "latency", "stale", "token", "skew", "policy", "lock", "quota", "restricted")
 AFTERWARDS = ("operation", "replication", "late", "guest", "evict", "meddle")
 EFFECTS = frozenset((*AT_REQUEST, *AFTERWARDS))

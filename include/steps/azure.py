@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
@@ -130,6 +131,19 @@ class Azure:
             raise HttpResponseError(response=response)
         body: dict[str, Any] = response.json()
         return body
+
+    async def pages(self, path: str, api_version: str) -> AsyncIterator[dict[str, Any]]:
+        """The items of a list that no client of ours has a method for, page after page.
+
+        :raises azure.core.exceptions.HttpResponseError: refused.
+        """
+        while path:
+            body = await self.read(path, api_version)
+            for item in body["value"]:
+                yield item
+            following = urlsplit(body.get("nextLink") or "")
+            query = "&".join(part for part in following.query.split("&") if part and not part.lower().startswith("api-version="))
+            path = f"{following.path}?{query}" if query else following.path
 
     async def remembered(self, name: str, read: Callable[[], Awaitable[Any]]) -> Any:
         """What ``read`` returns, asked at most every quarter of an hour: for what changes by the week and all builds ask for at once."""

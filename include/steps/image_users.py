@@ -1,19 +1,86 @@
-"""Who uses the versions of galleries: machines, scale sets, their instances, and versions made from versions."""
+"""Who uses the versions of galleries: machines, scale sets, their instances, and versions made from versions; in every subscription that
+the identity may read.
+
+Disks are not among them: a disk is a copy, and needs the version no more once it is made.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from include.steps.arm_error import of_exception
 from include.steps.azure import Azure
 from include.steps.look import Resource, state_of
 
 if TYPE_CHECKING:
     from include.factory.image_user import ImageUser
 
+log = logging.getLogger(__name__)
+
 # Lists of one scale set or one gallery each at the same time.
 READS_AT_ONCE = 8
+# Subscriptions at the same time.
+SUBSCRIPTIONS_AT_ONCE = 4
+
+Read = TypeVar("Read")
+
+
+@dataclass
+class Everywhere(Generic[Read]):
+    """What was read in every subscription that the identity lists."""
+
+    found: list[Read]
+    subscriptions: list[str]
+    """Names of those that were read."""
+    unread: dict[str, str]
+    """Name of each that could not be read -> why."""
+
+
+async def everywhere(azure: Azure, read: Callable[[Azure], Awaitable[list[Read]]]) -> Everywhere[Read]:
+    """Read something in the connection's subscription, and in every other one that its identity lists.
+
+    One that the identity lists and may not read is named; the connection's own must be readable.
+    """
+    gate = asyncio.Semaphore(SUBSCRIPTIONS_AT_ONCE)
+    all_read = Everywhere[Read]([], [], {})
+
+    async def one(id: str, name: str) -> None:
+        async with gate:
+            try:
+                found = await read(azure.in_subscription(id))
+            except Exception as error:
+                if id == azure.subscription_id.lower():
+                    raise
+                failure = of_exception(error)
+                if failure.kind != "permanent":
+                    raise failure from error
+                all_read.unread[name] = f"{failure.code}: {failure.message}"
+                return
+        all_read.found.extend(found)
+        all_read.subscriptions.append(name)
+
+    names = await azure.remembered("subscriptions", partial(_subscriptions, azure))
+    await asyncio.gather(*(one(id, name) for id, name in names.items()))
+    all_read.subscriptions.sort()
+    for name, why in all_read.unread.items():
+        log.warning("The subscription %s could not be read (%s): users there are not seen.", name, why)
+    return all_read
+
+
+async def _subscriptions(azure: Azure) -> dict[str, str]:
+    """Name by id, in lower case, of the subscriptions that the identity lists and that can be read; the connection's is among them."""
+    listed = [item async for item in azure.pages("/subscriptions", "2022-12-01")]
+    # Others than these can still be read (subscription-states): a disabled one's machines may start again.
+    names = {
+        one["subscriptionId"].lower(): f"{one['displayName']} ({one['subscriptionId']})" for one in listed if one["state"] != "Deleted"
+    }
+    names.setdefault(azure.subscription_id.lower(), azure.subscription_id)
+    return names
 
 
 async def machines(azure: Azure) -> list[ImageUser]:
@@ -57,7 +124,7 @@ def _user(resource: Resource, kind: str) -> ImageUser | None:
     )
 
 
-async def galleries(azure: Azure) -> AsyncIterator[Resource]:
+async def galleries(azure: Azure) -> list[Resource]:
     """Every version of every gallery of the subscription."""
     gate = asyncio.Semaphore(READS_AT_ONCE)
     compute = azure.compute
@@ -75,6 +142,4 @@ async def galleries(azure: Azure) -> AsyncIterator[Resource]:
         return [version for listed in nested for version in listed]
 
     all_galleries = [item.as_dict() async for item in compute.galleries.list()]
-    for listed in await asyncio.gather(*map(of_gallery, all_galleries)):
-        for version in listed:
-            yield version
+    return [version for listed in await asyncio.gather(*map(of_gallery, all_galleries)) for version in listed]

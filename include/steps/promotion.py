@@ -240,7 +240,8 @@ async def _pause(one: Version, done: int, waves: int, pause: float, began: bool)
 async def _check(azure: Azure, one: Version) -> None:
     """Stop when the version does not do where it is out already."""
     here = one.id.rpartition("/versions/")[0].lower()
-    users = [user for user in await image_users.machines(azure) if (user.definition, user.version) == (here, one.version)]
+    read = await image_users.everywhere(azure, image_users.machines)
+    users = [user for user in read.found if (user.definition, user.version) == (here, one.version)]
     if failed := [str(user) for user in users if user.state == "Failed"]:
         raise StepError(
             "permanent",
@@ -249,7 +250,12 @@ async def _check(azure: Azure, one: Version) -> None:
             "The waves before have the version: roll it back with roll_back, or clear this task to go on with the next wave.",
             details=failed,
         )
-    log.info("%d machines and scale sets use version %s, and none of them is Failed.", len(users), one.version)
+    log.info(
+        "%d machines and scale sets in %d subscription(s) use version %s, and none of them is Failed.",
+        len(users),
+        len(read.subscriptions),
+        one.version,
+    )
 
 
 async def _proven(one: Version, regions: list[str]) -> dict[str, str]:

@@ -25,6 +25,7 @@ from include.steps.version import Version, update
 
 if TYPE_CHECKING:
     from include.factory.calls import Call
+    from include.factory.image_user import ImageUser
     from include.factory.image_version import ImageVersion
     from include.factory.retirement import Retired, Verdict
 
@@ -71,7 +72,8 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str, switch: str = "") ->
         meant, each by its own ``retention``. ``keep``, ``older_than`` (days), ``rollback`` and ``wait`` (days) win over the recipe's.
         ``parents_too``; ``dry_run``: print and stop. An object, or JSON text of one.
     :param switch: ``on`` makes a run that says nothing of ``dry_run`` a real one; anything else leaves it dry.
-    :return: ``{"text", "calls", "left_out": {definition: what is in the way}, "steps": {"retire_versions", "report_versions"}}``.
+    :return: ``{"text", "calls", "left_out": {definition: what is in the way}, "subscriptions": {"read":
+        [names], "unread": {name: why}}, "steps": {"retire_versions", "report_versions"}}``.
     :raises StepSkipped: a dry run, or nothing to do; its result is the same object.
     :raises StepError: ``BadParameter``; ``RecipeBroken``; ``DefinitionNotFound``.
     """
@@ -83,10 +85,11 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str, switch: str = "") ->
         given["dry_run"] = switch.strip().lower() != "on"
     fields, dry_run = form_of.fields_of(given)
     wanted = await _wanted(fields)
-    judged = await _judge(azure, wanted, alone=not _names_all(fields))
+    judged, subscriptions = await _judge(azure, wanted, alone=not _names_all(fields))
     calls = [one.calls(azure) for one in judged]
     text = "\n\n".join(retirement_text(one.asked, one.verdicts, one.versions, made) for one, made in zip(judged, calls, strict=True))
-    log.info("%s", text or "No definition is meant.")
+    text = "\n\n".join(filter(None, (text, _looked(subscriptions))))
+    log.info("%s", text)
     needed = {one.name: needs_of_calls(made) for one, made in zip(judged, calls, strict=True)}
     left_out, found = await preflight.obstacles({name: (azure, needs) for name, needs in needed.items() if needs.rights})
     for name, reason in left_out.items():
@@ -95,6 +98,7 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str, switch: str = "") ->
     document = {
         "about": [subject(**one.asked.path) for one, _ in due.values()],
         "left_out": left_out,
+        "subscriptions": subscriptions,
         "text": text,
         "calls": [call.model_dump() for _, made in due.values() for call in made],
         "steps": {
@@ -105,6 +109,14 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str, switch: str = "") ->
     counted = ", ".join(f"{count} {action}" for action, count in Counter(v.action for one in judged for v in one.verdicts).items())
     nothing = None if due else f"No version is due ({counted or 'there is none'}): nothing to do."
     return preflight.conclude("Retiring", found, document, dry_run=dry_run, nothing=nothing)
+
+
+def _looked(subscriptions: dict[str, Any]) -> str:
+    lines = [f"Users were looked for in {len(subscriptions['read'])} subscription(s): {', '.join(subscriptions['read'])}"]
+    lines += [f"NOT looked for in {name}: {why}" for name, why in subscriptions["unread"].items()]
+    if subscriptions["unread"]:
+        lines.append("Give the connection's identity the role Reader there, or pin what is used from there.")
+    return "\n".join(lines)
 
 
 def _names_all(fields: dict[str, Any]) -> bool:
@@ -142,12 +154,17 @@ async def _wanted(fields: dict[str, Any]) -> list[Retired]:
     ]
 
 
-async def _judge(azure: Azure, wanted: list[Retired], *, alone: bool) -> list[_Judged]:
-    """Read everything at once and judge. Where all recipes are meant (``alone`` is false), one that has no definition yet is left out."""
+async def _judge(azure: Azure, wanted: list[Retired], *, alone: bool) -> tuple[list[_Judged], dict[str, Any]]:
+    """Read everything at once and judge; and say in which subscriptions users were looked for, and in which they could not be.
+
+    Where all recipes are meant (``alone`` is false), one that has no definition yet is left out.
+    """
     from include.factory.image_user import ImageUser
     from include.factory.retirement import Uses, verdicts
 
-    users, everything = await asyncio.gather(image_users.machines(azure), _all_versions(azure))
+    looked = await image_users.everywhere(azure, _uses)
+    users = [user for made, _ in looked.found for user in made]
+    everything = [version for _, versions in looked.found for version in versions]
     bases: dict[tuple[str, str], set[str]] = {}
     for resource in everything:
         if version_tags.COPIED_FROM in (resource.get("tags") or {}):
@@ -180,7 +197,12 @@ async def _judge(azure: Azure, wanted: list[Retired], *, alone: bool) -> list[_J
         verdict = verdicts(softly, versions, uses, datetime.now(UTC))
         retired_up_to = (definition.get("tags") or {}).get(version_tags.RETIRED_UP_TO)
         judged.append(_Judged(softly, {one.name: one for one in versions}, verdict, retired_up_to))
-    return judged
+    return judged, {"read": looked.subscriptions, "unread": looked.unread}
+
+
+async def _uses(azure: Azure) -> list[tuple[list[ImageUser], list[Resource]]]:
+    """The users in one subscription, and the versions of all its galleries."""
+    return [await asyncio.gather(image_users.machines(azure), image_users.galleries(azure))]
 
 
 async def _with_fronts(azure: Azure, asked: Retired, listed: list[ImageVersion]) -> list[ImageVersion]:
@@ -198,10 +220,6 @@ async def _with_fronts(azure: Azure, asked: Retired, listed: list[ImageVersion])
 
 def _key(azure: Azure, path: dict[str, str]) -> str:
     return azure.id(path["resource_group"], "galleries", path["gallery"], "images", path["definition"]).lower()
-
-
-async def _all_versions(azure: Azure) -> list[Resource]:
-    return [resource async for resource in image_users.galleries(azure)]
 
 
 async def _settings(azure: Azure, asked: Retired) -> tuple[Resource | None, bool]:
@@ -252,7 +270,9 @@ async def retire(azure: Azure, *, definitions: list[dict[str, Any]], at_once: in
                 log.error("%s: %s", label, outcome.failed[label])
 
     work = []
-    for one in await _judge(azure, [Retired.model_validate(one["asked"]) for one in definitions], alone=False):
+    judged, subscriptions = await _judge(azure, [Retired.model_validate(one["asked"]) for one in definitions], alone=False)
+    log.info("%s", _looked(subscriptions))
+    for one in judged:
         wanted = planned[_key(azure, one.asked.path)]
         verdict = {judged.version: judged for judged in one.verdicts}
         # An earlier self may have begun to delete one: then the end of that is waited for.

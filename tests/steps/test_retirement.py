@@ -10,6 +10,7 @@ import pytest
 
 from include.sandbox.store import Resource
 from include.steps import retirement
+from include.steps.azure import Azure
 from include.steps.errors import StepError, StepSkipped
 from tests.steps.build_line import DEFINITION, GALLERIES, GROUP, HOME, Killed, Line
 from tests.steps.planned import promised, writes
@@ -37,9 +38,9 @@ async def retired(line: Line, **fields: Any) -> dict[str, Any]:
     return result
 
 
-def machine(line: Line, name: str, image: str, exact: str | None = None) -> None:
+def machine(line: Line, name: str, image: str, exact: str | None = None, of: Azure | None = None) -> None:
     """A machine made from an image, straight into the store."""
-    id = line.azure.id("apps", "virtualMachines", name)
+    id = (of or line.azure).id("apps", "virtualMachines", name)
     reference = {"id": image, **({"exactVersion": exact} if exact else {})}
     body = {
         "id": id,
@@ -155,6 +156,37 @@ async def scale_set(line: Line, name: str, image: str) -> None:
     properties = {"upgradePolicy": {"mode": "Manual"}, "virtualMachineProfile": profile}
     body = {"location": HOME, "sku": {"name": "Standard_D2s_v5", "capacity": 1}, "properties": properties}
     await line.azure.finish(line.azure.compute.virtual_machine_scale_sets.begin_create_or_update, GROUP, name, body, kind="scale sets")
+
+
+async def test_users_in_every_subscription_that_the_identity_may_read_keep_a_version() -> None:
+    line = await gallery_line()
+    seed(line, "9.0.0", age=1)
+    ids = {name: seed(line, name, age=99, excluded=True, tags=since(8)) for name in ("1.0.0", "2.0.0")}
+    other = line.azure.in_subscription(line.sandbox.directory.second_subscription_id)
+    machine(line, "elsewhere", ids["1.0.0"], of=other)
+    result = await retired(line)
+    assert result["deleted"] == ["images/ubuntu/2.0.0"]
+    with pytest.raises(StepSkipped) as caught:
+        await plan_of(line)
+    text, subscriptions = caught.value.result["text"], caught.value.result["subscriptions"]
+    assert "in use by machine elsewhere" in text
+    assert (len(subscriptions["read"]), subscriptions["unread"]) == (2, {})
+    assert "Users were looked for in 2 subscription(s)" in text
+
+
+async def test_a_subscription_that_cannot_be_read_is_named_with_the_reason_and_stops_nothing() -> None:
+    line = await four_versions()
+    other = line.sandbox.directory.second_subscription_id
+    denial = {"status": 403, "code": "AuthorizationFailed", "message": "The client may not read here in {subscription}."}
+    line.sandbox.faults.add(
+        name="closed", match={"method": "GET", "type": "Microsoft.Compute/virtualMachines", "subscription": other}, effect={"error": denial}
+    )
+    document = await plan_of(line)
+    ((name, why),) = document["subscriptions"]["unread"].items()
+    assert other in name
+    assert "AuthorizationFailed" in why
+    assert f"NOT looked for in {name}" in document["text"]
+    assert (await retirement.retire(line.azure, **document["steps"]["retire_versions"]))["deleted"] == ["images/ubuntu/1.0.0"]
 
 
 async def test_what_came_into_use_since_the_plan_is_spared_and_named() -> None:
