@@ -56,6 +56,13 @@ _AUTHORIZATION = {
 }
 
 
+_SMALL = {
+    "microsoft.features": "2021-07-01 2015-12-01 2014-08-01-preview",
+    "microsoft.resourcegraph": "2024-04-01 2022-10-01 2021-06-01-preview 2021-03-01 2020-09-01-preview 2020-04-01-preview 2019-04-01 "
+    "2018-09-01-preview",
+}
+
+
 @lru_cache(maxsize=512)
 def known_versions(name: str) -> list[str]:
     """The public api-versions of a type (`Microsoft.Compute/galleries/images`), newest first."""
@@ -71,6 +78,8 @@ def known_versions(name: str) -> list[str]:
         return _NETWORK.split()
     if space == "microsoft.managedidentity":
         return _IDENTITIES.split()
+    if space in _SMALL:
+        return _SMALL[space].split()
     if space == "microsoft.authorization":
         return _AUTHORIZATION.get(kind, _AUTHORIZATION["permissions"]).split()
     return _RESOURCES.split()

@@ -13,6 +13,7 @@ import base64
 import hashlib
 import hmac
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
@@ -30,9 +31,20 @@ if TYPE_CHECKING:
 
 ACCOUNT = "devstorage"
 SIZE = 1024 * 1024
+PUBLIC: dict[str, Callable[[Sandbox], bytes]] = {}  # account/container/blob -> the bytes that anybody may read
 _STEM = "md-"
 _DISKS = ".blob.storage.azure.net"
 _ACCOUNTS = ".blob.core.windows.net"
+
+
+def public_blob(path: str) -> Callable[[Callable[[Sandbox], bytes]], Callable[[Sandbox], bytes]]:
+    """Register what gives the bytes of a blob of Microsoft's own that anybody may read: `account/container/blob`."""
+
+    def add(content: Callable[[Sandbox], bytes]) -> Callable[[Sandbox], bytes]:
+        PUBLIC[path] = content
+        return content
+
+    return add
 
 
 def is_blob_host(host: str) -> bool:
@@ -156,14 +168,18 @@ def answer(arm: Sandbox, call: Call) -> Response | None:
     """Answer a blob request; None where the path is not a blob's."""
     segments = _segments(call.base, call.segments)
     first = segments[0].lower() if segments else ""
-    ours = first.startswith(_STEM) or first == ACCOUNT
+    public = PUBLIC.get("/".join(segments))
+    ours = first.startswith(_STEM) or first == ACCOUNT or public is not None
     if not (ours or is_blob_host(call.base)):
         return None
     try:
         if not ours:
             raise ArmError(404, "ResourceNotFound", "The specified resource does not exist.")
         call.type = "blobs"
-        response = under_faults(arm, call, lambda: _disk(arm, call) if first.startswith(_STEM) else _account(arm, call, segments[1:]))
+        if public is not None and call.method in ("GET", "HEAD"):
+            response = _read(call, public(arm), "BlockBlob", arm.now, {"content-type": "application/json"})
+        else:
+            response = under_faults(arm, call, lambda: _disk(arm, call) if first.startswith(_STEM) else _account(arm, call, segments[1:]))
     except ArmError as error:
         text = f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{error.code}</Code><Message>{escape(error.message)}</Message></Error>'
         body = b"" if call.method == "HEAD" else b"\xef\xbb\xbf" + text.encode()

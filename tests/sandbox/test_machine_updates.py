@@ -40,6 +40,19 @@ def test_a_machine_is_made_shown_listed_changed_and_deleted(azure: Azure) -> Non
 
 
 @pytest.mark.parametrize(
+    ("size", "why"),
+    [
+        ("Standard_D2ps_v5", "only supports a CPU Architecture of 'Arm64', but an image or disk with CPU Architecture 'x64'"),
+        ("Standard_D2_v2", "cannot boot Hypervisor Generation '2'"),
+    ],
+)
+def test_a_machine_is_not_resized_to_what_cannot_boot_its_disk(azure: Azure, size: str, why: str) -> None:
+    azure.machine()
+    with pytest.raises(HttpResponseError, match=why):
+        azure.compute.virtual_machines.begin_update("rg", "vm", {"properties": {"hardwareProfile": {"vmSize": size}}})
+
+
+@pytest.mark.parametrize(
     ("change", "target"),
     [
         ({"storageProfile": {"imageReference": {**UBUNTU, "sku": "minimal"}}}, "imageReference"),

@@ -12,7 +12,7 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError, Resour
 from include.sandbox.wire import Request
 from tests.sandbox.bodies import LOCATION
 from tests.sandbox.sync_machines import Azure
-from tests.sandbox_transport import AzureClients
+from tests.sandbox_transport import BASE, AzureClients
 
 
 @pytest.fixture
@@ -38,6 +38,35 @@ def test_the_marketplace_is_walked_down_to_a_version(azure: Azure) -> None:
     ):
         with pytest.raises(ResourceNotFoundError):
             missing()
+
+
+def test_the_short_names_of_images_are_read_where_az_reads_them(azure: Azure) -> None:
+    image_names = {"https://azcliprod.blob.core.windows.net/cli/vm/aliases.json"}
+    local = "https://localhost:8443"
+    endpoints = azure.sandbox.handle(Request("GET", f"{local}/metadata/endpoints?api-version=2022-09-01")).json()
+    image_names.add(endpoints["vmImageAliasDoc"])
+    for url in image_names:
+        named = azure.sandbox.handle(Request("GET", url)).json()["outputs"]["aliases"]["value"]
+        assert {"Ubuntu2204", "AzureLinux4", "Debian11"} < set(named["Linux"])
+        for found in (*named["Linux"].values(), *named["Windows"].values()):
+            shown = azure.compute.virtual_machine_images.get(LOCATION, found["publisher"], found["offer"], found["sku"], "latest")
+            assert shown.architecture == found["architecture"]
+
+
+def test_preview_features_are_registered_after_a_while(azure: Azure) -> None:
+    root = f"{BASE}/subscriptions/{azure.sandbox.subscription_id}/providers/Microsoft.Features/providers/Microsoft.Compute/features"
+
+    def state(name: str, method: str = "GET", act: str = "") -> str:
+        answer = azure.sandbox.handle(Request(method, f"{root}/{name}{act}?api-version=2021-07-01"))
+        return str(answer.json()["properties"]["state"] if answer.status == 200 else answer.json()["error"]["code"])
+
+    assert state("encryptionathost") == "Registered"
+    assert state("UseStandardSecurityType") == "NotRegistered"
+    assert state("UseStandardSecurityType", "POST", "/register") == state("UseStandardSecurityType") == "Registering"
+    azure.sandbox.clock.advance(600)
+    assert state("UseStandardSecurityType") == "Registered"
+    assert state("UseStandardSecurityType", "POST", "/unregister") == "Unregistering"
+    assert state("Nope") == "FeatureNotFound"
 
 
 def test_sizes_skus_and_usages_agree(azure: Azure) -> None:

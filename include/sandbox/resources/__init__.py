@@ -8,6 +8,7 @@ FAMILIES = (
     "subscriptions",
     "providers",
     "groups",
+    "features",
     "resource_lists",
     "tags",
     "identities",
@@ -24,6 +25,7 @@ FAMILIES = (
     "disks",
     "encryption_sets",
     "availability",
+    "aliases",
     "marketplace",
     "extension_images",
     "sizes",
@@ -44,6 +46,7 @@ FAMILIES = (
     "applications",
     "soft_delete",
     "shared_images",
+    "resource_graph",
     "scale_sets",
     "versions",
 )

@@ -50,6 +50,8 @@ Canonical UbuntuServer 16.04-LTS | Linux V1 x64 - 30 A
     ubuntu | 16.04 | 16.04.202109280
 Canonical UbuntuServer 14.04.2-LTS | Linux V1 x64 - 30 -
     ubuntu | 14.04 | 14.04.201911070
+MicrosoftWindowsServer WindowsServer 2012-Datacenter | Windows V1 x64 - 127 A
+    Windows Server 2012 Datacenter | 6.2.9200 | 9200.23810.2208020535 9200.24523.231004
 MicrosoftWindowsServer WindowsServer 2012-R2-Datacenter | Windows V1 x64 - 127 A
     Windows Server 2012 R2 Datacenter | 6.3.9600 | 9600.19817.2009040500 9600.19847.2010090140 9600.21620.231004
 MicrosoftWindowsServer WindowsServer 2016-Datacenter | Windows V1 x64 - 127 AH
@@ -100,12 +102,22 @@ OpenLogic CentOS 8_5-gen2 | Linux V2 x64 TL 30 -
     centos | 8.5.2111 | 8.5.2022101401
 SUSE sles-15-sp6 gen2 | Linux V2 x64 TL 30 N
     suse | 15.6 | 2025.08.12 2025.10.07
+SUSE sles-15-sp3 gen2 | Linux V2 x64 TL 30 -
+    suse | 15.3 | 2023.11.28
 SUSE opensuse-leap-15-4 gen2 | Linux V2 x64 TL 30 -
     opensuse | 15.4 | 2023.07.31
 almalinux almalinux-x86_64 9-gen2 | Linux V2 x64 TL 30 N
     almalinux | 9.6 | 9.6.202505220 9.6.202508110
 resf rockylinux-x86_64 9-base | Linux V2 x64 TL 10 NP
     rocky | 9.4 | 9.3.20231113 9.4.20240509
+microsoftazurelinux azurelinux-4 4 | Linux V2 x64 TL 5 N
+    azurelinux | 4.0 | 4.0.20260807 4.0.20261009
+microsoftazurelinux azurelinux-4 4-gen1 | Linux V1 x64 - 5 N
+    azurelinux | 4.0 | 4.0.20261009
+microsoftazurelinux azurelinux-4 4-arm64 | Linux V2 Arm64 TL 5 N
+    azurelinux | 4.0 | 4.0.20261009
+kinvolk flatcar-container-linux-free stable-gen2 | Linux V2 x64 TL 30 N
+    flatcar | 4152.2 | 4152.2.1 4230.2.3
 kinvolk flatcar-container-linux-corevm-amd64 stable-gen2 | Linux V2 x64 TL 30 N
     flatcar | 4152.2 | 4152.2.1 4230.2.3
 """

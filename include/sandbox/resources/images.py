@@ -51,7 +51,12 @@ class ManagedImages(ResourceType):
                 "Please use a gallery image version instead.",
             )
         if origin.content["architecture"] == "Arm64":
-            raise ArmError(409, "OperationNotAllowed", "The operation 'Create Image' is not supported for the architecture 'Arm64'.")
+            raise ArmError(
+                409,
+                "OperationNotAllowed",
+                f"Creating an image with {'sourceVirtualMachine' if machine_id is not None else origin.kind} source that has CPU "
+                "Architecture 'Arm64' is not supported. Please select a source resource with a supported CPU Architecture: 'x64'.",
+            )
         properties: Json = {"sourceVirtualMachine": {"id": machine_id}} if machine_id is not None else {}
         properties["storageProfile"] = profile
         if (resilient := field(body, "properties.storageProfile.zoneResilient", bool)) is not None:

@@ -5,29 +5,38 @@ from __future__ import annotations
 from typing import Any
 
 from ..content import Origin
-from ..registry import field, invalid, one_of
+from ..registry import field, one_of
 from ..wire import ArmError, Json
 
 SECURITY = ("TrustedLaunch", "ConfidentialVM", "Standard")
 
 
-def security_profile(body: Json, origin: Origin, size_name: str, size: Any) -> Json | None:
-    """Size, generation, architecture and security type must fit. Returns the securityProfile to show."""
-    content = origin.content
+def check_boots(content: Json, size_name: str, size: Any) -> None:
+    """Raises ArmError 400 where a size cannot boot what is on an OS disk: generation and architecture (texts: public bug threads)."""
+    generation = content["generation"][1]
     if content["generation"] not in size.generations:
         raise ArmError(
             400,
             "BadRequest",
-            f"The selected VM size '{size_name}' cannot boot Hypervisor Generation '{content['generation'][1]}'. If this was a "
-            f"Create operation please check that the "
-            f"Hypervisor Generation of the Image matches the Hypervisor Generation of the selected VM Size.",
+            f"The selected VM size '{size_name}' cannot boot Hypervisor Generation '{generation}'. If this was a Create operation please "
+            "check that the Hypervisor Generation of the Image matches the Hypervisor Generation of the selected VM Size. If this was an "
+            f"Update operation please select a Hypervisor Generation '{generation}' VM Size. For more information, see "
+            "https://aka.ms/azuregen2vm",
         )
     if content["architecture"] != size.architecture:
-        raise invalid(
-            f"The CPU architecture '{content['architecture']}' of the image does not match the CPU architecture "
-            f"'{size.architecture}' of the VM size '{size_name}'.",
-            "vmSize",
+        raise ArmError(
+            400,
+            "BadRequest",
+            f"Cannot create a VM of size '{size_name}' because this VM size only supports a CPU Architecture of '{size.architecture}', but "
+            f"an image or disk with CPU Architecture '{content['architecture']}' was given. Please check that the CPU Architecture of the "
+            "image or disk is compatible with that of the VM size.",
         )
+
+
+def security_profile(body: Json, origin: Origin, size_name: str, size: Any) -> Json | None:
+    """Size, generation, architecture and security type must fit. Returns the securityProfile to show."""
+    content = origin.content
+    check_boots(content, size_name, size)
     security = field(body, "properties.securityProfile", dict)
     kind = one_of(security or {}, "securityType", SECURITY) or "Standard"
     if origin.kind == "disk" and security is None:

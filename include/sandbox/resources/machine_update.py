@@ -13,6 +13,7 @@ from ..store import Resource
 from ..wire import ArmError, Json, Response
 from .identity import identity
 from .machine_disks import change_disks, change_os_disk, finish_detaching, first_answer, managed_ids
+from .machine_fit import check_boots
 from .machine_interfaces import change_interfaces
 from .machine_settings import PLACES, PRIORITIES
 from .sizes import check_available, check_quota, find_size
@@ -144,6 +145,9 @@ def _resize(arm: Sandbox, resource: Resource, body: Json, again: bool) -> None:
     if name == resource.properties["hardwareProfile"]["vmSize"] and not again:
         return
     check_available(arm, resource.location, name)
+    disk = arm.resource(field(resource.properties, "storageProfile.osDisk.managedDisk.id"))
+    if disk is not None and disk.private.get("content"):
+        check_boots(disk.private["content"], name, found)
     if resource.private.get("power") != "deallocated":
         held = find_size(resource.properties["hardwareProfile"]["vmSize"])[1] if not again else None
         spot = resource.properties.get("priority") in ("Spot", "Low")

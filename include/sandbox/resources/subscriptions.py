@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..sandbox import Sandbox
 
 
+_ALIASES = "https://raw.githubusercontent.com/Azure/azure-rest-api-specs/main/arm-compute/quickstart-templates/aliases.json"
 _NAMES = ("Sandbox", "Sandbox 2", "Partner")  # of the directory's subscriptions
 
 
@@ -44,7 +45,7 @@ def cloud(base: str) -> Json:
         },
         "batch": "https://batch.core.windows.net/",
         "resourceManager": f"{base}/",
-        "vmImageAliasDoc": "https://raw.githubusercontent.com/Azure/azure-rest-api-specs/main/arm-compute/quickstart-templates/aliases.json",
+        "vmImageAliasDoc": _ALIASES if base.endswith(".azure.com") else f"{base}/azcliprod/cli/vm/aliases.json",
         "activeDirectoryDataLake": "https://datalake.azure.net/",
         "sqlManagement": "https://management.core.windows.net:8443/",
         "microsoftGraphResourceId": f"{base}/",
