@@ -13,6 +13,9 @@ UBUNTU = {"publisher": "Canonical", "offer": "ubuntu-24_04-lts", "sku": "server"
 WINDOWS = {"publisher": "MicrosoftWindowsServer", "offer": "WindowsServer", "sku": "2022-datacenter-g2", "version": "latest"}
 
 
+RG = "/resourceGroups/rg"
+
+
 def newest(path: str) -> str:
     """The newest api-version of what a path names."""
     return known_versions(type_of(path.split("?")[0].strip("/").split("/")))[0]
@@ -149,3 +152,81 @@ async def replication_of(clients: AzureClients, name: str, definition: str = "ub
     """{region: (state, progress)}."""
     found = await clients.compute.gallery_image_versions.get("rg", "gallery", definition, name, expand="ReplicationStatus")
     return {one.region: (one.state, one.progress) for one in found.replication_status.summary}
+
+
+def one_of_each(at: str) -> dict[str, Any]:
+    """A valid PUT for one resource of each kind, by its path below the subscription `at`, in an order in which they can be sent."""
+    network, compute = f"{RG}/providers/Microsoft.Network", f"{RG}/providers/Microsoft.Compute"
+    subnet = f"{at}{network}/virtualNetworks/v/subnets/s"
+    identifier = {"publisher": "p", "offer": "o", "sku": "s"}
+    definition: dict[str, Any] = {"osType": "Linux", "osState": "Specialized", "hyperVGeneration": "V2", "identifier": identifier}
+    definition["features"] = [{"name": "SecurityType", "value": "Standard"}]
+    market = f"{at}/providers/Microsoft.Compute/locations/{LOCATION}/publishers/Canonical/artifactTypes/VMImage"
+    ubuntu = {"createOption": "FromImage", "imageReference": {"id": f"{market}/offers/ubuntu-24_04-lts/skus/server/versions/latest"}}
+    captured = {"osType": "Linux", "osState": "Generalized", "snapshot": {"id": f"{at}{compute}/snapshots/s"}}
+    here = {"location": LOCATION}
+    keys = {"keyUrl": "https://vault.vault.azure.net/keys/key/0123456789abcdef"}
+    rule = {"priority": 100, "direction": "Inbound", "access": "Allow", "protocol": "Tcp"}
+    rule |= {"sourceAddressPrefix": "*", "sourcePortRange": "*", "destinationAddressPrefix": "*", "destinationPortRange": "22"}
+    script = {"publisher": "Microsoft.Azure.Extensions", "type": "CustomScript", "typeHandlerVersion": "2.1"}
+    instances = {
+        "storageProfile": {"imageReference": UBUNTU},
+        "osProfile": {"computerNamePrefix": "vm", "adminUsername": "builder", "adminPassword": "Correct-Horse-9"},
+        "networkProfile": {
+            "networkInterfaceConfigurations": [
+                {
+                    "name": "nic",
+                    "properties": {"primary": True, "ipConfigurations": [{"name": "ip", "properties": {"subnet": {"id": subnet}}}]},
+                }
+            ]
+        },
+    }
+    return {
+        RG: {**here, "tags": {"a": "b"}},
+        f"{network}/virtualNetworks/v": {
+            **here,
+            "properties": {
+                "addressSpace": {"addressPrefixes": ["10.0.0.0/16"]},
+                "subnets": [{"name": "s", "properties": {"addressPrefix": "10.0.0.0/24"}}],
+            },
+        },
+        f"{network}/virtualNetworks/v/subnets/t": {"properties": {"addressPrefix": "10.0.1.0/24"}},
+        f"{network}/networkSecurityGroups/g": {**here, "properties": {"securityRules": []}},
+        f"{network}/publicIPAddresses/p": {**here, "sku": {"name": "Standard"}, "properties": {"publicIPAllocationMethod": "Static"}},
+        f"{network}/networkInterfaces/n": {
+            **here,
+            "properties": {"ipConfigurations": [{"name": "c", "properties": {"subnet": {"id": subnet}, "primary": True}}]},
+        },
+        f"{compute}/disks/d": {**here, "properties": {"osType": "Linux", "hyperVGeneration": "V2", "creationData": ubuntu}},
+        f"{compute}/snapshots/s": {
+            **here,
+            "properties": {"creationData": {"createOption": "Copy", "sourceResourceId": f"{at}{compute}/disks/d"}, "incremental": True},
+        },
+        f"{compute}/virtualMachines/vm": machine(subnet, UBUNTU),
+        f"{compute}/virtualMachines/vm/runCommands/c": {
+            **here,
+            "properties": {"source": {"script": f"echo {KEY}"}, "timeoutInSeconds": 60},
+        },
+        f"{compute}/images/i": {**here, "properties": {"hyperVGeneration": "V2", "storageProfile": {"osDisk": captured}}},
+        f"{compute}/galleries/g": {**here, "properties": {"description": "d", "softDeletePolicy": {"isSoftDeleteEnabled": True}}},
+        f"{compute}/galleries/g/images/i": {**here, "properties": definition},
+        f"{compute}/galleries/g/images/i/versions/1.0.0": version(
+            {"source": {"virtualMachineId": f"{at}{compute}/virtualMachines/vm"}}, "northeurope"
+        ),
+        f"{compute}/galleries/g/applications/a": {**here, "properties": {"supportedOSType": "Linux"}},
+        f"{compute}/availabilitySets/a": {**here, "sku": {"name": "Aligned"}, "properties": {}},
+        f"{compute}/proximityPlacementGroups/p": {**here, "properties": {}},
+        f"{compute}/sshPublicKeys/k": {**here, "properties": {"publicKey": KEY}},
+        f"{compute}/diskEncryptionSets/e": {**here, "identity": {"type": "SystemAssigned"}, "properties": {"activeKey": keys}},
+        f"{compute}/virtualMachines/vm/extensions/x": {**here, "properties": {**script, "settings": {"commandToExecute": "true"}}},
+        f"{compute}/virtualMachineScaleSets/s": {
+            **here,
+            "sku": {"name": "Standard_D2s_v5", "capacity": 1},
+            "properties": {"upgradePolicy": {"mode": "Manual"}, "virtualMachineProfile": instances},
+        },
+        f"{network}/networkSecurityGroups/g/securityRules/r": {"properties": rule},
+        f"{network}/virtualNetworks/w": {**here, "properties": {"addressSpace": {"addressPrefixes": ["10.9.0.0/16"]}}},
+        f"{network}/virtualNetworks/v/virtualNetworkPeerings/p": {
+            "properties": {"remoteVirtualNetwork": {"id": f"{at}{network}/virtualNetworks/w"}}
+        },
+    }

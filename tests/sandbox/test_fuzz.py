@@ -21,7 +21,7 @@ from include.sandbox.clock import virtual_clock
 from include.sandbox.registry import ROUTES, TYPES
 from include.sandbox.sandbox import Sandbox
 from include.sandbox.wire import Request
-from tests.sandbox.bodies import KEY, LOCATION, UBUNTU, machine, version
+from tests.sandbox.bodies import LOCATION, one_of_each
 from tests.sandbox.official_examples import OPENAPI, examples
 
 HOST = "https://management.azure.com"
@@ -35,56 +35,11 @@ def root(sandbox: Sandbox) -> str:
     return f"/subscriptions/{sandbox.subscription_id}"
 
 
-def bodies(at: str) -> dict[str, Any]:
-    """A valid PUT for one resource of each kind, by its path."""
-    subnet = f"{at}{NETWORK}/virtualNetworks/v/subnets/s"
-    identifier = {"publisher": "p", "offer": "o", "sku": "s"}
-    definition: dict[str, Any] = {"osType": "Linux", "osState": "Specialized", "hyperVGeneration": "V2", "identifier": identifier}
-    definition["features"] = [{"name": "SecurityType", "value": "Standard"}]
-    market = f"{at}/providers/Microsoft.Compute/locations/{LOCATION}/publishers/Canonical/artifactTypes/VMImage"
-    ubuntu = {"createOption": "FromImage", "imageReference": {"id": f"{market}/offers/ubuntu-24_04-lts/skus/server/versions/latest"}}
-    captured = {"osType": "Linux", "osState": "Generalized", "snapshot": {"id": f"{at}{COMPUTE}/snapshots/s"}}
-    here = {"location": LOCATION}
-    return {
-        RG: {**here, "tags": {"a": "b"}},
-        f"{NETWORK}/virtualNetworks/v": {
-            **here,
-            "properties": {
-                "addressSpace": {"addressPrefixes": ["10.0.0.0/16"]},
-                "subnets": [{"name": "s", "properties": {"addressPrefix": "10.0.0.0/24"}}],
-            },
-        },
-        f"{NETWORK}/virtualNetworks/v/subnets/t": {"properties": {"addressPrefix": "10.0.1.0/24"}},
-        f"{NETWORK}/networkSecurityGroups/g": {**here, "properties": {"securityRules": []}},
-        f"{NETWORK}/publicIPAddresses/p": {**here, "sku": {"name": "Standard"}, "properties": {"publicIPAllocationMethod": "Static"}},
-        f"{NETWORK}/networkInterfaces/n": {
-            **here,
-            "properties": {"ipConfigurations": [{"name": "c", "properties": {"subnet": {"id": subnet}, "primary": True}}]},
-        },
-        f"{COMPUTE}/disks/d": {**here, "properties": {"osType": "Linux", "hyperVGeneration": "V2", "creationData": ubuntu}},
-        f"{COMPUTE}/snapshots/s": {
-            **here,
-            "properties": {"creationData": {"createOption": "Copy", "sourceResourceId": f"{at}{COMPUTE}/disks/d"}, "incremental": True},
-        },
-        f"{COMPUTE}/virtualMachines/vm": machine(subnet, UBUNTU),
-        f"{COMPUTE}/virtualMachines/vm/runCommands/c": {
-            **here,
-            "properties": {"source": {"script": f"echo {KEY}"}, "timeoutInSeconds": 60},
-        },
-        f"{COMPUTE}/images/i": {**here, "properties": {"hyperVGeneration": "V2", "storageProfile": {"osDisk": captured}}},
-        f"{COMPUTE}/galleries/g": {**here, "properties": {"description": "d", "softDeletePolicy": {"isSoftDeleteEnabled": True}}},
-        f"{COMPUTE}/galleries/g/images/i": {**here, "properties": definition},
-        f"{COMPUTE}/galleries/g/images/i/versions/1.0.0": version(
-            {"source": {"virtualMachineId": f"{at}{COMPUTE}/virtualMachines/vm"}}, "northeurope"
-        ),
-    }
-
-
 @cache
 def furnished() -> bytes:
     """The state of a sandbox that has one of each."""
     sandbox = Sandbox(virtual_clock(), authenticate=False, throttle=False)
-    for path, body in bodies(root(sandbox)).items():
+    for path, body in one_of_each(root(sandbox)).items():
         url = f"{HOST}{root(sandbox)}{path}?api-version={newest(path)}"
         sandbox.handle(Request("PUT", url, {}, json.dumps(body).encode()))
         sandbox.clock.advance(4000)
@@ -152,11 +107,11 @@ def mutated(draw: st.DrawFn, body: Any) -> Any:
 
 
 def ids(sandbox_root: str) -> list[str]:
-    return [sandbox_root + path for path in bodies(sandbox_root)]
+    return [sandbox_root + path for path in one_of_each(sandbox_root)]
 
 
 AT = f"/subscriptions/{Sandbox(virtual_clock()).subscription_id}"
-KNOWN = bodies(AT)
+KNOWN = one_of_each(AT)
 ACTIONS = sorted({f"{action}" for kind in TYPES.values() for action in (*kind.actions, *kind.views)})
 
 

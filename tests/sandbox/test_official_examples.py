@@ -23,7 +23,8 @@ pytestmark = pytest.mark.skipif(not OPENAPI.is_dir(), reason="Microsoft's OpenAP
 # What the sandbox does not have (docs/sandbox.md), by "operation/title"; it answers as ARM answers for a type or a value that is not there.
 OUT_OF_SCOPE = {
     r"CapacityReservation": "capacity reservations",
-    r"VirtualMachines_CreateOrUpdate/Create or update a VM with capacity reservation": "capacity reservations",
+    r"VirtualMachine(s|ScaleSets)_CreateOrUpdate/Create or update a .* with capacity reservation": "capacity reservations",
+    r"VirtualMachineScaleSets_CreateOrUpdate/Create a scale set with Service Artifact Reference": "service artifacts of galleries",
     r"DedicatedHost": "dedicated hosts",
     r"RestorePoint|DiskRestorePoint": "restore points",
     r"VirtualMachines_CreateOrUpdate/Create a vm with data disks using 'Copy' and 'Restore' options": "restore points",

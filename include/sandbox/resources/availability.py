@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from ..kept import keep
 from ..registry import field, invalid, one_of, register
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty, stamp
 from .simple import Simple
@@ -34,6 +35,7 @@ class AvailabilitySets(Simple):
             if resource is not None and resource.properties[name] != value:
                 raise ArmError(409, "PropertyChangeNotAllowed", f"Changing property '{name}' is not allowed.", target=name)
         made: Json = {"platformUpdateDomainCount": updates, "platformFaultDomainCount": faults}
+        keep(made, field(body, "properties", dict, {}), but=frozenset({"virtualMachines", "statuses", "proximityPlacementGroup"}))
         group = field(body, "properties.proximityPlacementGroup.id")
         return {**made, "proximityPlacementGroup": {"id": group}} if group is not None else made
 

@@ -132,7 +132,9 @@ def _copy(arm: Sandbox, body: Json, option: str, location: str, kind: str) -> So
             f"The source snapshot {source.name} is still being copied. Please retry when its completionPercent is 100.",
         )
     size = int(source.private.get("size") or source.properties.get("diskSizeGB") or 1)
-    shown = {"sourceResourceId": id, "sourceUniqueId": source.properties.get("uniqueId", "")}
+    shown: Json = {"sourceResourceId": id, "sourceUniqueId": source.properties.get("uniqueId", "")}
+    if path == "sourceResourceId" and (also := value_of(body, "properties.creationData.sourceUri")) is not None:
+        shown["sourceUri"] = also
     return Source(deepcopy(disk_content(source)), size, shown, source)
 
 

@@ -11,6 +11,7 @@ from ..registry import ResourceType, arm_not_found, field, invalid, one_of, regi
 from ..store import Resource
 from ..wire import ArmError, Json, Response
 from . import vhds
+from .encryption_sets import check_encryption_set
 from .entity_names import check_name
 from .groups import location_of
 
@@ -129,7 +130,7 @@ class ManagedImages(ResourceType):
         origin.caching = str(one_of(source, "caching", CACHING, "None"))
         origin.storage = field(source, "storageAccountType", str, origin.storage)
         os_disk: Json = {"osType": os_type, "osState": "Generalized", "diskSizeGB": size, **shown}
-        os_disk |= {"caching": origin.caching, "storageAccountType": origin.storage}
+        os_disk |= {"caching": origin.caching, "storageAccountType": origin.storage, **self.encryption(arm, source, location)}
         data = []
         for one in field(body, "properties.storageProfile.dataDisks", list, []):
             lun = required(one, "lun", int, target="dataDisks.lun")
@@ -138,10 +139,16 @@ class ManagedImages(ResourceType):
             caching = one_of(one, "caching", CACHING, "None")
             storage = field(one, "storageAccountType") or (disk.body.get("sku") or {"name": "Standard_LRS"})["name"]
             origin.data.append({"lun": lun, "size_gb": size, "caching": caching, "id": disk.id})
-            data.append({"lun": lun, "diskSizeGB": size, **shown, "caching": caching, "storageAccountType": storage})
+            encryption = self.encryption(arm, one, location)
+            data.append({"lun": lun, "diskSizeGB": size, **shown, "caching": caching, "storageAccountType": storage, **encryption})
         if len({one["lun"] for one in data}) != len(data):
             raise invalid("A LUN can be used by one data disk only.", "dataDisks.lun")
         return origin, {"osDisk": os_disk, "dataDisks": data}
+
+    def encryption(self, arm: Sandbox, given: Json, location: str) -> Json:
+        """The disk encryption set of an entry, which has to be there."""
+        id = field(given, "diskEncryptionSet.id")
+        return {"diskEncryptionSet": {"id": check_encryption_set(arm, id, location) and id}} if id is not None else {}
 
     def disk(self, arm: Sandbox, source: Json, location: str, where: str, os_type: str | None, generation: str) -> tuple[Resource, Json]:
         """What an entry names, and how the image shows it."""

@@ -11,7 +11,7 @@ from ..pages import page_of
 from ..registry import field, one_of, register, required
 from ..store import Resource
 from ..wire import ArmError, Json, Response
-from .network import NetworkType, check_match, reference_missing, refused, unsupported
+from .network import NetworkType, check_match, check_migration, reference_missing, refused, unsupported
 from .public_addresses import ADDRESS, allocate, free, give_back
 from .security_groups import effective
 from .subnets import GROUP, SUBNET, address_in
@@ -211,7 +211,8 @@ def interface_properties(arm: Sandbox, id: str, given: Json, resource: Resource 
     names = [one["name"].lower() for one in configurations]
     if len(set(names)) < len(names):
         raise refused("DuplicateResourceName", f"Resource {id} has two child resources with the same name ({configurations[0]['name']}).")
-    for name in UNSUPPORTED:
+    check_migration(given, id)
+    for name in (*UNSUPPORTED, "privateLinkService", "dscpConfiguration", "enableFpga"):
         if given.get(name):
             raise unsupported(name, id)
     group = field(given, "networkSecurityGroup.id")
@@ -238,6 +239,8 @@ def interface_properties(arm: Sandbox, id: str, given: Json, resource: Resource 
         "auxiliaryMode": one_of(given, "auxiliaryMode", ("None", "MaxConnections", "Floating", "AcceleratedConnections"), "None"),
         "auxiliarySku": one_of(given, "auxiliarySku", ("None", "A1", "A2", "A4", "A8"), "None"),
     }
+    if given.get("workloadType") is not None:
+        made["workloadType"] = given["workloadType"]
     if label := field(given, "dnsSettings.internalDnsNameLabel"):
         made["dnsSettings"]["internalDnsNameLabel"] = label
     if field(given, "enableAcceleratedNetworking", bool) is not None:
@@ -293,6 +296,8 @@ def _configuration(arm: Sandbox, interface: str, given: Json, before: list[Json]
         properties["subnet"] = {"id": subnet_id}
         properties["primary"] = field(given, "properties.primary", bool, first)
     properties["privateIPAddressVersion"] = version
+    if (length := field(given, "properties.privateIPAddressPrefixLength", int)) is not None:
+        properties["privateIPAddressPrefixLength"] = length
     return {"name": name, "id": id, "etag": "", "type": f"{INTERFACE}/ipConfigurations", "properties": properties}
 
 

@@ -67,15 +67,15 @@ def connect(arm: Sandbox, call: Call, body: Json, found: list[Resource], machine
         id = f"{group}/providers/{INTERFACE}/{name}-{arm.guid('nic', call.id, arm.count('nic'))[:8]}"
         made = interface_properties(arm, id, with_addresses(arm, call, group, machine, properties), None)
         made["resourceGuid"] = arm.guid("nic", id)
-        header = {
+        header: Json = {
             "name": id.rsplit("/", 1)[1],
             "id": id,
             "etag": f'W/"{arm.guid("etag", id)}"',
             "type": INTERFACE,
             "location": machine.location,
         }
-        if "tags" in machine.body:
-            header["tags"] = machine.body["tags"]
+        if tags := {**(machine.body.get("tags") or {}), **field(one, "tags", dict, {})}:
+            header["tags"] = tags
         interface = arm.store.add(Resource(id, INTERFACE, {**header, "properties": made, "kind": "Regular"}))
         found.append(interface)
         primary = field(properties, "primary", bool, index == 0)

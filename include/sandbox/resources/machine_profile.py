@@ -89,7 +89,7 @@ def os_profile(body: Json, origin: Origin, name: str) -> Json | None:
     return made | {
         "secrets": given.get("secrets") or [],
         "allowExtensionOperations": True if allowed is None else allowed,
-        "requireGuestProvisionSignal": True,
+        "requireGuestProvisionSignal": field(given, "requireGuestProvisionSignal", bool, True),
     }
 
 

@@ -18,18 +18,30 @@ PLACES = {
     "availabilitySet": "Microsoft.Compute/availabilitySets",
     "proximityPlacementGroup": "Microsoft.Compute/proximityPlacementGroups",
 }
-# What is shown as it was given.
-_ECHOED = (
-    "billingProfile",
-    "licenseType",
-    "diagnosticsProfile",
-    "additionalCapabilities",
-    "scheduledEventsProfile",
-    "extensionsTimeBudget",
-    "platformFaultDomain",
-    "applicationProfile",
+# What others decide (machine_*.py), what is never shown, and what clients only read; everything else is shown as it was given.
+_DECIDED = frozenset(
+    {
+        *PLACES,
+        "evictionPolicy",
+        "hardwareProfile",
+        "instanceView",
+        "networkProfile",
+        "osProfile",
+        "priority",
+        "provisioningState",
+        "securityProfile",
+        "storageProfile",
+        "timeCreated",
+        "userData",
+        "vmId",
+    }
 )
 _UNSUPPORTED = ("host", "hostGroup", "virtualMachineScaleSet", "capacityReservation")
+
+
+def echoed(given: Json) -> Json:
+    """The properties that are shown as they were given."""
+    return {name: value for name, value in given.items() if name not in _DECIDED and value is not None}
 
 
 def settings(arm: Sandbox, body: Json, location: str, machine: Resource) -> Json:
@@ -38,7 +50,7 @@ def settings(arm: Sandbox, body: Json, location: str, machine: Resource) -> Json
     for name in _UNSUPPORTED:
         if given.get(name):
             raise invalid(f"The property '{name}' is not supported by the sandbox.", name)
-    made: Json = {name: given[name] for name in _ECHOED if given.get(name) is not None}
+    made = echoed(given)
     priority = one_of(body, "properties.priority", PRIORITIES)
     eviction = one_of(body, "properties.evictionPolicy", EVICTION)
     spot = priority in ("Low", "Spot")

@@ -15,7 +15,7 @@ from .identity import identity
 from .machine_disks import change_disks, change_os_disk, finish_detaching, first_answer, managed_ids
 from .machine_fit import check_boots
 from .machine_interfaces import change_interfaces
-from .machine_settings import PLACES, PRIORITIES
+from .machine_settings import PLACES, PRIORITIES, echoed
 from .sizes import check_available, check_quota, find_size
 
 if TYPE_CHECKING:
@@ -24,15 +24,6 @@ if TYPE_CHECKING:
 
 # The first api-version in which a PATCH that changes nothing starts no operation (recorded).
 QUICK_SINCE = "2021-03-01"
-
-_CHANGEABLE = (
-    "diagnosticsProfile",
-    "licenseType",
-    "additionalCapabilities",
-    "scheduledEventsProfile",
-    "extensionsTimeBudget",
-    "applicationProfile",
-)
 
 
 def check_conditions(call: Call, resource: Resource | None) -> None:
@@ -86,9 +77,7 @@ def update(arm: Sandbox, call: Call, resource: Resource, body: Json) -> Response
     change_os_disk(arm, resource, field(body, "properties.storageProfile.osDisk", dict, {}))
     _place(arm, resource, body)
     change_interfaces(arm, call, resource, body)
-    for name in _CHANGEABLE:
-        if given.get(name) is not None:
-            resource.properties[name] = given[name]
+    resource.properties.update({name: value for name, value in echoed(given).items() if name != "billingProfile"})
     if given.get("priority") is not None and "priority" in resource.properties:
         resource.properties["priority"] = given["priority"]
     if given.get("userData") is not None:

@@ -101,8 +101,9 @@ class NetworkType(ResourceType):
 
     def header(self, arm: Sandbox, call: Call, body: Json, resource: Resource | None) -> Json:
         made: Json = {"name": call.name, "id": call.id, "etag": "", "type": self.name, "location": location_of(call, body, resource)}
-        if field(body, "tags", dict) is not None:
-            made["tags"] = body["tags"]
+        for name in ("tags", "extendedLocation"):
+            if field(body, name, dict) is not None:
+                made[name] = body[name]
         return made
 
 
@@ -127,6 +128,18 @@ def refused(code: str, message: str, status: int = 400) -> ArmError:
 def unsupported(path: str, id: str) -> ArmError:
     """400 for a member that the sandbox does not serve: never accepted in silence."""
     return refused("PropertyNotSupported", f"The property '{path}' of {id} is not supported by the sandbox.")
+
+
+def check_migration(given: Json, id: str) -> None:
+    """Raises ArmError 400 for a step of the migration to another sku."""
+    if field(given, "migrationPhase", str, "None") != "None":
+        raise unsupported("migrationPhase", id)
+
+
+def check_pools(given: Json, path: str, id: str) -> None:
+    """Raises ArmError 400 for a prefix out of a network manager's pool of addresses."""
+    if field(given, "ipamPoolPrefixAllocations", list):
+        raise unsupported(f"{path}.ipamPoolPrefixAllocations", id)
 
 
 def reference_missing(reference: str, by: str) -> ArmError:

@@ -9,7 +9,7 @@ from ..authorization import check_linked
 from ..registry import field, register, required
 from ..store import Resource
 from ..wire import Json, Response
-from .network import Block, NetworkType, block_of, check_match, reference_missing, refused
+from .network import Block, NetworkType, block_of, check_match, reference_missing, refused, unsupported
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -56,6 +56,8 @@ class Peerings(NetworkType):
         """Make or change a network's peering. Raises ArmError as `check` does."""
         id = f"{network.id}/virtualNetworkPeerings/{name}"
         given = field(body, "properties", dict, {})
+        if given.get("remoteBgpCommunities"):
+            raise unsupported("properties.remoteBgpCommunities", id)
         remote = self.check(arm, call, network.id, name, body, spaces(network))
         reference = given["remoteVirtualNetwork"]["id"]
         old = arm.store.get(id)

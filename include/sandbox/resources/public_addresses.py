@@ -13,7 +13,7 @@ from ..events import event
 from ..registry import field, one_of, register, route
 from ..store import Resource
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty
-from .network import NetworkType, refused, unsupported
+from .network import NetworkType, check_migration, refused, unsupported
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -36,6 +36,7 @@ class PublicAddresses(NetworkType):
         if field(body, "zones", list):
             made["zones"] = body["zones"]
         given = field(body, "properties", dict, {})
+        check_migration(given, call.id)
         for name in UNSUPPORTED:
             if given.get(name):
                 raise unsupported(f"properties.{name}", call.id)

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from .. import operations
 from ..content import Origin
 from ..events import event
+from ..kept import keep, overlay
 from ..pages import list_of, page_of
 from ..regions import short
-from ..registry import ResourceType, field, invalid, one_of, register, required, route
+from ..registry import ResourceType, arm_not_found, field, invalid, one_of, register, required, route
 from ..store import Resource
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty, stamp
 from .changes import changed
 from .groups import location_of
+from .identity import identity
 from .machine_fit import security_profile
 from .machine_profile import os_profile
 from .network import reference_missing
@@ -33,7 +35,21 @@ SCALE_SET = "Microsoft.Compute/virtualMachineScaleSets"
 INSTANCE = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines"
 MOST = 1000  # instances of a set
 _IMAGE = "properties.virtualMachineProfile.storageProfile.imageReference"
-_KEPT = ("overprovision", "doNotRunExtensionsOnOverprovisionedVMs", "platformFaultDomainCount", "zoneBalance", "scaleInPolicy")
+_UNSUPPORTED = ("hostGroup", "virtualMachineProfile.capacityReservation", "virtualMachineProfile.serviceArtifactReference", "skuProfile")
+# Secrets, which are never shown.
+_SECRET = frozenset(
+    {
+        "virtualMachineProfile.osProfile.adminPassword",
+        "virtualMachineProfile.osProfile.customData",
+        "virtualMachineProfile.osProfile.windowsConfiguration.additionalUnattendContent.content",
+        "virtualMachineProfile.extensionProfile.extensions.properties.protectedSettings",
+        "virtualMachineProfile.userData",
+    }
+)
+# What an update changes by rules of its own, or not at all.
+_GOVERNED = frozenset(
+    {"orchestrationMode", "provisioningState", "timeCreated", "uniqueId", "upgradePolicy", _IMAGE.removeprefix("properties.")}
+)
 
 
 class ScaleSets(ResourceType):
@@ -63,22 +79,28 @@ class ScaleSets(ResourceType):
         mode = one_of(body, "properties.orchestrationMode", ("Uniform", "Flexible")) or "Uniform"
         if mode == "Flexible":
             raise _unsupported("orchestrationMode", mode)
-        properties: Json = {"singlePlacementGroup": True, "orchestrationMode": mode, "upgradePolicy": _upgrade_policy(body)}
-        for name in _KEPT:
-            if (value := field(body, "properties", dict, {}).get(name)) is not None:
-                properties[name] = value
+        for path in _UNSUPPORTED:
+            if field(body, f"properties.{path}", dict):
+                raise _unsupported(path, "…")
+        single = field(body, "properties.singlePlacementGroup", bool, True)
+        properties: Json = {"singlePlacementGroup": single, "orchestrationMode": mode, "upgradePolicy": _upgrade_policy(body)}
+        if (group := field(body, "properties.proximityPlacementGroup.id")) is not None and arm.resource(group) is None:
+            raise arm_not_found(group)
         name, size = find_size(required(body, "sku.name", target="sku.name"))
         origin, _, reference = resolve(arm, call, required(body, _IMAGE, dict, target="imageReference"), location)
         properties["virtualMachineProfile"] = _profile(arm, call, body, origin, name, size)
+        keep(properties, body["properties"], but=_SECRET)
         properties |= {
             "provisioningState": "Creating",
             "uniqueId": arm.guid("scale set", call.id, arm.count("scale set")),
             "timeCreated": stamp(arm.now),
         }
         made: Json = {"name": call.name, "id": call.id, "type": self.name, "location": location}
-        for key in ("tags", "zones"):
+        for key in ("tags", "zones", "plan", "placement", "extendedLocation"):
             if body.get(key) is not None:
                 made[key] = body[key]
+        if field(body, "identity", dict):
+            made["identity"] = identity(arm, call, body["identity"])
         made["sku"] = {"name": name, "tier": "Standard", "capacity": 0}
         made["properties"] = properties
         resource = Resource(call.id, self.name, made, {"state": origin.state, "next": 0, "image": reference})
@@ -116,6 +138,7 @@ class ScaleSets(ResourceType):
                 )
             security_profile({"properties": own["virtualMachineProfile"]}, origin, name, size)
             resource.private["image"] = reference
+        overlay(own, field(body, "properties", dict, {}), but=_SECRET | _GOVERNED)
         own["upgradePolicy"] = policy
         storage["imageReference"] = asked
         resource.body["sku"]["name"] = name
@@ -234,6 +257,8 @@ def _profile(arm: Sandbox, call: Call, body: Json, origin: Origin, size_name: st
     if system is not None:
         made["osProfile"] = {"computerNamePrefix": system.pop("computerName"), **system}
     disk = field(given, "storageProfile.osDisk", dict, {})
+    if (option := disk.get("createOption", "FromImage")) != "FromImage":
+        raise _unsupported("osDisk.createOption", option)
     made["storageProfile"] = {
         "osDisk": {
             "osType": origin.content["os"],
@@ -244,8 +269,6 @@ def _profile(arm: Sandbox, call: Call, body: Json, origin: Origin, size_name: st
         },
         "imageReference": dict(field(given, "storageProfile.imageReference", dict, {})),
     }
-    if data := field(given, "storageProfile.dataDisks", list):
-        made["storageProfile"]["dataDisks"] = data
     network = required(given, "networkProfile", dict, target="networkProfile")
     for interface in required(network, "networkInterfaceConfigurations", list, target="networkInterfaceConfigurations"):
         for address in field(interface, "properties.ipConfigurations", list, []):
@@ -255,9 +278,6 @@ def _profile(arm: Sandbox, call: Call, body: Json, origin: Origin, size_name: st
     made["networkProfile"] = network
     if (security := security_profile({"properties": given}, origin, size_name, size)) is not None:
         made["securityProfile"] = security
-    for name in ("priority", "evictionPolicy", "licenseType", "diagnosticsProfile"):
-        if given.get(name) is not None:
-            made[name] = given[name]
     return made
 
 

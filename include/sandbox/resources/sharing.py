@@ -38,6 +38,9 @@ def profile(arm: Sandbox, call: Call, body: Json, resource: Resource | None) -> 
     another kind of sharing than the gallery has."""
     old: Json | None = resource.properties.get("sharingProfile") if resource is not None else None
     wanted = one_of(body, "properties.sharingProfile.permissions", PERMISSIONS)
+    info_given = field(body, "properties.sharingProfile.communityGalleryInfo", dict)
+    if info_given and (permissions(resource) if resource is not None else wanted) != "Community":
+        raise invalid("communityGalleryInfo can be set on a gallery with the sharing permission 'Community' only.", "communityGalleryInfo")
     if wanted is None and old is None:
         return None
     if resource is not None:

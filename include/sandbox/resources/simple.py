@@ -34,7 +34,7 @@ class Simple(ResourceType):
                 made[name] = body[name]
         made["properties"] = self.properties(arm, call, body, resource)
         if "sku" in body or self.name.endswith("availabilitySets"):
-            made["sku"] = {"name": field(body, "sku.name", str, "Classic")}
+            made["sku"] = {"name": "Classic", **field(body, "sku", dict, {})}
         created = resource is None
         if resource is None:
             resource = arm.store.add(Resource(call.id, self.name, made))
@@ -50,7 +50,7 @@ class Simple(ResourceType):
         if body.get("tags") is not None:
             resource.body["tags"] = body["tags"]
         if "sku" in body:
-            resource.body["sku"] = {"name": field(body, "sku.name", str, "Classic")}
+            resource.body["sku"] = {"name": "Classic", **field(body, "sku", dict, {})}
         resource.properties.update(field(body, "properties", dict, {}))
         arm.store.touch(resource)
         return show(arm, call, self, resource)

@@ -175,7 +175,7 @@ def _add_data_disks(arm: Sandbox, call: Call, body: Json, location: str, origin:
         luns.append(lun)
         origin.data.append({"lun": lun, "size_gb": size, "caching": one.get("hostCaching", "None")})
     caching = field(body, "properties.storageProfile.osDiskImage.hostCaching")
-    if origin.kind in ("disk", "snapshot", "vhd") and caching is not None:
+    if caching is not None:
         origin.caching = caching
 
 

@@ -12,7 +12,7 @@ from ..registry import field, one_of, register, required
 from ..store import Resource
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty
 from .geography import PLACES
-from .network import Block, NetworkType, block_of, check_match, reference_missing, refused, unsupported
+from .network import Block, NetworkType, block_of, check_match, check_pools, reference_missing, refused, unsupported
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -127,6 +127,7 @@ def check_subnet(arm: Sandbox, call: Call, subnet: Any, space: list[Block], othe
                     f"Subnet '{name}' is not valid because its IP address range overlaps with that of an existing subnet in virtual "
                     f"network '{network}' ({other}).",
                 )
+    check_pools(field(subnet, "properties", dict, {}), f"subnets.{name}", call.id)
     for member in UNSUPPORTED:
         if field(subnet, "properties", dict, {}).get(member):
             raise unsupported(f"subnets.{name}.{member}", call.id)

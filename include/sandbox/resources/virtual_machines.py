@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from .. import guest, operations
 from ..content import MACHINE, Origin
+from ..kept import keep
 from ..pages import list_of
 from ..regions import short
 from ..registry import ResourceType, field, invalid, one_of, register, required, route
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ..sandbox import Sandbox
 
 EXTENSIONS = "extensions"
+INTERFACES = frozenset({"networkApiVersion", "networkInterfaceConfigurations", "networkInterfaces"})  # become references (recorded)
 
 
 class VirtualMachines(ResourceType):
@@ -105,10 +107,12 @@ class VirtualMachines(ResourceType):
         option = one_of(os_disk, "createOption", ("FromImage", "Attach", "Empty")) or "FromImage"
         origin, reference = _origin(arm, call, body, os_disk, option, location)
         _check_plan(arm, call, body, origin)
+        if option != "Attach" and field(os_disk, "managedDisk.id") is not None:
+            raise invalid("Parameter 'osDisk.managedDisk.id' is not allowed.", "osDisk.managedDisk.id")
         security = security_profile(body, origin, size_name, size)
         profile = os_profile(body, origin, call.name)
         machine = Resource(call.id, self.name, {"name": call.name, "id": call.id, "type": self.name, "location": location})
-        for name in ("tags", "zones", "plan", "extendedLocation"):
+        for name in ("tags", "zones", "plan", "placement", "extendedLocation"):
             if body.get(name) is not None:
                 machine.body[name] = body[name]
         if field(body, "identity", dict):
@@ -132,9 +136,11 @@ class VirtualMachines(ResourceType):
         }
         interfaces = named_interfaces(arm, call, body, location)
         properties["storageProfile"] = storage_profile(arm, call, body, machine, origin, reference, option)
+        keep(properties["storageProfile"], body["properties"]["storageProfile"])
         if profile is not None:
             properties["osProfile"] = profile
         properties["networkProfile"] = {"networkInterfaces": connect(arm, call, body, interfaces, machine)}
+        keep(properties["networkProfile"], body["properties"].get("networkProfile") or {}, but=INTERFACES)
         properties["timeCreated"] = stamp(arm.now)
         arm.store.add(machine)
         bump(arm, machine)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..registry import field, register, required
 from ..store import Resource
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty
-from .network import Block, NetworkType, block_of, refused, unsupported
+from .network import Block, NetworkType, block_of, check_pools, refused, unsupported
 from .peerings import PEERINGS, peerings_of, tell_peers
 from .subnets import SUBNET, SUBNETS, blocks_of, check_subnet, free_addresses, subnet_body
 
@@ -41,6 +41,7 @@ class VirtualNetworks(NetworkType):
         space = [block_of(prefix) for prefix in prefixes]
         _check_space(call, space)
         given = field(body, "properties", dict, {})
+        check_pools(field(given, "addressSpace", dict, {}), "properties.addressSpace", call.id)
         for name in UNSUPPORTED:
             if given.get(name):
                 raise unsupported(f"properties.{name}", call.id)
@@ -99,7 +100,8 @@ class VirtualNetworks(NetworkType):
 
     @staticmethod
     def _properties(id: str, given: Json, prefixes: list[Any], with_subnets: bool) -> Json:
-        dropped = ("subnets", "provisioningState", "resourceGuid", "enableVmProtection", "virtualNetworkPeerings")
+        hidden = () if given.get("enableVmProtection") else ("enableVmProtection",)
+        dropped = (*hidden, "subnets", "provisioningState", "resourceGuid", "virtualNetworkPeerings")
         made = {key: value for key, value in given.items() if key not in dropped}
         made["addressSpace"] = {"addressPrefixes": prefixes, "ipamPoolPrefixAllocations": []}
         if with_subnets:
