@@ -14,10 +14,10 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, CronTriggerTimetable, get_parsing_context, task
 
 from image_factory.notices import callbacks
+from image_factory.operators.backup import StartCaptureOperator
 from include.factory.folder import catalogue_folder
 from include.factory.outline import backup_names
 
@@ -55,13 +55,7 @@ def back_up_dag() -> DAG:
                 for backup, at in found
             ]
 
-        TriggerDagRunOperator.partial(
-            task_id="capture",
-            trigger_dag_id="capture_vm",
-            logical_date=None,  # two machines may be due at the same time
-            skip_when_already_exists=True,
-            map_index_template="{{ task.trigger_run_id }}",
-        ).expand_kwargs(due_backups())
+        StartCaptureOperator.partial(task_id="capture", map_index_template="{{ task.trigger_run_id }}").expand_kwargs(due_backups())
     return dag
 
 
