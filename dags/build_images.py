@@ -83,33 +83,36 @@ def dag_id_of(recipe: Recipe) -> str:
     return f"build_{recipe.name.replace('-', '_')}"
 
 
+VERSION = Param(
+    None,
+    type=["null", "string"],
+    pattern=r"^\d+\.\d+\.\d+$",
+    title="Version",
+    description="Instead of the one that the run's time gives: three numbers, each below 2147483648.",
+)
+SWITCHES = {
+    "skip_replicate": Param(False, type="boolean", title="Skip replication", description="Publish in the home region only."),
+    "keep_failed_machine": Param(
+        False, type="boolean", title="Keep a failed machine", description="When the build fails, leave its resource group for a look."
+    ),
+    "force": Param(False, type="boolean", title="Build even if nothing changed", description="Neither the base nor the recipe."),
+    "dry_run": Param(False, type="boolean", title="Dry run", description="Print the plan (names, version, calls, regions) and stop."),
+    "reason": Param("", type="string", title="Reason", description="Is kept in the tags of the version.", maxLength=200),
+}
+
+
 def form_of(recipe: Recipe) -> dict[str, Param]:
     """The trigger form. Nothing needs to be filled in."""
-    regions = [region.name for region in recipe.target_regions]
-    return {
-        "version": Param(
-            None,
-            type=["null", "string"],
-            pattern=r"^\d+\.\d+\.\d+$",
-            title="Version",
-            description="Instead of the one that the run's time gives: three numbers, each below 2147483648.",
-        ),
-        "regions": Param(
-            regions,
-            type="array",
-            items={"type": "string", "enum": regions},
-            examples=regions,
-            title="Regions",
-            description=f"Replicate to these only. The home region {regions[0]} is always one of them.",
-        ),
-        "skip_replicate": Param(False, type="boolean", title="Skip replication", description="Publish in the home region only."),
-        "keep_failed_machine": Param(
-            False, type="boolean", title="Keep a failed machine", description="When the build fails, leave its resource group for a look."
-        ),
-        "force": Param(False, type="boolean", title="Build even if nothing changed", description="Neither the base nor the recipe."),
-        "dry_run": Param(False, type="boolean", title="Dry run", description="Print the plan (names, version, calls, regions) and stop."),
-        "reason": Param("", type="string", title="Reason", description="Is kept in the tags of the version.", maxLength=200),
-    }
+    regions = list(recipe.region_names)
+    chosen = Param(
+        regions,
+        type="array",
+        items={"type": "string", "enum": regions},
+        examples=regions,
+        title="Regions",
+        description=f"Replicate to these only. The home region {regions[0]} is always one of them.",
+    )
+    return {"version": VERSION, "regions": chosen, **SWITCHES}
 
 
 def schedule_of(recipe: Recipe, catalogue: Catalogue) -> Any:

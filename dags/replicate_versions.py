@@ -49,7 +49,19 @@ RUN = {
     "params": "{{ params | tojson }}",
 }
 
+SCHEDULE = CronTriggerTimetable(DAILY, timezone="UTC")
+
 AT_ONCE = number("At once", "Versions in work at the same time.", 10, 1, 50)
+
+# Of each recipe's DAG.
+FORM = {
+    "remove_others": Param(
+        False, type="boolean", title="Remove other regions", description="Un-replicate from regions that the recipe does not name."
+    ),
+    "at_once": AT_ONCE,
+    "dry_run": dry_run(False),
+    "reason": REASON,
+}
 
 
 def chain_of(plan: Any) -> None:
@@ -66,9 +78,7 @@ def replicate_dag(recipe: Recipe) -> DAG:
         dag_display_name=f"replicate {recipe.name}",
         description=f"Regions of {recipe.name} as the recipe says them",
         doc_md=__doc__,
-        schedule=AssetOrTimeSchedule(
-            timetable=CronTriggerTimetable(DAILY, timezone="UTC"), assets=[image_asset(recipe.publish.gallery, recipe.definition)]
-        ),
+        schedule=AssetOrTimeSchedule(timetable=SCHEDULE, assets=[image_asset(recipe.publish.gallery, recipe.definition)]),
         catchup=False,
         max_active_runs=4,
         **callbacks_of(recipe),
@@ -76,17 +86,7 @@ def replicate_dag(recipe: Recipe) -> DAG:
         default_args={"owner": recipe.owner},
     ) as dag:
         chain_of(PlanRecipeRegionsOperator(task_id=PLAN, recipe=recipe.name, run=RUN))
-    put_form(
-        dag,
-        {
-            "remove_others": Param(
-                False, type="boolean", title="Remove other regions", description="Un-replicate from regions that the recipe does not name."
-            ),
-            "at_once": AT_ONCE,
-            "dry_run": dry_run(False),
-            "reason": REASON,
-        },
-    )
+    put_form(dag, FORM)
     return dag
 
 

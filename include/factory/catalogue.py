@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -12,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from include.factory.base import GalleryBase
-from include.factory.catalogue_cache import CatalogueCache
+from include.factory.catalogue_cache import CatalogueCache, cache_file, stamp
 from include.factory.folder import catalogue_folder
 from include.factory.problem import Location, Problem, RecipeError, dotted
 from include.factory.publish import Publish
@@ -31,13 +32,41 @@ class Catalogue:
     problems: list[Problem] = field(default_factory=list)
 
 
+# The last catalogue of this process without a problem, by the file of its cache, and the stamps of both's files.
+_CHECKED: dict[Path, tuple[dict[str, list[int]], Catalogue]] = {}
+
+
 def load_catalogue(folder: Path) -> Catalogue:
     """Read every ``*.yaml`` of `folder`. A recipe with a problem is not among the recipes and hides no other.
+
+    A process that asks again while no file has changed gets what it got before: nobody may change it.
 
     :raises NotADirectoryError: there is no such folder.
     """
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is not a folder of recipes")
+    cache = cache_file(folder)
+    stamps, checked = _CHECKED.get(cache, ({}, Catalogue()))
+    if not stamps or stamps != _stamps(folder, stamps):
+        checked, stamps = _load(folder)
+        with suppress(OSError):
+            stamps[str(cache)] = stamp(cache.stat())
+        _CHECKED[cache] = ({} if checked.problems else stamps, checked)
+    return checked
+
+
+def _stamps(folder: Path, files: Iterable[str]) -> dict[str, list[int]]:
+    """The stamps of `files` that are there, and of every recipe."""
+    recipes = {entry.name for entry in os.scandir(folder) if entry.name.endswith((".yaml", ".yml")) and not entry.name.startswith(".")}
+    found: dict[str, list[int]] = {}
+    for name in recipes.union(files):
+        with suppress(OSError):
+            found[name] = stamp((folder / name).stat())
+    return found
+
+
+def _load(folder: Path) -> tuple[Catalogue, dict[str, list[int]]]:
+    """The catalogue, and the stamps of all that was read for it; without those of files that changed a moment ago."""
     cache = CatalogueCache(folder)
     reader = _Reader(folder, cache)
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
@@ -48,7 +77,7 @@ def load_catalogue(folder: Path) -> Catalogue:
         elif entry.name.endswith(".yaml") and entry.is_file():
             reader.read(entry.name)
     cache.save()
-    return reader.catalogue()
+    return reader.catalogue(), cache.stamps()
 
 
 def load_recipe(folder: Path, name: str) -> Recipe:

@@ -22,7 +22,7 @@ SETTLED = 100_000_000  # ns
 
 class CatalogueCache:
     def __init__(self, folder: Path) -> None:
-        self._path = _cache_folder() / f"catalogue-{sha256(str(folder.resolve()).encode()).hexdigest()[:16]}.json"
+        self._path = cache_file(folder)
         self._old: dict[str, Any] = self._read()
         self._new: dict[str, Any] = {}
         self._changed = False
@@ -30,15 +30,19 @@ class CatalogueCache:
     def get(self, name: str, stat: os.stat_result) -> Any:
         """What was remembered of the file `name` as `stat` shows it, or None."""
         entry = self._old.get(name)
-        if not isinstance(entry, list) or len(entry) != 2 or entry[0] != _stamp(stat):
+        if not isinstance(entry, list) or len(entry) != 2 or entry[0] != stamp(stat):
             return None
         self._new[name] = entry
         return entry[1]
 
     def put(self, name: str, stat: os.stat_result, value: Any) -> None:
         if time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) > SETTLED:
-            self._new[name] = [_stamp(stat), value]
+            self._new[name] = [stamp(stat), value]
             self._changed = True
+
+    def stamps(self) -> dict[str, list[int]]:
+        """The stamps of the files that were remembered, by their names."""
+        return {name: entry[0] for name, entry in self._new.items()}
 
     def save(self) -> None:
         """Write what was put and used; whole or not at all, so that readers and other writers see one state."""
@@ -63,7 +67,13 @@ class CatalogueCache:
             return {}
 
 
-def _stamp(stat: os.stat_result) -> list[int]:
+def cache_file(folder: Path) -> Path:
+    """Where the cache of the catalogue in `folder` lies."""
+    return _cache_folder() / f"catalogue-{sha256(str(folder.resolve()).encode()).hexdigest()[:16]}.json"
+
+
+def stamp(stat: os.stat_result) -> list[int]:
+    """What a file that has changed does not have again."""
     return [stat.st_mtime_ns, stat.st_size, stat.st_ino]
 
 

@@ -163,6 +163,11 @@ class Recipe(Value):
         )
 
     @property
+    def region_names(self) -> tuple[str, ...]:
+        """The names of :attr:`target_regions`."""
+        return tuple(dict.fromkeys((self.build.region, *(region.name for region in self.replicate.regions))))
+
+    @property
     def encrypted(self) -> bool:
         """Whether its versions are encrypted with the customer's keys."""
         return any(region.encryption_set for region in self.replicate.regions)

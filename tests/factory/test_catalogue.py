@@ -262,3 +262,22 @@ def test_loading_the_catalogue_imports_neither_airflow_nor_azure() -> None:
     result = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
 
     assert result.stdout.strip() == "[]"
+
+
+def test_a_process_checks_a_catalogue_once_until_a_file_changes(load: Load, folder: Path) -> None:
+    load(one=recipe("one").replace('run: "echo one"', "script: scripts/one.sh"), two=recipe("two"))
+    settle(folder)
+    load_catalogue(folder)  # remembered from here on: the files are old enough
+
+    catalogue = load_catalogue(folder)
+    assert load_catalogue(folder) is catalogue
+
+    (folder / "three.yaml").write_text(recipe("three"))
+    settle(folder)
+    assert set(load_catalogue(folder).recipes) == {"one", "two", "three"}
+
+    (folder / "two.yaml").unlink()
+    assert set(load_catalogue(folder).recipes) == {"one", "three"}
+
+    (folder / "four.yml").write_text(recipe("four"))
+    assert [Path(problem.file).name for problem in load_catalogue(folder).problems] == ["four.yml"]

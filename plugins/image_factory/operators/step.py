@@ -50,8 +50,7 @@ class StepOperator(BaseOperator):
         fields.setdefault("retries", PATIENT_RETRIES)
         fields.setdefault("retry_policy", _RETRY_POLICY)
         super().__init__(**fields)
-        missing = [name for name in self.required if name not in arguments]
-        if planned_by is None and missing:
+        if planned_by is None and (missing := [name for name in self.required if name not in arguments]):
             raise TypeError(f"{type(self).__name__} {self.task_id!r}: missing {', '.join(missing)} (or name the plan with planned_by)")
         self.arguments = arguments
         self.planned_by = planned_by
