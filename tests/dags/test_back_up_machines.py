@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk.exceptions import DagRunTriggerException
 
+from image_factory.operators.backup import StartCaptureOperator
 from tests.factory.test_backup import GOOD
 
 PROJECT = Path(__file__).parents[2]
@@ -41,3 +43,16 @@ def test_a_missed_quarter_is_made_up_for(function: Any) -> None:
     late = HALF_PAST_ONE.replace(hour=9)
     assert started(function, late, HALF_PAST_ONE.replace(minute=15)) == ["backup__web__2026-11-24T01:30"]
     assert started(function, late, HALF_PAST_ONE) == []
+
+
+def test_a_capture_is_started_once_and_its_task_leads_to_its_run() -> None:
+    task = StartCaptureOperator(task_id="capture", trigger_run_id="backup__web__2026-11-24T01:30", conf={"name": "web"})
+
+    with pytest.raises(DagRunTriggerException) as raised:
+        task.execute({})
+
+    asked = raised.value
+    assert (asked.trigger_dag_id, asked.dag_run_id, asked.conf) == ("capture_vm", "backup__web__2026-11-24T01:30", {"name": "web"})
+    assert asked.skip_when_already_exists
+    (link,) = task.operator_extra_links
+    assert link.get_link(task, ti_key=None).endswith("/dags/capture_vm/runs/backup__web__2026-11-24T01:30")
