@@ -9,8 +9,7 @@ Makes who may use the images what the recipes say under `share`, after each buil
 What no recipe says is named and stays, unless *Revoke* is on: then direct shares go, and role assignments that this factory made. What
 people assigned by hand, and what is inherited from above, is never touched.
 
-The task `report` is the **audit**: for each definition who may read it, how, and which recipe says so; each version with its regions, the
-base it was built from, whether people get it, and what is out of date. A dry run writes nothing and makes the audit all the same.
+The task `report` is that of `report_images`: who may read what, and who says so. A dry run writes nothing and makes it all the same.
 """
 
 from __future__ import annotations
@@ -20,7 +19,8 @@ from airflow.sdk import DAG, AssetAny, AssetOrTimeSchedule, CronTriggerTimetable
 from image_factory.assets import image_asset
 from image_factory.forms import put_form
 from image_factory.notices import callbacks
-from image_factory.operators.sharing import ApplySharingOperator, AuditSharingOperator, PlanSharingOperator
+from image_factory.operators.audit import ReportImagesOperator
+from image_factory.operators.sharing import ApplySharingOperator, PlanSharingOperator
 from include.factory.folder import catalogue_folder
 from include.factory.outline import outlines
 
@@ -46,10 +46,9 @@ def sharing_dag() -> DAG:
         plan = PlanSharingOperator(task_id=PLAN, form="{{ params | tojson }}")
         apply = ApplySharingOperator(task_id="apply", planned_by=PLAN)
         # The audit is made after a dry run, too, and after a plan that failed in part; it needs no plan.
-        report = AuditSharingOperator(
+        report = ReportImagesOperator(
             task_id="report",
             gallery="{{ params.gallery or '' }}",
-            max_age_days="{{ params.max_age_days }}",
             trigger_rule=TriggerRule.ALL_DONE,
         ).as_teardown()
         plan >> apply >> report
@@ -68,9 +67,6 @@ def sharing_dag() -> DAG:
                 type="boolean",
                 title="Revoke",
                 description="Take away what no recipe says: direct shares, and role assignments that this factory made.",
-            ),
-            "max_age_days": Param(
-                90, type="integer", minimum=1, maximum=3650, title="Out of date after", description="Days, of the version that people get."
             ),
             "dry_run": Param(False, type="boolean", title="Dry run", description="Print the plan and make the audit; write nothing."),
             "reason": Param("", type="string", title="Reason", description="Is kept with the run.", maxLength=200),

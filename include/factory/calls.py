@@ -318,6 +318,5 @@ _WRITES: dict[str, Writes] = {
     "promotion.report": _nothing,
     "retirement.report": _nothing,
     "second_gallery.report": _nothing,
-    "sharing.report": _nothing,
     "leftovers.report": _nothing,
 }

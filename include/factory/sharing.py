@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import Field
 
 from include.factory.calls import Call, World, calls_text, planned_calls
-from include.factory.image_version import ImageVersion, newest_first, newest_included
+from include.factory.image_version import ImageVersion
 from include.factory.recipe import Recipe
-from include.factory.tags import BASE
 from include.factory.value import Value
 
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
@@ -22,7 +20,7 @@ GROUPS = {"Subscriptions": "subscriptions", "AADTenants": "tenants"}
 
 
 # Task id -> step.
-STEPS = {"apply": "sharing.apply", "report": "sharing.report"}
+STEPS = {"apply": "sharing.apply"}
 
 
 class Asked(Value):
@@ -32,8 +30,6 @@ class Asked(Value):
     """One gallery by name; by default all of the catalogue."""
     revoke: bool = False
     """Take away what no recipe says: direct shares, and role assignments that this factory made."""
-    max_age_days: int = Field(default=90, ge=1, le=3650)
-    """From this age on the version that people get is out of date."""
 
 
 class Assignment(Value):
@@ -66,7 +62,9 @@ class GalleryState(Value):
     groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Ids by type, Subscriptions and AADTenants."""
     assignments: dict[str, tuple[Assignment, ...]] = Field(default_factory=dict)
-    """In force on each definition, by its name, inherited ones included; for definitions that are there."""
+    """Those that allow to read, in force on each definition, by its name, inherited ones included; for definitions that are there."""
+    denials: dict[str, tuple[Assignment, ...]] = Field(default_factory=dict)
+    """Deny assignments that forbid to read, as assignments of the role "denied"."""
     versions: dict[str, tuple[ImageVersion, ...]] = Field(default_factory=dict)
     """By definition."""
 
@@ -124,7 +122,7 @@ def plan_sharing(recipes: Sequence[Recipe], state: GalleryState, asked: Asked) -
         if more := tuple(sorted(ids - wanted.get(group, set()))):
             if asked.revoke:
                 remove[group] = more
-            undeclared += [f"{_WORDS[group]} {id} (direct)" for id in more]
+            undeclared += [f"{WORDS[group]} {id} (direct)" for id in more]
     if state.community_enabled and kind != "Community":
         undeclared.append(f"everybody: it is a community gallery, {state.public_name}. Only a reset in Azure makes it private")
     grants, revokes, more_words = _assignments(recipes, state, asked.revoke)
@@ -140,7 +138,7 @@ def plan_sharing(recipes: Sequence[Recipe], state: GalleryState, asked: Asked) -
     )
 
 
-_WORDS = {"Subscriptions": "subscription", "AADTenants": "tenant"}
+WORDS = {"Subscriptions": "subscription", "AADTenants": "tenant"}
 
 
 def _assignments(recipes: Sequence[Recipe], state: GalleryState, revoke: bool) -> tuple[dict[str, dict[str, str]], list[str], list[str]]:
@@ -185,9 +183,9 @@ def sharing_text(plan: SharingPlan) -> str:
 def _lines(plan: SharingPlan) -> Iterator[str]:
     yield f"{plan.gallery.rpartition('/')[2]} ({plan.gallery})"
     for group, ids in plan.add.items():
-        yield from (f"    + share with {_WORDS[group]} {id}" for id in ids)
+        yield from (f"    + share with {WORDS[group]} {id}" for id in ids)
     for group, ids in plan.remove.items():
-        yield from (f"    - no longer share with {_WORDS[group]} {id}" for id in ids)
+        yield from (f"    - no longer share with {WORDS[group]} {id}" for id in ids)
     if plan.enable_community:
         yield "    + show to the community"
     for id, grant in plan.grant.items():
@@ -198,53 +196,6 @@ def _lines(plan: SharingPlan) -> Iterator[str]:
         yield calls_text(plan.calls)
     for words in plan.undeclared:
         yield f"    no recipe says: {words}"
-
-
-def version_rows(definition: str, versions: Iterable[ImageVersion], now: datetime, max_age_days: int) -> list[list[str]]:
-    """The audit's table of one definition: version, where it is, from which base, what people get, and what is out of date."""
-    ordered = newest_first(versions)
-    front = newest_included(ordered)
-    rows = []
-    for version in ordered:
-        is_front = front is not None and version.name == front.name
-        age = (now - version.published).days if version.published else None
-        late = []
-        if version.end_of_life and version.end_of_life <= now:
-            late.append(f"end of life was {version.end_of_life:%Y-%m-%d}")
-        if is_front and age is not None and age >= max_age_days:
-            late.append(f"{age} days old")
-        rows.append(
-            [
-                definition,
-                version.name,
-                ", ".join(version.regions),
-                version.tags.get(BASE, "unknown"),
-                "latest" if is_front else "excluded" if version.excluded else "",
-                "; ".join(late),
-            ]
-        )
-    return rows
-
-
-def readers_of(recipe: Recipe | None, definition: str, state: GalleryState) -> list[list[str]]:
-    """The audit's table of who may read one definition: how, who, and who says so."""
-    declared = {reader.id.lower() for reader in recipe.share.readers} if recipe and recipe.share else set()
-    scope = f"{state.id}/images/{definition}".lower()
-    rows: list[list[str]] = []
-    for one in state.assignments.get(definition, ()):
-        said = one.principal.lower() in declared and one.role == READER and one.scope.lower() == scope
-        rows.append([definition, "role", assignment_words(one, state), "recipe" if said else "NOBODY"])
-    share = recipe.share if recipe else None
-    for group, field in GROUPS.items():
-        wanted = {id.lower() for id in getattr(share, field)} if share else set()
-        rows += [
-            [definition, "direct", f"{_WORDS[group]} {id}", "recipe" if id.lower() in wanted else "NOBODY"]
-            for id in state.groups.get(group, ())
-        ]
-    if state.community_enabled:
-        said = bool(share and share.community)
-        rows.append([definition, "community", f"everybody, as {state.public_name}", "recipe" if said else "NOBODY"])
-    return rows
 
 
 def arguments_of(plan: SharingPlan) -> dict[str, Any]:

@@ -52,6 +52,7 @@ _AUTHORIZATION = {
     "roleassignments": "2022-04-01 2021-04-01-preview 2020-10-01-preview 2020-04-01-preview 2020-03-01-preview 2018-09-01-preview "
     "2018-01-01-preview 2017-09-01 2016-07-01 2015-07-01 2015-06-01 2014-10-01-preview",
     "roledefinitions": "2022-05-01-preview 2022-04-01 2018-07-01 2018-01-01-preview 2017-09-01 2016-07-01 2015-07-01 2015-06-01",
+    "denyassignments": "2022-04-01 2018-07-01-preview",
     "permissions": "2022-04-01 2018-07-01 2018-01-01-preview 2015-07-01 2015-06-01",
 }
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    from azure.core import AsyncPipelineClient
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.mgmt.compute.aio import ComputeManagementClient
     from azure.mgmt.resource.resources.aio import ResourceManagementClient
@@ -24,6 +25,13 @@ REMEMBERED = 900.0  # seconds
 
 # Where the token's audience is not the endpoint itself (azure.mgmt.core.tools.get_arm_endpoints).
 _SCOPES = {"https://management.usgovcloudapi.net": "https://management.core.usgovcloudapi.net/.default"}
+
+# `az cloud list`; all services of a custom endpoint share it.
+_GRAPHS = {
+    "https://management.azure.com": "https://graph.microsoft.com",
+    "https://management.usgovcloudapi.net": "https://graph.microsoft.us",
+    "https://management.chinacloudapi.cn": "https://microsoftgraph.chinacloudapi.cn",
+}
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,7 @@ class Azure:
 
     :param credential: an async token credential of azure-identity; closed with the clients.
     :param endpoint: Azure Resource Manager, ``https://host``.
+    :param graph: Microsoft Graph, ``https://host``; by default that of the endpoint's cloud, or a custom endpoint itself.
     :param credential_scopes: default: ``<endpoint>/.default``.
     :param auxiliary_credentials: of the same application in other tenants: their tokens go with each request, so that one call may read
         there what it writes here (https://learn.microsoft.com/azure/azure-resource-manager/management/authenticate-multi-tenant).
@@ -52,12 +61,14 @@ class Azure:
         subscription_id: str,
         endpoint: str = "https://management.azure.com",
         *,
+        graph: str | None = None,
         credential_scopes: list[str] | None = None,
         auxiliary_credentials: Sequence[AsyncTokenCredential] = (),
         **client_options: Any,
     ) -> None:
         self.subscription_id = subscription_id
         self.endpoint = endpoint.rstrip("/")
+        self.graph = (graph or _GRAPHS.get(self.endpoint, self.endpoint)).rstrip("/")
         self._credential = credential
         self._scopes = credential_scopes or [_SCOPES.get(self.endpoint, f"{self.endpoint}/.default")]
         self._auxiliary = auxiliary_credentials
@@ -77,6 +88,7 @@ class Azure:
                 self._credential,
                 subscription_id,
                 self.endpoint,
+                graph=self.graph,
                 credential_scopes=self._scopes,
                 auxiliary_credentials=self._auxiliary,
                 **self._options,
@@ -121,16 +133,45 @@ class Azure:
 
         :raises azure.core.exceptions.HttpResponseError: refused.
         """
-        from azure.core.exceptions import HttpResponseError, map_error
-        from azure.core.rest import HttpRequest
+        return await _sent(self.resources._client, "GET", f"{self.endpoint}{path}?api-version={api_version}")
 
-        request = HttpRequest("GET", f"{self.endpoint}{path}", params={"api-version": api_version})
-        response = await self.resources._client.send_request(request)
-        if response.status_code != 200:
-            map_error(response.status_code, response, {})
-            raise HttpResponseError(response=response)
-        body: dict[str, Any] = response.json()
-        return body
+    async def read_all(self, path: str, api_version: str) -> list[dict[str, Any]]:
+        """GET a list that no client of ours has a method for: the items of all its pages.
+
+        :raises azure.core.exceptions.HttpResponseError: refused.
+        """
+        found: list[dict[str, Any]] = []
+        next_page: str | None = f"{self.endpoint}{path}{'&' if '?' in path else '?'}api-version={api_version}"
+        while next_page:
+            body = await _sent(self.resources._client, "GET", next_page)
+            found += body.get("value") or []
+            next_page = body.get("nextLink")
+        return found
+
+    async def ask_directory(self, path: str, content: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        """GET a list of Microsoft Graph's, or POST where there is ``content``: the items of all its pages.
+
+        :param path: below the version: ``/groups/{id}/transitiveMembers``.
+        :raises azure.core.exceptions.HttpResponseError: refused.
+        :raises azure.core.exceptions.ClientAuthenticationError: there is no token for it.
+        """
+        found: list[dict[str, Any]] = []
+        next_page: str | None = f"{self.graph}/v1.0{path}"
+        while next_page:
+            body = await _sent(self._directory, "POST" if content else "GET", next_page, content)
+            found += body.get("value") or []
+            next_page = body.get("@odata.nextLink")
+        return found
+
+    @cached_property
+    def _directory(self) -> AsyncPipelineClient[Any, Any]:
+        from azure.core import AsyncPipelineClient
+        from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy
+
+        from include.steps.retry import PatientRetryPolicy
+
+        policies = [PatientRetryPolicy(), AsyncBearerTokenCredentialPolicy(self._credential, f"{self.graph}/.default")]
+        return AsyncPipelineClient(self.graph, policies=policies, **self._options)
 
     async def pages(self, path: str, api_version: str) -> AsyncIterator[dict[str, Any]]:
         """The items of a list that no client of ours has a method for, page after page.
@@ -211,7 +252,7 @@ class Azure:
     async def close(self) -> None:
         """Close the clients that were made, and the credentials."""
         for each in (self, *self._others.values()):
-            for name in ("compute", "resources"):
+            for name in ("compute", "resources", "_directory"):
                 client = each.__dict__.pop(name, None)
                 if client is not None:
                     await client.close()
@@ -225,3 +266,19 @@ class Azure:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+async def _sent(client: Any, method: str, url: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The body of an answer that is good.
+
+    :raises azure.core.exceptions.HttpResponseError: refused.
+    """
+    from azure.core.exceptions import HttpResponseError, map_error
+    from azure.core.rest import HttpRequest
+
+    response = await client.send_request(HttpRequest(method, url, json=content) if content else HttpRequest(method, url))
+    if response.status_code != 200:
+        map_error(response.status_code, response, {})
+        raise HttpResponseError(response=response)
+    body: dict[str, Any] = response.json()
+    return body

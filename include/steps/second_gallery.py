@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from include.factory.version_tags import COPIED_FROM
@@ -12,6 +11,7 @@ from include.steps import destination as destinations
 from include.steps import gallery_image, gallery_versions, image_version, preflight
 from include.steps.arm_error import of_exception
 from include.steps.azure import Azure
+from include.steps.connection import Connect, connected
 from include.steps.errors import StepError, partly
 from include.steps.form import checked, fields_of
 from include.steps.look import PROMOTED_TAG, RUN_TAG, Found, gone, look, step
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from include.factory.second_gallery import Galleries, RecipePlan
 
 log = logging.getLogger(__name__)
-
-Connect = Callable[[str], Awaitable[Azure]]
-"""The clients of an Airflow connection."""
 
 UPDATE_TIMEOUT = 2 * 3600.0
 
@@ -111,24 +108,13 @@ def _nothing(plans: list[RecipePlan]) -> str:
     return f"The second galleries of {len(plans)} recipe(s) are in step: nothing to do.{f' Left: {out}.' if out else ''}"
 
 
-async def _second(azure: Azure, subscription: str | None, connection: str | None, connect: Connect | None) -> Azure:
-    """The clients of a second gallery."""
-    if connection is not None:
-        if connect is None:
-            raise StepError(
-                "permanent", "NoConnections", f"The connection {connection!r} cannot be reached from here", "Run it as an Airflow task."
-            )
-        azure = await connect(connection)
-    return azure.in_subscription(subscription)
-
-
 async def _read(azure: Azure, recipe: Recipe, connect: Connect | None) -> tuple[Azure, Galleries]:
     """The second gallery's clients, and what both galleries hold."""
     from include.factory.second_gallery import Galleries
 
     settings, publish = recipe.disaster_recovery, recipe.publish
     assert settings is not None
-    second = await _second(azure, settings.subscription, settings.connection, connect)
+    second = await connected(azure, settings.subscription, settings.connection, connect)
     path = (settings.resource_group, settings.gallery, recipe.definition)
     group, gallery, definition, original, first = await asyncio.gather(
         look(second.resources.resource_groups.get(path[0])),
@@ -205,7 +191,7 @@ async def keep(
 
     async def one_recipe(kept: dict[str, Any]) -> None:
         try:
-            second = await _second(azure, kept["subscription"], kept["connection"], connect)
+            second = await connected(azure, kept["subscription"], kept["connection"], connect)
             if any(action.get("copy_of") for action in kept["versions"]):
                 await destinations.ensure(second, **kept["destination"])
         except Exception as error:

@@ -5,27 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from include.factory.notice import Event, news
-from include.steps import gallery_versions, preflight
+from include.steps import gallery_access, preflight
 from include.steps.arm_error import of_exception
 from include.steps.azure import Azure
 from include.steps.errors import StepError, partly
 from include.steps.form import checked, fields_of
+from include.steps.gallery_access import API_VERSION
 from include.steps.look import Resource, gone, look, settle, step
-from include.steps.table import table
 
 if TYPE_CHECKING:
     from include.factory.recipe import Recipe
-    from include.factory.sharing import Assignment, GalleryState
 
 log = logging.getLogger(__name__)
-
-ASSIGNMENTS = "providers/Microsoft.Authorization/roleAssignments"
-API_VERSION = "2022-04-01"
 
 
 @step
@@ -34,7 +29,7 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
 
     :param form: the fields of :class:`include.factory.sharing.Asked` (an object, or JSON text of one), ``reason``, ``dry_run``.
     :return: ``{"galleries": [names], "calls": [every write], "undeclared": {gallery: [words]}, "left_out": {gallery: [words]},
-        "steps": {"apply", "report"}}``.
+        "steps": {"apply"}, "notices"}``.
     :raises StepSkipped: a dry run, or nothing to do; its result is the same object.
     :raises StepError: ``BadParameter``; ``UnknownGallery``.
     """
@@ -45,7 +40,9 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
     fields.pop("reason", None)
     asked = checked(Asked, fields)
     galleries = await asyncio.to_thread(_galleries, asked.gallery)
-    states = await asyncio.gather(*(_read(azure, recipes) for recipes in galleries))
+    states = await asyncio.gather(
+        *(gallery_access.read(azure, recipes[0].publish.resource_group, recipes[0].publish.gallery) for recipes in galleries)
+    )
     plans = [plan_sharing(recipes, state, asked) for recipes, state in zip(galleries, states, strict=True)]
     needs = {made.gallery: (azure, needs_of_calls(made.calls)) for made in plans if made.calls}
     obstacles, found = await preflight.obstacles(needs)
@@ -60,7 +57,6 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
         "left_out": {name: list(made.left_out) for name, made in zip(names, plans, strict=True) if made.left_out},
         "steps": {
             "apply": {"galleries": [arguments_of(made) for made in plans if made.calls]},
-            "report": {"gallery": asked.gallery, "max_age_days": asked.max_age_days},
         },
         "notices": [
             _notice("behind", recipe, "is not shared as its recipe says", made.left_out)
@@ -94,64 +90,6 @@ def _galleries(name: str | None) -> list[list[Recipe]]:
         known = ", ".join(group[0].publish.gallery for group in found) or "none"
         raise StepError("permanent", "UnknownGallery", f"No recipe publishes to a gallery {name!r}", f"The catalogue's are {known}.")
     return chosen
-
-
-async def _read(azure: Azure, recipes: Sequence[Recipe], *, versions: bool = False) -> GalleryState:
-    """A gallery with its sharing, and the role assignments in force on each of its definitions.
-
-    :param versions: read the versions, too.
-    """
-    from include.factory.sharing import GalleryState
-
-    group, name = recipes[0].publish.resource_group, recipes[0].publish.gallery
-    id = azure.id(group, "galleries", name)
-    gallery = await look(azure.compute.galleries.get(group, name, expand="SharingProfile/Groups"))
-    if gallery is None:
-        return GalleryState(id=id)
-    profile = gallery["properties"].get("sharingProfile") or {}
-    community = profile.get("communityGalleryInfo") or {}
-    definitions = [definition.as_dict()["name"] async for definition in azure.compute.gallery_images.list_by_gallery(group, name)]
-    roles: dict[str, str] = {}
-    assignments = await asyncio.gather(*(_assignments(azure, f"{id}/images/{definition}", roles) for definition in definitions))
-    read = []
-    if versions:
-        path = {"resource_group": group, "gallery": name}
-        read = await asyncio.gather(*(gallery_versions.read(azure, **path, definition=definition) for definition in definitions))
-    return GalleryState.model_validate(
-        {
-            "id": id,
-            "exists": True,
-            "location": gallery["location"],
-            "permissions": profile.get("permissions") or "Private",
-            "community_enabled": bool(community.get("communityGalleryEnabled")),
-            "public_name": next(iter(community.get("publicNames") or ()), ""),
-            "groups": {group["type"]: tuple(group["ids"]) for group in profile.get("groups") or ()},
-            "assignments": dict(zip(definitions, map(tuple, assignments), strict=True)),
-            "versions": dict(zip(definitions, map(tuple, read), strict=False)),
-        }
-    )
-
-
-async def _assignments(azure: Azure, scope: str, roles: dict[str, str]) -> list[Assignment]:
-    """The role assignments in force at a scope: made there or above."""
-    from include.factory.sharing import Assignment
-
-    found: list[dict[str, Any]] = (await azure.read(f"{scope}/{ASSIGNMENTS}?$filter=atScope()", API_VERSION)).get("value") or []
-    for item in found:
-        definition = item["properties"]["roleDefinitionId"]
-        if definition not in roles:
-            roles[definition] = (await azure.read(definition, API_VERSION))["properties"].get("roleName") or ""
-    return [
-        Assignment(
-            id=item["id"],
-            principal=item["properties"]["principalId"],
-            principal_type=item["properties"].get("principalType") or "",
-            role=item["properties"]["roleDefinitionId"].rpartition("/")[2],
-            role_name=roles[item["properties"]["roleDefinitionId"]],
-            scope=item["properties"]["scope"],
-        )
-        for item in found
-    ]
 
 
 async def apply(azure: Azure, *, galleries: list[dict[str, Any]]) -> dict[str, Any]:
@@ -255,7 +193,11 @@ async def _grant(azure: Azure, id: str, grant: dict[str, str]) -> int:
     properties = {"roleDefinitionId": role, "principalId": grant["principal"], "principalType": grant["type"]}
     try:
         await azure.finish(
-            resources.begin_create_or_update_by_id, id, {"properties": properties}, api_version=API_VERSION, kind="roleAssignments PUT"
+            resources.begin_create_or_update_by_id,
+            id,
+            {"properties": properties},
+            api_version=API_VERSION,
+            kind="roleAssignments PUT",
         )
     except Exception as error:
         failure = of_exception(error)
@@ -275,47 +217,3 @@ async def _revoke(azure: Azure, id: str) -> int:
     await azure.finish(resources.begin_delete_by_id, id, api_version=API_VERSION, kind="roleAssignments DELETE")
     log.info("The role assignment %s is taken away.", id)
     return 1
-
-
-@step
-async def report(azure: Azure, *, gallery: str | None = None, max_age_days: int | str = 90) -> dict[str, Any]:
-    """Print who may read what, and what there is to read, as it is now: the audit.
-
-    :param max_age_days: from this age on the version that people get is out of date.
-    :return: ``{"readers": Markdown, "versions": Markdown, "undeclared": {"gallery/definition": [words]}, "out_of_date":
-        {"gallery/definition version": reason}, "notices"}``.
-    """
-    from include.factory.sharing import readers_of, version_rows
-
-    groups = await asyncio.to_thread(_galleries, gallery or None)
-    states = await asyncio.gather(*(_read(azure, recipes, versions=True) for recipes in groups))
-    now = datetime.now(UTC)
-    readers: list[list[str]] = []
-    rows: list[list[str]] = []
-    undeclared: dict[str, list[str]] = {}
-    late: dict[str, str] = {}
-    notices: list[dict[str, Any]] = []
-    for recipes, state in zip(groups, states, strict=True):
-        name = recipes[0].publish.gallery
-        by_definition = {recipe.definition: recipe for recipe in recipes}
-        for definition in state.assignments:
-            who = readers_of(by_definition.get(definition), definition, state)
-            readers += [[name, *row] for row in who]
-            if strangers := [row[2] for row in who if row[3] == "NOBODY"]:
-                undeclared[f"{name}/{definition}"] = strangers
-                title = "somebody may read it, and no recipe says so"
-                notices.append(news("undeclared", recipes[0].publish.resource_group, name, definition, title, "\n".join(strangers)))
-            versions = version_rows(definition, state.versions.get(definition, ()), now, int(max_age_days))
-            rows += [[name, *row] for row in versions]
-            late |= {f"{name}/{definition} {row[1]}": row[5] for row in versions if row[5]}
-    told = {
-        "readers": table(["gallery", "definition", "by", "who may read", "said by"], readers),
-        "versions": table(["gallery", "definition", "version", "where", "from", "people get", "out of date"], rows),
-        "undeclared": undeclared,
-        "out_of_date": late,
-        "notices": notices,
-    }
-    log.info("Who may read what:\n%s\n\nWhat there is to read:\n%s", told["readers"], told["versions"])
-    if undeclared:
-        log.warning("No recipe says that these may read: %s", "; ".join(f"{what}: {', '.join(who)}" for what, who in undeclared.items()))
-    return told

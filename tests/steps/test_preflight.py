@@ -30,7 +30,7 @@ from include.steps import (
 from include.steps.azure import Azure
 from include.steps.errors import StepError
 from include.steps.version import Version
-from tests.sandbox_transport import AsyncStaticCredential
+from tests.sandbox_transport import DirectoryCredential
 from tests.steps.build_line import GALLERIES, GALLERY, HOME, Line
 from tests.steps.planned import writes
 from tests.steps.seeded import PATH, gallery_line, seed
@@ -100,7 +100,7 @@ async def test_what_changes_by_the_week_is_asked_once_for_many_builds() -> None:
 async def as_reader(line: Line) -> Azure:
     """The clients of an identity that is Reader of the subscription, on a line that asks for tokens."""
     reader = Principal(line.sandbox.tenant_id, "", "e15e0000-0000-4000-8000-000000000001", "")
-    owner = Azure(AsyncStaticCredential(line.sandbox.token()), line.sandbox.subscription_id, transport=line.transport)
+    owner = Azure(DirectoryCredential(line.sandbox), line.sandbox.subscription_id, transport=line.transport)
     subscription = f"/subscriptions/{owner.subscription_id}"
     role = f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7"
     request = HttpRequest(
@@ -110,7 +110,7 @@ async def as_reader(line: Line) -> Azure:
         json={"properties": {"roleDefinitionId": role, "principalId": reader.object_id, "principalType": "ServicePrincipal"}},
     )
     (await owner.resources._client.send_request(request)).raise_for_status()
-    return Azure(AsyncStaticCredential(line.sandbox.token(reader)), line.sandbox.subscription_id, transport=line.transport)
+    return Azure(DirectoryCredential(line.sandbox, reader), line.sandbox.subscription_id, transport=line.transport)
 
 
 async def test_a_reader_is_told_which_rights_it_lacks_and_where() -> None:
@@ -184,7 +184,7 @@ async def test_every_plan_is_held_against_the_rights_to_its_writes(name: str, tm
 async def test_what_cannot_be_done_delays_nothing_that_can() -> None:
     line = Line(authenticate=True)
     reader = await as_reader(line)
-    owner = Azure(AsyncStaticCredential(line.sandbox.token()), line.sandbox.subscription_id, transport=line.transport)
+    owner = Azure(DirectoryCredential(line.sandbox), line.sandbox.subscription_id, transport=line.transport)
     needs = needs_of_calls([Call(method="PUT", path=owner.id("rg", "galleries", "g"))])
 
     left_out, found = await preflight.obstacles({"one": (reader, needs), "other": (owner, needs)})

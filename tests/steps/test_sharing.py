@@ -12,7 +12,7 @@ import pytest
 from include.factory.share import Share
 from include.factory.sharing import READER, assignment_name
 from include.sandbox.directory import Directory
-from include.steps import gallery, sharing
+from include.steps import audit, gallery, sharing
 from include.steps.errors import StepError, StepSkipped
 from tests.factory.test_share import COMMUNITY, ONE, TWO
 from tests.steps.build_line import DEFINITION, GALLERIES, GALLERY, HOME, Killed, Line
@@ -71,10 +71,10 @@ def groups(line: Line) -> dict[str, list[str]]:
     return found
 
 
-async def assign(line: Line, number: int, principal: str, scope: str) -> None:
+async def assign(line: Line, number: int, principal: str, scope: str, *, role: str = READER, kind: str = "User") -> None:
     """Somebody's own role assignment."""
-    role = f"/subscriptions/{line.azure.subscription_id}/providers/Microsoft.Authorization/roleDefinitions/{READER}"
-    body = {"properties": {"roleDefinitionId": role, "principalId": principal, "principalType": "User"}}
+    definition = f"/subscriptions/{line.azure.subscription_id}/providers/Microsoft.Authorization/roleDefinitions/{role}"
+    body = {"properties": {"roleDefinitionId": definition, "principalId": principal, "principalType": kind}}
     id = f"{scope}/providers/Microsoft.Authorization/roleAssignments/0a551900-0000-4000-8000-00000000000{number}"
     await line.azure.finish(line.azure.resources.resources.begin_create_or_update_by_id, id, body, api_version="2022-04-01", kind="x")
 
@@ -87,9 +87,9 @@ async def test_readers_get_the_role_on_the_definition_and_a_second_run_does_noth
         assignment_name(scope(line), one, READER) for one in (ONE, COLLEAGUE)
     ]
     assert (await applied(line))["calls"] == []
-    told = await sharing.report(line.azure)
+    told = await audit.report(line.azure)
     assert told["undeclared"] == {}
-    assert f"group {ONE} is Reader on ubuntu" in told["readers"]
+    assert f"group {ONE} is Reader on ubuntu" in told["text"]
 
 
 async def test_a_gallery_is_shared_directly_with_what_is_missing(recipe: Write) -> None:
@@ -98,7 +98,7 @@ async def test_a_gallery_is_shared_directly_with_what_is_missing(recipe: Write) 
     assert len((await applied(line))["calls"]) == 1
     assert groups(line) == {"Subscriptions": [ONE, TWO], "AADTenants": [TWO]}
     assert (await applied(line))["calls"] == []
-    assert (await sharing.report(line.azure))["undeclared"] == {}
+    assert (await audit.report(line.azure))["undeclared"] == {}
 
 
 async def test_what_no_recipe_says_is_named_and_taken_away_only_where_asked(recipe: Write) -> None:
@@ -109,8 +109,8 @@ async def test_what_no_recipe_says_is_named_and_taken_away_only_where_asked(reci
     plan = await applied(line)
     assert plan["calls"] == []
     assert plan["undeclared"] == {"images": [f"subscription {TWO} (direct)", f"tenant {TWO} (direct)"]}
-    told = await sharing.report(line.azure)
-    assert told["undeclared"] == {"images/ubuntu": [f"subscription {TWO}", f"tenant {TWO}"]}
+    told = await audit.report(line.azure)
+    assert told["undeclared"] == {"galleries/images/ubuntu": [f"subscription {TWO}", f"tenant {TWO}"]}
     (notice,) = told["notices"]
     assert (notice["event"], notice["definition"]) == ("undeclared", "galleries/images/ubuntu")
     assert f"tenant {TWO}" in notice["text"]
@@ -128,7 +128,7 @@ async def test_only_its_own_assignments_are_taken_away(recipe: Write) -> None:
     recipe(f"{{readers: [{ONE}]}}")
     plan = await applied(line, revoke=True)
     assert [call["method"] for call in plan["calls"]] == ["DELETE"]
-    left = (await sharing.report(line.azure))["undeclared"]["images/ubuntu"]
+    left = (await audit.report(line.azure))["undeclared"]["galleries/images/ubuntu"]
     assert sorted(left) == sorted(
         [f"user {stranger} is Reader on ubuntu", f"user {stranger} is Reader inherited from {line.azure.id(GALLERIES)}"]
     )
@@ -139,8 +139,8 @@ async def test_a_community_gallery_is_shown(recipe: Write) -> None:
     community = {"prefix": "contoso", "publisher_uri": "https://contoso.com", "contact": "a@contoso.com", "eula": "https://contoso.com"}
     line = await published({"community": community})
     await applied(line)
-    told = await sharing.report(line.azure)
-    assert "everybody, as contoso-" in told["readers"]
+    told = await audit.report(line.azure)
+    assert "everybody, as contoso-" in told["text"]
     assert told["undeclared"] == {}
 
 
@@ -165,16 +165,6 @@ async def test_a_dry_run_writes_nothing(recipe: Write) -> None:
         await sharing.plan(line.azure, form={"dry_run": True})
     assert len(caught.value.result["calls"]) == 2
     assert not writes(line)
-
-
-async def test_the_audit_tells_versions_bases_and_what_is_out_of_date(recipe: Write) -> None:
-    recipe(READERS)
-    line = await published()
-    told = await sharing.report(line.azure, gallery="images", max_age_days="1")
-    assert "| 2026.1123.20000 | westeurope | urn" in told["versions"]
-    assert set(told["out_of_date"]) <= {"images/ubuntu 2026.1123.20000"}
-    with pytest.raises(StepError, match="The catalogue's are images"):
-        await sharing.report(line.azure, gallery="other")
 
 
 async def test_what_fails_is_named_and_stops_nothing_else(recipe: Write) -> None:

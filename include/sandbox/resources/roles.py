@@ -276,6 +276,17 @@ class RoleAssignments(ExtensionType):
         return out
 
 
+class DenyAssignments(ExtensionType):
+    """Deny assignments: Azure makes them itself (deployment stacks, managed applications), and people only read them."""
+
+    name = "Microsoft.Authorization/denyAssignments"
+
+    def of_scope(self, arm: Sandbox, call: Call, scope: str) -> list[Resource]:
+        """Those at the scope and above it."""
+        found = arm.store.of_type(call.subscription, self.name).values()
+        return [one for one in found if scope == (at := scope_of(one)) or scope.startswith(at + "/")]
+
+
 class Permissions(ExtensionType):
     """What the caller may do at a scope: a list, and nothing else."""
 
@@ -296,6 +307,7 @@ def _definition(arm: Sandbox, subscription: str, id: str) -> Resource | None:
     return _shown(built_in, subscription) if built_in is not None else arm.resource(id, DEFINITION)
 
 
+register(DenyAssignments())
 register(Permissions())
 register(RoleDefinitions())
 register(RoleAssignments())

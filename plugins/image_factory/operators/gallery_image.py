@@ -26,4 +26,4 @@ class CreateImageDefinitionOperator(StepOperator):
         "sku",
         "features",
     )
-    optional = ("description", "end_of_life", "recommended", "tags")
+    optional = ("description", "end_of_life", "recommended", "plan", "tags")

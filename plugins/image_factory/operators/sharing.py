@@ -23,14 +23,3 @@ class ApplySharingOperator(StepOperator):
 
     step = "sharing.apply"
     required = ("galleries",)
-
-
-class AuditSharingOperator(StepOperator):
-    """Print who may read what, and what there is to read.
-
-    Fields and result: :func:`include.steps.sharing.report`.
-    """
-
-    step = "sharing.report"
-    optional = ("gallery", "max_age_days")
-    required = ()
