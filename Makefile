@@ -16,6 +16,9 @@ SPEED ?= 60
 # make fidelity
 RECORDINGS ?= ../shared/fidelity/recordings
 
+# make test: how many processes; more than two have nothing to do while the last of the two Airflows works
+WORKERS ?= 2
+
 # Airflow's settings in a developer's shell are not meant for this project's tests.
 TESTS := env -u AIRFLOW_HOME $(BIN)/python -m pytest
 
@@ -37,8 +40,8 @@ lint: $(INSTALLED) ## ruff and shellcheck
 types: $(INSTALLED) ## mypy
 	$(BIN)/mypy
 
-unit: $(INSTALLED) ## all tests; ARGS="-m 'not airflow'" leaves out what starts Airflow
-	$(TESTS) $(ARGS)
+unit: $(INSTALLED) ## all tests, and which took longest; ARGS="-m 'not airflow'" leaves out what starts Airflow; WORKERS
+	$(TESTS) --numprocesses $(WORKERS) --durations 15 --durations-min 1 $(ARGS)
 
 bench: $(INSTALLED) ## the numbers of docs/performance.md
 	$(BIN)/python -m tests.bench $(ARGS)

@@ -1,12 +1,13 @@
 """Real Airflow processes for tests: the stack of `make demo` in a folder of its own, on free ports.
 
-Use it from a ``conftest.py``::
+A fixture starts it and stops it when its tests are done, as an idle Airflow takes a quarter of a core from those that follow::
 
-    from tests.airflow_stack import start_airflow  # a fixture
+    @pytest.fixture(scope="module")
+    def airflow(tmp_path_factory):
+        with airflow_stack(tmp_path_factory.mktemp("stack"), recipes=...) as stack:
+            yield stack
 
-    @pytest.fixture(scope="session")
-    def airflow(start_airflow):
-        return start_airflow(recipes=..., speed=600)
+Tests on one stack run in one worker (``tests/workers.py``).
 """
 
 from __future__ import annotations
@@ -15,18 +16,22 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from include.demo.airflow_api import AirflowApi
 from include.demo.published import Gallery, resource_manager
 from include.demo.settings import Settings, free_port
 from include.demo.stack import Stack
+
+PATIENCE = 600  # seconds: what a test waits for comes within some, but on a machine that has much else to do
+
+# Reading all DAG files twice a minute takes a tenth of a core.
+READ_ONCE = {"AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600"}
 
 
 class AirflowStack:
@@ -70,14 +75,14 @@ class AirflowStack:
         self.wait_for_dag(dag_id)
         self.rest.unpause(dag_id)
 
-    def wait_for_dag(self, dag_id: str, timeout: float = 120) -> None:
+    def wait_for_dag(self, dag_id: str) -> None:
         """Until the dag-processor has read its file."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + PATIENCE
         while dag_id not in {dag["dag_id"] for dag in self.rest.dags(dag_id)}:
             assert time.monotonic() < deadline, f"no DAG {dag_id}; import errors: {self.rest.import_errors()}"
             time.sleep(0.5)
 
-    def wait(self, dag_id: str, run_id: str, timeout: float = 180) -> str:
+    def wait(self, dag_id: str, run_id: str, timeout: float = PATIENCE) -> str:
         """The state in which the run ended: ``success`` or ``failed``.
 
         :raises TimeoutError: it did not end within `timeout` seconds; the message has the states of its tasks.
@@ -92,16 +97,16 @@ class AirflowStack:
                 raise TimeoutError(f"{dag_id} {run_id} did not end within {timeout} s: {self.task_states(dag_id, run_id)}")
             time.sleep(0.5)
 
-    def wait_for_task(self, dag_id: str, run_id: str, task_id: str, states: tuple[str, ...], timeout: float = 120) -> str:
+    def wait_for_task(self, dag_id: str, run_id: str, task_id: str, states: tuple[str, ...]) -> str:
         """The first of `states` that the task was seen in.
 
-        :raises TimeoutError: in none of them within `timeout` seconds.
+        :raises TimeoutError: in none of them within ``PATIENCE`` seconds.
         """
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + PATIENCE
         state = None
         while state not in states:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{dag_id} {run_id} {task_id} is {state}, not {states}, after {timeout} s")
+                raise TimeoutError(f"{dag_id} {run_id} {task_id} is {state}, not {states}, after {PATIENCE} s")
             time.sleep(0.2)
             with _api_may_be_down():
                 state = self.task_states(dag_id, run_id).get(task_id)
@@ -113,7 +118,7 @@ class AirflowStack:
         Not in the same breath: Airflow 3.3.2 fails a task whose answer comes before the scheduler heard that its worker ended ("finished
         with state success, but the task instance's state attribute is queued").
         """
-        self.wait_for_task(dag_id, run_id, "approve", ("awaiting_input",), timeout=300)
+        self.wait_for_task(dag_id, run_id, "approve", ("awaiting_input",))
         time.sleep(5)  # several of the scheduler's rounds
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
         asked: dict[str, Any] = self.api.get(path).json()
@@ -134,16 +139,16 @@ class AirflowStack:
         os.kill(pid, signal.SIGKILL)
         return pid
 
-    def wait_until_restarted(self, component: str, killed: int, timeout: float = 60) -> int:
+    def wait_until_restarted(self, component: str, killed: int) -> int:
         """The new process id of a component that was killed."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + PATIENCE
         while True:
             with suppress(Exception):
                 pid = self.stack.supervisor.pid(component)
                 if pid != killed:
                     self.messages += self.stack.supervisor.changes()
                     return pid
-            assert time.monotonic() < deadline, f"{component} was not restarted within {timeout} s"
+            assert time.monotonic() < deadline, f"{component} was not restarted within {PATIENCE} s"
             time.sleep(0.1)
 
 
@@ -163,21 +168,14 @@ def _name(task: dict[str, Any]) -> str:
     return task["task_id"] if task["map_index"] < 0 else f"{task['task_id']}[{task['map_index']}]"
 
 
-@pytest.fixture(scope="session")
-def start_airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., AirflowStack]]:
-    """A function that starts a stack, or hands out the running one with the same settings; all are stopped at the session's end.
-
-    Its keywords are those of :class:`Settings`: recipes, dags, speed, parallelism, overrides, database_url.
-    """
-    running: dict[str, AirflowStack] = {}
-
-    def start(**keywords: Any) -> AirflowStack:
-        key = repr(sorted(keywords.items()))
-        if key not in running:
-            state = Path(tmp_path_factory.mktemp("stack"))
-            running[key] = AirflowStack(Settings(state, api_port=free_port(), sandbox_port=free_port(), **keywords))
-        return running[key]
-
-    yield start
-    for stack in running.values():
+@contextmanager
+def airflow_stack(state: Path, overrides: dict[str, str] | None = None, **settings: Any) -> Iterator[AirflowStack]:
+    """A running stack whose folder is `state`; the keywords are those of :class:`Settings`: recipes, dags, speed, parallelism, overrides,
+    database_url. It reads a DAG file once, unless `overrides` say otherwise."""
+    stack = AirflowStack(
+        Settings(state, api_port=free_port(), sandbox_port=free_port(), overrides={**READ_ONCE, **(overrides or {})}, **settings)
+    )
+    try:
+        yield stack
+    finally:
         stack.stop()

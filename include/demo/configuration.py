@@ -55,6 +55,8 @@ def airflow_environment(settings: Settings, database_urls: tuple[str, str | None
         "DATABASE__SQL_ALCHEMY_CONN": url,
         # A step ends in a tenth of a second; the scheduler should not sleep a second before the next.
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+        # Five seconds, the default, fail a task where many tasks begin at once on two busy cores.
+        "WORKERS__EXECUTION_API_TIMEOUT": "60",
         # A new recipe or DAG file shows up within seconds, at the price of one short parse.
         "DAG_PROCESSOR__REFRESH_INTERVAL": "10",
         "DAG_PROCESSOR__PARSING_PROCESSES": "1",

@@ -18,7 +18,6 @@ import re
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 ASSIGNMENT = re.compile(r"(\w+)=\$\((.*)\)")
 errors = io.StringIO()
@@ -37,7 +36,7 @@ def within(words: list[str]) -> tuple[str, int]:
 
 
 def apart(words: list[str]) -> tuple[str, int]:
-    done = subprocess.run([str(Path(sys.executable).with_name("az")), *words], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-m", "azure.cli", *words], capture_output=True, text=True, check=False)
     errors.write(done.stderr)
     return done.stdout, done.returncode
 

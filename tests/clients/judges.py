@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,15 +28,16 @@ def python_environment(name: str) -> Path:
     """The folder of the Python environment that `pins/<name>.txt` describes, installed."""
     pins = PINS / f"{name}.txt"
     folder = JUDGES / name
-    if not _is_current(folder, pins):
-        shutil.rmtree(folder, ignore_errors=True)
-        installed([sys.executable, "-m", "venv", "--without-pip", str(folder)], name)
-        python = str(folder / "bin" / "python")
-        try:
-            _run([sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python, "-r", str(pins)])
-        except (OSError, subprocess.SubprocessError):  # where pip knows a registry that uv cannot reach
-            installed([sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "-r", str(pins)], name)
-        _mark(folder, pins)
+    with one_at_a_time(name):
+        if not _is_current(folder, pins):
+            shutil.rmtree(folder, ignore_errors=True)
+            installed([sys.executable, "-m", "venv", "--without-pip", str(folder)], name)
+            python = str(folder / "bin" / "python")
+            try:
+                _run([sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python, "-r", str(pins)])
+            except (OSError, subprocess.SubprocessError):  # where pip knows a registry that uv cannot reach
+                installed([sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "-r", str(pins)], name)
+            _mark(folder, pins)
     return folder
 
 
@@ -44,12 +48,22 @@ def node_packages(name: str) -> Path:
     pins = PINS / name
     folder = JUDGES / name
     lock = pins / "package-lock.json"
-    if not _is_current(folder, lock):
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(pins, folder)
-        installed(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder)], name)
-        _mark(folder, lock)
+    with one_at_a_time(name):
+        if not _is_current(folder, lock):
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.copytree(pins, folder)
+            installed(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder)], name)
+            _mark(folder, lock)
     return folder
+
+
+@contextmanager
+def one_at_a_time(name: str) -> Iterator[None]:
+    """Whoever else wants to install `name` waits until it is."""
+    JUDGES.mkdir(parents=True, exist_ok=True)
+    with (JUDGES / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _is_current(folder: Path, pins: Path) -> bool:

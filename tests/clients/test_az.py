@@ -20,7 +20,7 @@ from .transcript import Command, as_expected, printed, read
 pytestmark = [pytest.mark.clients, pytest.mark.slow]
 
 TRANSCRIPTS = sorted((Path(__file__).parent / "transcripts").glob("*.txt"))
-APART = {"build_an_image"}  # as a user runs it: each command is a program of its own
+APART = {"separate_programs"}  # as a user runs it: each command is a program of its own
 WITHIN = 900  # seconds for one transcript, on a machine that others use, too
 
 LOGIN = "az login --service-principal --username $AZURE_CLIENT_ID --password $AZURE_CLIENT_SECRET --tenant $AZURE_TENANT_ID --output none"

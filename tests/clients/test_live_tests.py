@@ -19,7 +19,7 @@ import pytest
 from include.demo.settings import PROJECT
 
 from .behind import behind_sandbox
-from .judges import JUDGES, installed, python_environment
+from .judges import JUDGES, installed, one_at_a_time, python_environment
 
 pytestmark = [pytest.mark.clients, pytest.mark.slow]
 
@@ -31,17 +31,18 @@ WITHIN = 900  # seconds for all of them, on a machine that others use, too
 def sources() -> Path:
     """The folder of the release's own tests, fetched."""
     folder = JUDGES / "live-tests"
-    if not folder.exists():
-        fetched = JUDGES / "live-tests.fetched"
-        shutil.rmtree(fetched, ignore_errors=True)
-        installed(
-            [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--dest", str(fetched), RELEASE],
-            RELEASE,
-        )
-        with zipfile.ZipFile(next(fetched.glob("*.zip"))) as archive:
-            archive.extractall(fetched)
-        next(fetched.glob("*/tests")).rename(folder)
-        shutil.rmtree(fetched)
+    with one_at_a_time("live-tests"):
+        if not folder.exists():
+            fetched = JUDGES / "live-tests.fetched"
+            shutil.rmtree(fetched, ignore_errors=True)
+            installed(
+                [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--dest", str(fetched), RELEASE],
+                RELEASE,
+            )
+            with zipfile.ZipFile(next(fetched.glob("*.zip"))) as archive:
+                archive.extractall(fetched)
+            next(fetched.glob("*/tests")).rename(folder)
+            shutil.rmtree(fetched)
     return folder
 
 

@@ -19,6 +19,7 @@ import pytest
 from include.demo.settings import PROJECT
 from include.sandbox.recorder import exchange
 from include.sandbox.wire import Request, Response, pretty
+from tests.recording import Recording
 from tests.sandbox_transport import BASE, make_sync_sandbox
 
 from .documents import complete
@@ -110,14 +111,14 @@ def test_a_wrong_answer_is_found(oav: Path, tmp_path: Path) -> None:
     ]
 
 
-def test_answers_are_as_microsofts_documents_say(oav: Path, tmp_path: Path) -> None:
-    recording = Path(os.environ["SANDBOX_RECORD"])
-    if not recording.exists():
-        pytest.skip("nothing was asked of a sandbox in this session: run it with tests that do, as in `pytest tests/sandbox tests/clients`")
+def test_answers_are_as_microsofts_documents_say(oav: Path, recording: Recording, tmp_path: Path) -> None:
     azures = validated(oav, recorded_of_azure(FIDELITY / "recordings"), tmp_path / "azure")
     of_azure = UNDESCRIBED | {kind_of(finding) for found in azures.values() for finding in found}
+    traffic = recording.complete()
+    if not traffic.exists():
+        pytest.skip("nothing was asked of a sandbox in this session: run it with tests that do, as in `pytest tests/sandbox tests/clients`")
     names = known_to_the_sdk()
-    ours = validated(oav, recorded(recording), tmp_path / "sandbox")
+    ours = validated(oav, recorded(traffic), tmp_path / "sandbox")
     wrong = {
         finding
         for (_, later), found in ours.items()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import pytest
 
 from include.demo.settings import PROJECT, DemoError
 from include.demo.stack import Stack
-from tests.airflow_stack import AirflowStack, start_airflow  # noqa: F401 - a fixture
+from tests.airflow_stack import AirflowStack, airflow_stack
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
@@ -16,11 +16,11 @@ DAG = "load"
 
 
 @pytest.fixture(scope="module")
-def airflow(start_airflow: Callable[..., AirflowStack]) -> AirflowStack:  # noqa: F811
+def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
     # A triggerer that was killed is believed dead after this many seconds, and its triggers are given to the next.
-    return start_airflow(
-        dags=PROJECT / "tests" / "bench" / "dags", overrides={"AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10"}
-    )
+    overrides = {"AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10"}
+    with airflow_stack(tmp_path_factory.mktemp("stack"), dags=PROJECT / "tests" / "bench" / "dags", overrides=overrides) as stack:
+        yield stack
 
 
 def test_a_run_succeeds_and_its_logs_can_be_read(airflow: AirflowStack) -> None:
@@ -52,7 +52,7 @@ def test_a_killed_database_is_restarted_and_loses_no_run(airflow: AirflowStack) 
     airflow.wait_for_task(DAG, run, "step_1", ("deferred",))
     killed = airflow.kill("database")
     airflow.wait_until_restarted("database", killed)
-    assert airflow.wait(DAG, run, timeout=240) == "success"
+    assert airflow.wait(DAG, run) == "success"
 
 
 def test_a_second_demo_in_the_same_folder_is_refused(airflow: AirflowStack) -> None:

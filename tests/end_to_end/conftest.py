@@ -1,9 +1,10 @@
-"""One Airflow and one sandbox for all end-to-end tests, and one evening on which everything is built at once."""
+"""One Airflow and one sandbox for all end-to-end tests of a process (``tests/workers.py``), and one evening on which everything is built at
+once."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,10 +13,8 @@ from typing import Any
 import pytest
 
 from include.factory.catalogue import Catalogue, load_catalogue
-from tests.airflow_stack import AirflowStack, start_airflow
+from tests.airflow_stack import PATIENCE, AirflowStack, airflow_stack
 from tests.end_to_end.catalogue import told, write_catalogue
-
-__all__ = ["start_airflow"]
 
 # The definitions' own names, in the order in which the tests ask.
 SHIPPED = ("ubuntu-2404-base", "windows-2022-base", "ubuntu-2404-appliance")
@@ -39,8 +38,8 @@ class Factory:
     def build(self, recipe: str, conf: dict[str, Any] | None = None, **fields: Any) -> str:
         return self.airflow.trigger(dag_id(recipe), conf, **fields)
 
-    def outcome(self, recipe: str, run_id: str, timeout: float = 300) -> str:
-        return self.airflow.wait(dag_id(recipe), run_id, timeout)
+    def outcome(self, recipe: str, run_id: str) -> str:
+        return self.airflow.wait(dag_id(recipe), run_id)
 
     def states(self, recipe: str, run_id: str) -> dict[str, str | None]:
         return self.airflow.task_states(dag_id(recipe), run_id)
@@ -94,21 +93,22 @@ class Factory:
     def runs_of(self, recipe: str) -> list[dict[str, Any]]:
         return self.airflow.rest.runs(dag_id(recipe))
 
-    def until(self, condition: Callable[[], Any], timeout: float, what: str) -> Any:
-        deadline = time.monotonic() + timeout
+    def until(self, condition: Callable[[], Any], what: str) -> Any:
+        deadline = time.monotonic() + PATIENCE
         while not (found := condition()):
-            assert time.monotonic() < deadline, f"{what}: not within {timeout} s"
+            assert time.monotonic() < deadline, f"{what}: not within {PATIENCE} s"
             time.sleep(0.5)
         return found
 
 
-@pytest.fixture(scope="session")
-def factory(start_airflow: Callable[..., AirflowStack], tmp_path_factory: pytest.TempPathFactory) -> Factory:
+@pytest.fixture(scope="package")
+def factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Factory]:
     folder: Path = write_catalogue(tmp_path_factory.mktemp("catalogue") / "recipes")
-    return Factory(start_airflow(recipes=folder, speed=120), load_catalogue(folder), folder)
+    with airflow_stack(tmp_path_factory.mktemp("stack"), recipes=folder, speed=120) as airflow:
+        yield Factory(airflow, load_catalogue(folder), folder)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def evening(factory: Factory) -> Factory:
     """All builds of one evening, side by side; the child's is started by its parent's image."""
     names = (*SHIPPED, *FAILING, "steady")
@@ -122,8 +122,8 @@ def evening(factory: Factory) -> Factory:
     factory.runs["approved"] = factory.build("approved")
     factory.runs["steady"] = factory.build("steady", logical_date=yesterday.isoformat())
     for name in names:
-        factory.outcome(name, factory.runs[name], timeout=600)
-    (child,) = factory.until(lambda: factory.runs_of(CHILD), 60, "the child's run")
+        factory.outcome(name, factory.runs[name])
+    (child,) = factory.until(lambda: factory.runs_of(CHILD), "the child's run")
     factory.runs[CHILD] = child["dag_run_id"]
-    factory.outcome(CHILD, factory.runs[CHILD], timeout=300)
+    factory.outcome(CHILD, factory.runs[CHILD])
     return factory

@@ -19,10 +19,10 @@ pytestmark = pytest.mark.airflow
 def test_latest_waits_for_the_approver(evening: Factory) -> None:
     run_id = evening.runs["approved"]
     dag = dag_id("approved")
-    evening.airflow.wait_for_task(dag, run_id, "approve", ("awaiting_input",), timeout=300)
+    evening.airflow.wait_for_task(dag, run_id, "approve", ("awaiting_input",))
     assert evening.latest("approved") is None
     assert evening.states("approved", run_id)["promote_version"] is None
-    assert evening.until(lambda: not evening.leftovers("approved"), 60, "the machines do not wait for the approver")
+    assert evening.until(lambda: not evening.leftovers("approved"), "the machines do not wait for the approver")
 
     evening.airflow.answer(dag, run_id, "Approve", "looks good")
     assert evening.outcome("approved", run_id) == "success"
@@ -42,14 +42,14 @@ def test_a_script_that_a_user_kills_is_stopped_in_azure(evening: Factory) -> Non
     before = Counter(evening.requests())
     run_id = evening.build("slow")
     evening.airflow.wait_for_task(dag_id("slow"), run_id, "prepare.second", ("deferred",))
-    evening.until(lambda: [each for each in evening.leftovers("slow") if "prepare-second" in each], 30, "the script's resource")
+    evening.until(lambda: [each for each in evening.leftovers("slow") if "prepare-second" in each], "the script's resource")
 
     path = f"/api/v2/dags/{dag_id('slow')}/dagRuns/{run_id}/taskInstances/prepare.second"
     evening.airflow.api.patch(path, json={"new_state": "failed"}).raise_for_status()
 
     assert evening.outcome("slow", run_id) == "failed"
     assert (Counter(evening.requests()) - before)["DELETE Microsoft.Compute/virtualMachines/runCommands"] == 1
-    assert evening.until(lambda: not evening.leftovers("slow"), 60, "nothing is left")
+    assert evening.until(lambda: not evening.leftovers("slow"), "nothing is left")
 
 
 def _connection(evening: Factory, **changes: Any) -> dict[str, Any]:
@@ -126,19 +126,19 @@ def test_the_secret_is_in_no_row_of_the_database(evening: Factory) -> None:
 def test_who_asked_for_it_is_told_of_a_published_version(evening: Factory) -> None:
     version = evening.plan("steady", evening.runs["steady"])["version"]
 
-    evening.until(lambda: f"published: steady: version {version} is published" in evening.told("steady"), 60, "the notice")
+    evening.until(lambda: f"published: steady: version {version} is published" in evening.told("steady"), "the notice")
 
 
 def test_a_recipe_that_fails_night_after_night_is_paused_and_that_is_said_once(evening: Factory) -> None:
     first = evening.runs["failing-step"]
-    evening.until(lambda: "failed: failing-step" in evening.told("failing-step"), 60, "the first notice")
+    evening.until(lambda: "failed: failing-step" in evening.told("failing-step"), "the first notice")
     assert f"Run {first} of build_failing_step failed.\nprepare.second: " in evening.told("failing-step")
     assert "What to do:" in evening.told("failing-step")
 
     second = evening.build("failing-step", logical_date=datetime.now(UTC).isoformat())
     assert evening.outcome("failing-step", second) == "failed"
 
-    evening.until(lambda: "paused: failing-step: paused after 2 failures in a row" in evening.told("failing-step"), 60, "the second notice")
+    evening.until(lambda: "paused: failing-step: paused after 2 failures in a row" in evening.told("failing-step"), "the second notice")
     assert evening.told("failing-step").count("failed: failing-step") == 1
     (dag,) = [dag for dag in evening.airflow.rest.dags("build_failing_step") if dag["dag_id"] == "build_failing_step"]
     assert dag["is_paused"]

@@ -20,7 +20,7 @@ def started_by_asset(factory: Factory, recipe: str) -> dict[str, Any] | None:
 def test_a_chain_of_three_recipes_is_built_in_order(evening: Factory) -> None:
     parent = evening.plan("chain-base", evening.runs["chain-base"]) if evening.outcome("chain-base", evening.runs["chain-base"]) else {}
     for recipe in ("chain-hardened", "chain-application"):
-        run = evening.until(lambda recipe=recipe: started_by_asset(evening, recipe), 120, f"a run of {recipe}")
+        run = evening.until(lambda recipe=recipe: started_by_asset(evening, recipe), f"a run of {recipe}")
         assert evening.outcome(recipe, run["dag_run_id"]) == "success"
         plan = evening.plan(recipe, run["dag_run_id"])
         assert plan["base"] == {"id": parent["version_id"], "version": parent["version"]}
@@ -37,7 +37,7 @@ def test_a_newer_base_starts_the_build_that_waits_for_it_and_is_announced_once(e
     for _ in range(2):
         run = evening.airflow.trigger("watch_base_images")
         assert evening.airflow.wait("watch_base_images", run) == "success"
-    started = evening.until(lambda: started_by_asset(evening, "watched"), 60, "the build")
+    started = evening.until(lambda: started_by_asset(evening, "watched"), "the build")
     assert evening.airflow.rest.xcom("watch_base_images", run, "announce") == []  # the second time it was told already
     assert evening.outcome("watched", started["dag_run_id"]) == "success"
     assert evening.plan("watched", started["dag_run_id"])["base"]["version"] == NEWER["version"]

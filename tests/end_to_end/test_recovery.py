@@ -39,11 +39,11 @@ def put(factory: Factory, path: str, body: dict[str, Any], version: str = "2024-
         found: dict[str, Any] = client.get(path, params={"api-version": version}).json()
         return found if (found.get("properties") or {}).get("provisioningState", "Succeeded") == "Succeeded" else None
 
-    made: dict[str, Any] = factory.until(done, 60, path)
+    made: dict[str, Any] = factory.until(done, path)
     return made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def web(factory: Factory) -> Factory:
     """Somebody's machine with two data disks: production/web."""
     subscription = factory.airflow.stack.connection["subscription_id"]
@@ -97,9 +97,9 @@ def writes_by_type(calls: list[dict[str, str]]) -> Counter[str]:
     return counted
 
 
-def ran(factory: Factory, dag_id: str, conf: dict[str, Any], timeout: float = 300) -> tuple[str, dict[str, str | None]]:
+def ran(factory: Factory, dag_id: str, conf: dict[str, Any]) -> tuple[str, dict[str, str | None]]:
     run_id = factory.airflow.trigger(dag_id, conf)
-    state = factory.airflow.wait(dag_id, run_id, timeout)
+    state = factory.airflow.wait(dag_id, run_id)
     states = factory.airflow.task_states(dag_id, run_id)
     assert state == "success", states
     return run_id, states
@@ -111,7 +111,7 @@ def power(factory: Factory, name: str = "web", group: str = "production") -> str
     return next(str(status["code"]) for status in statuses if status["code"].startswith("PowerState/"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def captured(web: Factory) -> dict[str, str]:
     """The run of a specialized capture and that of a generalized one, side by side."""
     before = web.requests()
@@ -122,7 +122,7 @@ def captured(web: Factory) -> dict[str, str]:
     # One after the other until both are planned: the gallery is made by one of them.
     runs = {name: web.airflow.trigger("capture_vm", form) for name, form in forms.items()}
     for run_id in runs.values():
-        assert web.airflow.wait("capture_vm", run_id, 300) == "success", web.airflow.task_states("capture_vm", run_id)
+        assert web.airflow.wait("capture_vm", run_id) == "success", web.airflow.task_states("capture_vm", run_id)
     plans = [web.airflow.rest.xcom("capture_vm", run_id, "plan") for run_id in runs.values()]
     planned = sum((writes_by_type(plan["calls"]) for plan in plans), Counter())
     made = written(web, before)
@@ -157,7 +157,7 @@ def test_a_dry_run_of_a_capture_writes_nothing(web: Factory) -> None:
     assert sorted(web.resources()) == before
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def restored(web: Factory, captured: dict[str, str]) -> dict[str, str]:
     """A machine of the capture, and a game day of it, side by side."""
     before = web.requests()
@@ -168,7 +168,7 @@ def restored(web: Factory, captured: dict[str, str]) -> dict[str, str]:
         "game_day": web.airflow.trigger("game_day", {**image, "objective_minutes": 60}),
     }
     for dag_id, run_id in runs.items():
-        assert web.airflow.wait(dag_id, run_id, 300) == "success", web.airflow.task_states(dag_id, run_id)
+        assert web.airflow.wait(dag_id, run_id) == "success", web.airflow.task_states(dag_id, run_id)
     plans = [web.airflow.rest.xcom(dag_id, run_id, "plan") for dag_id, run_id in runs.items()]
     assert written(web, before) == sum((writes_by_type(plan["calls"]) for plan in plans), Counter())
     return runs
@@ -215,7 +215,7 @@ def test_a_build_is_copied_to_the_second_gallery_restored_from_there_and_shared(
         runs = [run for run in factory.airflow.rest.runs("keep_second_galleries") if run["run_type"] == "asset_triggered"]
         return bool(runs) and all(run["state"] == "success" for run in runs)
 
-    factory.until(copied, 180, "the copy that the build's event starts")
+    factory.until(copied, "the copy that the build's event starts")
     path = arm(factory, "galleries", "second", "images", "mirrored", "versions", version, group="rg-second")
     copy = factory.airflow.sandbox_control.get(path, params={"api-version": "2024-03-03"}).json()
     assert copy["location"] == "westeurope"
@@ -242,7 +242,7 @@ def test_a_backup_that_is_due_is_captured(web: Factory) -> None:
     def captured() -> list[str]:
         return [run["dag_run_id"] for run in web.airflow.rest.runs("capture_vm") if run["dag_run_id"].startswith("backup__web-nightly__")]
 
-    (run_id, *_) = web.until(captured, 120, "the run of the backup")
+    (run_id, *_) = web.until(captured, "the run of the backup")
     web.airflow.api.patch("/api/v2/dags/back_up_machines", json={"is_paused": True}).raise_for_status()
     assert web.airflow.wait("capture_vm", run_id) == "success"
     assert web.airflow.rest.xcom("capture_vm", run_id, "report")["captures"]

@@ -83,7 +83,7 @@ def test_airflows_own_backfill_brings_the_versions_of_a_day_to_the_recipes_regio
     }
     answer = evening.airflow.api.post("/api/v2/backfills", json=body)
     assert answer.is_success, answer.text
-    evening.until(lambda: evening.replicated("steady", version).get("westeurope") == "Completed", 120, "the region is back")
+    evening.until(lambda: evening.replicated("steady", version).get("westeurope") == "Completed", "the region is back")
     runs = [run for run in evening.airflow.rest.runs("replicate_steady") if run["run_type"] == "backfill"]
     assert runs
     for run in runs:

@@ -37,7 +37,7 @@ class Life:
         """Put a resource and wait until it is there."""
         answer = self.client.put(id, params={"api-version": version}, json=body)
         assert answer.is_success, answer.text
-        self.factory.until(lambda: self.state(id, version) == "Succeeded", 60, id)
+        self.factory.until(lambda: self.state(id, version) == "Succeeded", id)
 
     def get(self, id: str, version: str = GALLERIES, **query: str) -> Any:
         answer = self.client.get(id, params={"api-version": version, **query})
@@ -94,7 +94,7 @@ class Life:
 
     def settle(self, names: list[str]) -> None:
         paths = [f"{self.definition}/versions/{name}" for name in names]
-        self.factory.until(lambda: all(self.state(path) == "Succeeded" for path in paths), 120, "the versions are published")
+        self.factory.until(lambda: all(self.state(path) == "Succeeded" for path in paths), "the versions are published")
 
     def version(self, name: str) -> Any:
         return self.get(f"{self.definition}/versions/{name}", **{"$expand": "ReplicationStatus"})
@@ -179,7 +179,7 @@ def test_airflows_own_backfill_brings_a_month_of_versions_to_a_region_that_was_a
         runs = [run for run in life.airflow.rest.runs("replicate_dated") if run["run_type"] == "backfill"]
         return len(runs) == DAYS and all(run["state"] in ("success", "failed") for run in runs)
 
-    life.factory.until(backfilled, 420, "thirty runs")
+    life.factory.until(backfilled, "thirty runs")
     runs = life.airflow.rest.runs("replicate_dated")
     assert Counter(run["state"] for run in runs if run["run_type"] == "backfill") == {"success": DAYS}
     with ThreadPoolExecutor(4) as pool:
