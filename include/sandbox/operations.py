@@ -214,13 +214,13 @@ def accepted(arm: Sandbox, call: Call, operation: Json, *, retry_after: int | No
     found = headers(arm, call, operation, location=True, retry_after=retry_after)
     if body is None:
         return Response(202, found)
-    return Response(202, {**found, "content-type": JSON_TYPE}, pretty(vintages.written(call.type, call.api_version, body)))
+    return Response(202, {**found, "content-type": JSON_TYPE}, pretty(vintages.written(call.type, call.api_version, body, arm.now)))
 
 
 def written(arm: Sandbox, call: Call, operation: Json | None, body: Json, *, created: bool, retry_after: int | None = None) -> Response:
     """201 for a new resource, 200 for an old one, with the status URL only."""
     found = headers(arm, call, operation, location=False, retry_after=retry_after) if operation is not None else {}
-    body = vintages.written(call.type, call.api_version, body, created=created)
+    body = vintages.written(call.type, call.api_version, body, arm.now, created=created)
     if body.get("etag") and call.type.startswith("Microsoft.Compute/"):  # Network's stand in the body alone
         found["etag"] = body["etag"]
     return Response(201 if created else 200, {**found, "content-type": JSON_TYPE}, pretty(body))
@@ -311,7 +311,7 @@ def _poll(arm: Sandbox, operation: Json) -> dict[str, str]:
 def _output(arm: Sandbox, call: Call, operation: Json) -> Any:
     if operation["family"] == "DiskOperations" and operation["output"] is None and operation["kind"].endswith((".create", ".update")):
         resource = arm.store.resources.get(operation["resource"])
-        return vintages.shown(resource.type, call.api_version, resource.body) if resource is not None else None
+        return vintages.shown(resource.type, call.api_version, resource.body, arm.now) if resource is not None else None
     return operation["output"]
 
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def show(arm: Sandbox, call: Call, kind: ResourceType, resource: Resource, status: int = 200) -> Response:
     """GET's answer. Bodies that depend on nothing else are rendered once."""
     render = compact if kind.name.startswith("Microsoft.Resources/") else pretty
-    if kind.dynamic(call) or vintages.differs(kind.name, call.api_version):
-        shown = vintages.shown(kind.name, call.api_version, kind.view(arm, call, resource))
+    if kind.dynamic(call) or vintages.differs(kind.name, call.api_version, arm.now):
+        shown = vintages.shown(kind.name, call.api_version, kind.view(arm, call, resource), arm.now)
         body, etag = render(shown), shown.get("etag")
     else:
         if resource.rendered is None:
@@ -38,7 +38,7 @@ def list_of(arm: Sandbox, call: Call, kind: ResourceType, found: list[Resource])
     resources = kind.name.startswith("Microsoft.Resources/")
 
     def view(resource: Resource) -> Json:
-        return vintages.shown(kind.name, call.api_version, kind.view(arm, call, resource))
+        return vintages.shown(kind.name, call.api_version, kind.view(arm, call, resource), arm.now)
 
     return page_of(arm, call, found, view, render=compact if resources else pretty)
 

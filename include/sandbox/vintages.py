@@ -1,21 +1,24 @@
-"""Fields come and go with api-versions: an answer shows what its own api-version knew.
+"""Fields come and go with api-versions: an answer shows what its own api-version knew. Some came and went on a day, in all api-versions
+at once: an answer shows what Azure showed on the day that it is by the sandbox's clock.
 
-The dates are those between which recorded answers of different api-versions differ, narrowed by the "Minimum api-version" notes of the
-official SDK. A path goes into the entries of every list on its way.
+The api-versions and the days are those between which recorded answers differ, narrowed by the "Minimum api-version" notes of the official
+SDK. A path goes into the entries of every list on its way.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from .wire import Json
+from .wire import Json, moment
+
+DISKS_UNTIL = moment("2023-04-01")  # until when writes of disks and snapshots were answered in the old way
 
 _SUBNET = (
     ("type", "2018-01-01"),
     ("properties.delegations", "2018-04-01"),
     ("properties.privateEndpointNetworkPolicies", "2019-04-01"),
     ("properties.privateLinkServiceNetworkPolicies", "2019-04-01"),
-    ("properties.ipamPoolPrefixAllocations", "2024-01-01"),
 )
 _RULE = (
     ("type", "2018-01-01"),
@@ -115,7 +118,6 @@ _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
         ("properties.flowTimeoutInMinutes", "2021-02-01"),
         ("properties.encryption", "2021-05-01"),
         ("properties.privateEndpointVNetPolicies", "2024-05-01"),
-        ("properties.addressSpace.ipamPoolPrefixAllocations", "2024-01-01"),
         *((f"properties.subnets.{path}", since) for path, since in _SUBNET),
         *((f"properties.virtualNetworkPeerings.{path}", since) for path, since in _PEERING),
     ),
@@ -170,54 +172,92 @@ _SOME: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     "microsoft.compute/disks": (("properties.tier", "2023-01-02", "sku.name", "Standard"),),
 }
 
-# type, lower case -> what the answer to a write hides and adds, from which api-version on, and from which one on no longer
-_WRITTEN: dict[str, tuple[tuple[str, ...], tuple[str, Any], str, str]] = {
-    "microsoft.compute/disks": (("id", "type"), ("isArmResource", True), "", "2021-04-01"),
-    "microsoft.compute/snapshots": (("name", "id", "type"), ("isArmResource", True), "", "2021-04-01"),
-    "microsoft.compute/galleries": ((), ("sharingProfile", {"permissions": "Private"}), "2020-09-30", "2021-07-01"),
+# What came and went on a day, in all api-versions at once (days between which recorded answers of one api-version differ): type, lower
+# case -> (the object, the field, its default, the first api-version that shows the default, the first day, the day when it was gone)
+_DAYS: dict[str, tuple[tuple[str, str, Any, str, float, float], ...]] = {
+    "microsoft.network/virtualnetworks": (
+        ("properties.addressSpace", "ipamPoolPrefixAllocations", [], "2024-01-01", moment("2024-08-01"), moment("2024-10-15")),
+        ("properties.subnets.properties", "ipamPoolPrefixAllocations", [], "2024-01-01", moment("2024-08-01"), moment("2024-10-15")),
+    ),
+    "microsoft.network/virtualnetworks/subnets": (
+        ("properties", "ipamPoolPrefixAllocations", [], "2024-01-01", moment("2024-07-01"), moment("2024-10-15")),
+    ),
+    "microsoft.network/networkinterfaces": (("properties", "enableAcceleratedNetworking", False, "2016-09-01", 0.0, moment("2023-01-01")),),
+}
+# type, lower case -> (path, the first day that shows it)
+_SINCE: dict[str, tuple[tuple[str, float], ...]] = {
+    "microsoft.network/virtualnetworks": (("properties.privateEndpointVNetPolicies", moment("2024-08-01")),),
+    "microsoft.network/networkinterfaces": (("properties.auxiliaryMode", moment("2023-07-01")),),
+}
+# The same in answers to writes: type, lower case -> (path, the day until which it is hidden)
+_HIDDEN: dict[str, tuple[tuple[str, float], ...]] = {
+    "microsoft.compute/disks": (("id", moment("2022-01-01")), ("type", DISKS_UNTIL)),
+    "microsoft.compute/snapshots": (("id", moment("2022-01-01")), ("name", DISKS_UNTIL), ("type", DISKS_UNTIL)),
+}
+# and -> (a property, its value, the first api-version that shows it, the first that does not, the day until which it is shown)
+_ADDED: dict[str, tuple[tuple[str, Any, str, str, float], ...]] = {
+    "microsoft.compute/disks": (("isArmResource", True, "", "~", DISKS_UNTIL),),
+    "microsoft.compute/snapshots": (
+        ("isArmResource", True, "", "~", DISKS_UNTIL),
+        ("publicNetworkAccess", "Enabled", "2021-04-01", "~", DISKS_UNTIL),
+    ),
+    "microsoft.compute/galleries": (("sharingProfile", {"permissions": "Private"}, "2020-09-30", "2021-07-01", math.inf),),
 }
 _NEWEST = {type: max(since for _, since in fields) for type, fields in _FIELDS.items()}
 
 
-def differs(type: str, version: str) -> bool:
-    """Whether an answer of this api-version may show something else than the newest one does."""
+def differs(type: str, version: str, now: float = math.inf) -> bool:
+    """Whether an answer of this api-version may show something else than the newest one does; `now`: when, epoch seconds (default: as
+    Azure is at last)."""
     key = type.lower()
     if any(version < since for _, since, *_ in _SOME.get(key, ())):
+        return True
+    if any(first <= now < last for *_, first, last in _DAYS.get(key, ())) or any(now < first for _, first in _SINCE.get(key, ())):
         return True
     passing = (*_PASSING.get(key, ()), *_GAPS.get(key, ()))
     return version < _NEWEST.get(key, "") or any(since <= version < until for *_, since, until in passing)
 
 
-def shown(type: str, version: str, body: Json) -> Json:
-    """The body as that api-version shows it. `body` itself is left as it is."""
-    if not differs(type, version):
+def shown(type: str, version: str, body: Json, now: float = math.inf) -> Json:
+    """The body as that api-version shows it, at that time. `body` itself is left as it is."""
+    key = type.lower()
+    if not differs(key, version, now):
         return body
-    for path, since in _FIELDS.get(type.lower(), ()):
+    for path, since in _FIELDS.get(key, ()):
         if version < since:
             body = _without(body, path.split("."))
-    for path, gone, back in _GAPS.get(type.lower(), ()):
+    for path, first in _SINCE.get(key, ()):
+        if now < first:
+            body = _without(body, path.split("."))
+    for path, gone, back in _GAPS.get(key, ()):
         if gone <= version < back:
             body = _without(body, path.split("."))
-    for path, since, where, start in _SOME.get(type.lower(), ()):
+    for path, since, where, start in _SOME.get(key, ()):
         if version < since and str(_at(body, where.split("."))).startswith(start):
             body = _without(body, path.split("."))
-    for path, name, value, since, until in _PASSING.get(type.lower(), ()):
+    for path, name, value, since, until in _PASSING.get(key, ()):
         if since <= version < until:
+            body = _with(body, path.split("."), name, value)
+    for path, name, value, since, first, last in _DAYS.get(key, ()):
+        if since <= version and first <= now < last:
             body = _with(body, path.split("."), name, value)
     return body
 
 
-def written(type: str, version: str, body: Json, *, created: bool = False) -> Json:
+def written(type: str, version: str, body: Json, now: float = math.inf, *, created: bool = False) -> Json:
     """As `shown`, in the answer to a write; `created`: to the PUT that made the resource."""
-    body = shown(type, version, body)
-    for path, since in _MADE.get(type.lower(), ()) if created else ():
+    key = type.lower()
+    body = shown(key, version, body, now)
+    for path, since in _MADE.get(key, ()) if created else ():
         if version < since:
             body = _without(body, path.split("."))
-    found = _WRITTEN.get(type.lower())
-    if found is None or not found[2] <= version < found[3]:
-        return body
-    hidden, (name, value), *_ = found
-    return _with({name: value for name, value in body.items() if name not in hidden}, ["properties"], name, value)
+    for path, until in _HIDDEN.get(key, ()):
+        if now < until:
+            body = _without(body, path.split("."))
+    for name, value, since, gone, until in _ADDED.get(key, ()):
+        if since <= version < gone and now < until:
+            body = _with(body, ["properties"], name, value)
+    return body
 
 
 def _at(value: Any, path: list[str]) -> Any:
@@ -230,6 +270,8 @@ def _with(value: Json, path: list[str], name: str, default: Any) -> Json:
     if not path:
         return value if name in value else {**value, name: default}
     below = value.get(path[0])
+    if isinstance(below, list):
+        return {**value, path[0]: [_with(one, path[1:], name, default) if isinstance(one, dict) else one for one in below]}
     return {**value, path[0]: _with(below, path[1:], name, default)} if isinstance(below, dict) else value
 
 

@@ -56,7 +56,8 @@ class Exchange:
         return path
 
 
-_TIMES = re.compile(r'"(?:startTime|timestamp)": "(\d{4}-[^"]+)"')
+SEASON = 90 * 86_400.0
+_TIMES = re.compile(r'"(?:startTime|timestamp|date)": "(\d{4}-[^"]+)"')
 
 
 def _types(path: str) -> list[str]:
@@ -81,9 +82,23 @@ class Recording:
 
     @property
     def start(self) -> float | None:
-        """The earliest time that an answer tells of an operation or a deployment, epoch seconds: dates in requests are to be read by it."""
-        found = [moment(text) for one in self.exchanges for text in _TIMES.findall(json.dumps(one.answer))]
-        return min(found, default=None)
+        """When it was made, epoch seconds: the earliest time that an answer tells of an operation, a deployment or (in its tags) a test's
+        group, and that is not long before the newest api-version asked for; where none tells, a few months after that. Dates in requests
+        are to be read by it, and what Azure showed on that day."""
+        versions = (one.query.get("api-version", "")[:10] for one in self.exchanges)
+        newest = max(filter(None, map(_moment, versions)), default=None)
+        found = list(filter(None, (_moment(text) for one in self.exchanges for text in _TIMES.findall(json.dumps(one.answer)))))
+        if newest is None:
+            return min(found, default=None)
+        return min((time for time in found if time > newest - SEASON), default=newest + SEASON)
+
+
+def _moment(text: str) -> float | None:
+    """Epoch seconds; None for what is no time."""
+    try:
+        return moment(text)
+    except ValueError:
+        return None
 
 
 def read(path: Path) -> Recording:

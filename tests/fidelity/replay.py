@@ -238,7 +238,8 @@ class Replay:
             return self._seeded[key]
         if self.sandbox.store.get(self.names.translate(id)) is not None:
             return ""
-        if key in self._made or ("/".join(key.split("/")[:-2]) in self._made and key.split("/")[-2] in seed.PARTS):
+        above, kind = "/".join(key.split("/")[:-2]), key.split("/")[-2]
+        if key in self._made or (above in self._made and kind in seed.PARTS and key not in self._unmade):
             return ""  # the recording made it: the sandbox should have it
         self._seeded[key] = ""  # what points back at it may ask for it meanwhile
         self._seeded[key] = self._make(number, id)

@@ -11,6 +11,7 @@ from ..content import DISK, SNAPSHOT, disk_content
 from ..events import event
 from ..registry import ResourceType, arm_not_found, field, invalid, one_of, register, required
 from ..store import Resource
+from ..vintages import DISKS_UNTIL
 from ..wire import ArmError, Json, Response, stamp
 from . import disk_sources
 from .disk_access import begin_access, end_access
@@ -227,7 +228,7 @@ class ManagedDisks(ResourceType):
         if call.method == "PATCH":  # recorded: a PATCH tells the size, and the tier of the sku
             shown["sku"] = {"name": sku, "tier": sku_tier(sku)}
             shown["properties"].setdefault("diskSizeGB", resource.properties["diskSizeGB"])
-            if resource.type == SNAPSHOT and call.api_version < "2021-04-01":  # recorded
+            if resource.type == SNAPSHOT and arm.now < DISKS_UNTIL:  # recorded
                 shown["properties"]["faultDomain"] = 0
         resource.properties["provisioningState"] = "Updating"
         operation = operations.start(arm, call, resource, f"{self.short}.update", then="disks.created", family=self.family)

@@ -157,7 +157,6 @@ def subnet_body(arm: Sandbox, call: Call, id: str, subnet: Json) -> Json:
         properties["addressPrefix"] = prefixes[0]
     else:
         properties["addressPrefixes"] = prefixes
-    properties["ipamPoolPrefixAllocations"] = []
     for key, value in given.items():
         if key not in READ_ONLY and key not in ("addressPrefix", "addressPrefixes", "ipamPoolPrefixAllocations"):
             properties[key] = value

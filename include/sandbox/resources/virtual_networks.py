@@ -103,7 +103,7 @@ class VirtualNetworks(NetworkType):
         hidden = () if given.get("enableVmProtection") else ("enableVmProtection",)
         dropped = (*hidden, "subnets", "provisioningState", "resourceGuid", "virtualNetworkPeerings")
         made = {key: value for key, value in given.items() if key not in dropped}
-        made["addressSpace"] = {"addressPrefixes": prefixes, "ipamPoolPrefixAllocations": []}
+        made["addressSpace"] = {"addressPrefixes": prefixes}
         if with_subnets:
             made.setdefault("privateEndpointVNetPolicies", "Disabled")
         encryption = field(given, "encryption", dict)
