@@ -21,10 +21,10 @@ from airflow.sdk import DAG, CronTriggerTimetable, Param
 from image_factory.forms import put_form
 from image_factory.notices import callbacks
 from image_factory.operators.audit import ReportImagesOperator
-from include.factory.catalogue import load_catalogue
 from include.factory.folder import catalogue_folder
+from include.factory.outline import outlines
 
-RECIPES = list(load_catalogue(catalogue_folder()).recipes.values())
+RECIPES = outlines(catalogue_folder())
 
 with DAG(
     dag_id="report_images",
@@ -35,7 +35,7 @@ with DAG(
     schedule=CronTriggerTimetable("0 8 * * *", timezone="UTC"),
     catchup=False,
     max_active_runs=1,
-    **callbacks(RECIPES),
+    **callbacks(recipe.name for recipe in RECIPES),
     tags=["audit"],
 ) as dag:
     ReportImagesOperator(task_id="report", gallery="{{ params.gallery or '' }}", max_age_days="{{ params.max_age_days }}")
@@ -46,7 +46,7 @@ put_form(
         "gallery": Param(
             None,
             type=["null", "string"],
-            examples=sorted({recipe.publish.gallery for recipe in RECIPES}),
+            examples=sorted({recipe.gallery for recipe in RECIPES}),
             title="Gallery",
             description="One; by default all of the catalogue.",
         ),
