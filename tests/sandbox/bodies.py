@@ -191,6 +191,19 @@ def one_of_each(at: str) -> dict[str, Any]:
             },
         },
         f"{network}/virtualNetworks/v/subnets/t": {"properties": {"addressPrefix": "10.0.1.0/24"}},
+        f"{network}/applicationSecurityGroups/a": {**here, "properties": {}},
+        f"{network}/routeTables/t": {**here, "properties": {}},
+        f"{network}/routeTables/t/routes/r": {"properties": {"addressPrefix": "10.7.0.0/16", "nextHopType": "VnetLocal"}},
+        f"{network}/natGateways/n": {**here, "sku": {"name": "Standard"}, "properties": {}},
+        f"{network}/loadBalancers/l": {
+            **here,
+            "sku": {"name": "Standard"},
+            "properties": {
+                "frontendIPConfigurations": [{"name": "f", "properties": {"subnet": {"id": subnet}}}],
+                "backendAddressPools": [{"name": "p"}],
+            },
+        },
+        f"{network}/loadBalancers/l/backendAddressPools/q": {"properties": {}},
         f"{network}/networkSecurityGroups/g": {**here, "properties": {"securityRules": []}},
         f"{network}/publicIPAddresses/p": {**here, "sku": {"name": "Standard"}, "properties": {"publicIPAllocationMethod": "Static"}},
         f"{network}/networkInterfaces/n": {

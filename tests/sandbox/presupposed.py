@@ -183,6 +183,20 @@ class Presupposed:
         self.made += 1
         self.put(id, {"addressPrefix": f"10.0.{self.made}.0/24"})
 
+    def _loadbalancers(self, id: str) -> None:
+        """With the parts that the request names."""
+        address = self.at(id, "Microsoft.Network/publicIPAddresses")
+        self.put(address, {"publicIPAllocationMethod": "Static"}, sku={"name": "Standard"})
+        frontend = {"id": f"{id}/frontendIPConfigurations/front"}
+        parts: dict[str, Any] = {"frontendIPConfigurations": [{"name": "front", "properties": {"publicIPAddress": {"id": address}}}]}
+        ports = {"protocol": "Tcp", "frontendPortRangeStart": 50000, "frontendPortRangeEnd": 50099, "backendPort": 22}
+        for text in self.named:
+            if text.lower().startswith(f"{id.lower()}/"):
+                kind, name = text.split("/")[-2:]
+                own = {"properties": {**ports, "frontendIPConfiguration": frontend}} if kind == "inboundNatPools" else {}
+                parts.setdefault(kind, []).append({"name": name, **own})
+        self.put(id, parts, sku={"name": "Standard"})
+
     def _networkinterfaces(self, id: str) -> None:
         self.put(id, {"ipConfigurations": [{"name": "ip", "properties": {"subnet": {"id": self.subnet(id)}}}]})
 

@@ -36,10 +36,8 @@ Path = tuple[str | int, ...]
 
 # What is not given back, by type (the end of its name) and dotted path, and why.
 EXCUSED = {
-    r".*:(id|name|properties\.(subnets|ipConfigurations|securityRules)\.0\.id)": "the URL names the resource and what belongs to it",
-    # A reference is an id: Azure does not read the rest of what it refers to.
-    r"networkInterfaces:.*\.(subnet|publicIPAddress)\.(?!id$).*": "of a reference only the id counts",
-    r"networkInterfaces:properties\.networkSecurityGroup\.(?!id$).*": "of a reference only the id counts",
+    r".*:(id|name|properties\.\w+(s|es)\.0\.id)": "the URL names the resource and its parts",
+    r".*:.*\.(subnet|publicIPAddress|networkSecurityGroup|natGateway|virtualNetwork)\.(?!id$).*": "of a reference only the id counts",
     r".*:.*(adminPassword|protectedSettings|runAsPassword|userData|customData|AdditionalUnattendContent.*)": "secrets are never shown",
     r"runCommands:.*BlobManagedIdentity\..*": "left out of answers (official example)",
     r"virtualMachines:properties\.networkProfile\.(networkApiVersion|networkInterfaceConfigurations.*)": "shown on the interfaces",
@@ -47,7 +45,7 @@ EXCUSED = {
     r"versions:properties\.restore": "a command, not a state",
     r"networkSecurityGroups:properties\.flushConnection": "a command, not a state",
     r"publicIPAddresses:properties\.(ipAddress|dnsSettings\.fqdn)": "Azure chooses it; clients send back what they got",
-    r"networkInterfaces:properties\.ipConfigurations\.0\.properties\.privateIPAddress": "Azure chooses it unless the method is Static",
+    r".*:properties\.(frontendI|i)pConfigurations\.0\.properties\.privateIPAddress": "Azure chooses it unless the method is Static",
     r"(disks|snapshots):properties\.(osType|hyperVGeneration)": "the source decides",
     r"virtualMachines:properties\.storageProfile\.osDisk\.osType": "the image decides",
     r"disks:properties\.(diskIOPSReadWrite|diskMBpsReadWrite|tier)": "follows from the size, except for Ultra and Premium SSD v2",

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.skipif(not OPENAPI.is_dir(), reason="Microsoft's OpenAP
 OUT_OF_SCOPE = {
     r"CapacityReservation": "capacity reservations",
     r"VirtualMachine(s|ScaleSets)_CreateOrUpdate/Create or update a .* with capacity reservation": "capacity reservations",
+    r"VirtualMachineScaleSets_CreateOrUpdate/Create a scale set with an azure application gateway": "application gateways",
     r"VirtualMachineScaleSets_CreateOrUpdate/Create a scale set with Service Artifact Reference": "service artifacts of galleries",
     r"DedicatedHost": "dedicated hosts",
     r"RestorePoint|DiskRestorePoint": "restore points",

@@ -11,19 +11,39 @@ from ..pages import page_of
 from ..registry import field, one_of, register, required
 from ..store import Resource
 from ..wire import ArmError, Json, Response
-from .network import NetworkType, check_match, check_migration, reference_missing, refused, unsupported
-from .public_addresses import ADDRESS, allocate, free, give_back
+from .network import (
+    ADDRESS,
+    APPLICATION_GROUP,
+    GROUP,
+    INTERFACE,
+    LOAD_BALANCER,
+    SUBNET,
+    NetworkType,
+    check_match,
+    check_migration,
+    refer,
+    reference_missing,
+    refused,
+    unsupported,
+)
+from .public_addresses import allocate, free, give_back
 from .security_groups import effective
-from .subnets import GROUP, SUBNET, address_in
+from .subnets import address_in
 
 if TYPE_CHECKING:
     from ..call import Call
     from ..sandbox import Sandbox
 
-INTERFACE = "Microsoft.Network/networkInterfaces"
 RESERVED = 180.0  # seconds for which an interface stays reserved after its machine failed or went
 AT_ONCE = "2022-11-01"  # since, a free interface is written without an operation
-UNSUPPORTED = ("applicationSecurityGroups", "loadBalancerBackendAddressPools", "loadBalancerInboundNatRules", "virtualNetworkTaps")
+UNSUPPORTED = ("virtualNetworkTaps", "privateLinkService", "dscpConfiguration", "enableFpga")
+UNSUPPORTED_CONFIGURATION = ("virtualNetworkTaps", "applicationGatewayBackendAddressPools", "gatewayLoadBalancer")
+# What an IP configuration belongs to, beside its subnet: member -> type.
+MEMBERSHIPS = {
+    "applicationSecurityGroups": APPLICATION_GROUP,
+    "loadBalancerBackendAddressPools": f"{LOAD_BALANCER}/backendAddressPools",
+    "loadBalancerInboundNatRules": f"{LOAD_BALANCER}/inboundNatRules",
+}
 
 # Addresses that no route leaves by, as every interface has them.
 PRIVATE = ("10.0.0.0/8", "127.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "198.18.0.0/15", "192.168.0.0/16")
@@ -194,6 +214,7 @@ def check_joins(arm: Sandbox, call: Call, given: Json) -> None:
     ids = [field(given, "networkSecurityGroup.id")]
     for one in field(given, "ipConfigurations", list, []):
         ids += [field(one, "properties.subnet.id"), field(one, "properties.publicIPAddress.id")]
+        ids += [named.get("id") for member in MEMBERSHIPS for named in field(one, f"properties.{member}", list, [])]
     for id in ids:
         if (found := arm.resource(id)) is not None:
             check_linked(arm, call, f"{found.type}/join/action", found.id)
@@ -212,7 +233,7 @@ def interface_properties(arm: Sandbox, id: str, given: Json, resource: Resource 
     if len(set(names)) < len(names):
         raise refused("DuplicateResourceName", f"Resource {id} has two child resources with the same name ({configurations[0]['name']}).")
     check_migration(given, id)
-    for name in (*UNSUPPORTED, "privateLinkService", "dscpConfiguration", "enableFpga"):
+    for name in UNSUPPORTED:
         if given.get(name):
             raise unsupported(name, id)
     group = field(given, "networkSecurityGroup.id")
@@ -254,7 +275,7 @@ def _configuration(arm: Sandbox, interface: str, given: Json, before: list[Json]
     first = not before
     name = required(given, "name")
     id = f"{interface}/ipConfigurations/{name}"
-    for member in (*UNSUPPORTED, "applicationGatewayBackendAddressPools", "gatewayLoadBalancer"):
+    for member in UNSUPPORTED_CONFIGURATION:
         if field(given, "properties", dict, {}).get(member):
             raise unsupported(member, id)
     version = one_of(given, "properties.privateIPAddressVersion", ("IPv4", "IPv6"), "IPv4")
@@ -296,6 +317,9 @@ def _configuration(arm: Sandbox, interface: str, given: Json, before: list[Json]
         properties["subnet"] = {"id": subnet_id}
         properties["primary"] = field(given, "properties.primary", bool, first)
     properties["privateIPAddressVersion"] = version
+    for member, kind in MEMBERSHIPS.items():
+        if named := field(given, f"properties.{member}", list):
+            properties[member] = [refer(arm, one, kind, interface, location) for one in named]
     if (length := field(given, "properties.privateIPAddressPrefixLength", int)) is not None:
         properties["privateIPAddressPrefixLength"] = length
     return {"name": name, "id": id, "etag": "", "type": f"{INTERFACE}/ipConfigurations", "properties": properties}

@@ -8,8 +8,9 @@ from ..authorization import check_linked
 from ..registry import field, invalid, one_of, required
 from ..store import Resource
 from ..wire import ArmError, Json
-from .interfaces import INTERFACE, RESERVED, addresses_of, attach, check_joins, detach, interface_properties, release, reserved
-from .public_addresses import ADDRESS, of_machine
+from .interfaces import RESERVED, addresses_of, attach, check_joins, detach, interface_properties, release, reserved
+from .network import ADDRESS, INTERFACE
+from .public_addresses import of_machine
 
 if TYPE_CHECKING:
     from ..call import Call

@@ -20,6 +20,15 @@ if TYPE_CHECKING:
     from ..call import Call
     from ..sandbox import Sandbox
 
+SUBNET = "Microsoft.Network/virtualNetworks/subnets"
+GROUP = "Microsoft.Network/networkSecurityGroups"
+APPLICATION_GROUP = "Microsoft.Network/applicationSecurityGroups"
+INTERFACE = "Microsoft.Network/networkInterfaces"
+ADDRESS = "Microsoft.Network/publicIPAddresses"
+NAT_GATEWAY = "Microsoft.Network/natGateways"
+ROUTE_TABLE = "Microsoft.Network/routeTables"
+LOAD_BALANCER = "Microsoft.Network/loadBalancers"
+
 Block = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -148,6 +157,32 @@ def reference_missing(reference: str, by: str) -> ArmError:
         f"Resource {reference} referenced by resource {by} was not found. Please make sure that the referenced resource exists, and "
         "that both resources are in the same region.",
     )
+
+
+def in_use_by(title: str, code: str, resource: Resource, users: list[str]) -> ArmError | None:
+    """400 for what cannot be deleted because others name it; None where nobody does."""
+    if not users:
+        return None
+    return refused(
+        f"InUse{code}CannotBeDeleted",
+        f"{title} {resource.id} cannot be deleted because it is in use by the following resources: {', '.join(users)}. In order to delete "
+        f"the {title}, remove the association with the resource(s).",
+    )
+
+
+def subnets_naming(arm: Sandbox, resource: Resource, member: str) -> list[str]:
+    """The ids of the subnets that name a resource under `member`."""
+    subnets = arm.store.of_type(resource.subscription, SUBNET).values()
+    return [one.id for one in subnets if str(field(one.properties, f"{member}.id", str, "")).lower() == resource.key]
+
+
+def refer(arm: Sandbox, given: Any, kind: str, by: str, location: str = "") -> Json:
+    """A reference, `{"id"}`, to a resource of that type. Raises ArmError 400 where there is none, or not in that location."""
+    id = field(given, "id")
+    resource = arm.resource(id, kind)
+    if resource is None or (location and resource.location and resource.location != location):
+        raise reference_missing(str(id), by)
+    return {"id": id}
 
 
 def block_of(prefix: Any) -> Block:

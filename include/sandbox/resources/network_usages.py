@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..registry import route
 from ..wire import JSON_TYPE, Json, Response, pretty
-from .public_addresses import ADDRESS
+from .network import ADDRESS
 
 if TYPE_CHECKING:
     from ..call import Call

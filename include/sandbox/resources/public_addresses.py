@@ -13,16 +13,15 @@ from ..events import event
 from ..registry import field, one_of, register, route
 from ..store import Resource
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty
-from .network import NetworkType, check_migration, refused, unsupported
+from .network import ADDRESS, NetworkType, check_migration, refused, unsupported
 
 if TYPE_CHECKING:
     from ..call import Call
     from ..sandbox import Sandbox
 
-ADDRESS = "Microsoft.Network/publicIPAddresses"
 RANGES = ("203.0.113.0/24", "198.51.100.0/24", "192.0.2.0/24", "198.18.0.0/15")
 VERSION_6 = "2001:db8::/64"
-UNSUPPORTED = ("publicIPPrefix", "natGateway", "linkedPublicIPAddress", "servicePublicIPAddress")
+UNSUPPORTED = ("publicIPPrefix", "linkedPublicIPAddress", "servicePublicIPAddress")
 
 
 class PublicAddresses(NetworkType):
@@ -37,6 +36,9 @@ class PublicAddresses(NetworkType):
             made["zones"] = body["zones"]
         given = field(body, "properties", dict, {})
         check_migration(given, call.id)
+        gateway = field(resource.properties, "natGateway.id") if resource is not None else None
+        if field(given, "natGateway.id") not in (None, gateway):  # the gateway names its addresses
+            raise unsupported("properties.natGateway", call.id)
         for name in UNSUPPORTED:
             if given.get(name):
                 raise unsupported(f"properties.{name}", call.id)
@@ -60,7 +62,7 @@ class PublicAddresses(NetworkType):
         if field(given, "deleteOption"):
             properties["deleteOption"] = one_of(given, "deleteOption", ("Delete", "Detach"))
         if resource is not None:
-            for name in ("ipConfiguration", "ipAddress"):
+            for name in ("ipConfiguration", "ipAddress", "natGateway"):
                 if name in resource.properties:
                     properties[name] = resource.properties[name]
         made["properties"] = properties
@@ -103,7 +105,7 @@ class PublicAddresses(NetworkType):
         return {**settings, "domainNameLabel": label, "fqdn": fqdn}
 
     def in_use(self, arm: Sandbox, resource: Resource) -> ArmError | None:
-        user = resource.properties.get("ipConfiguration")
+        user = resource.properties.get("ipConfiguration") or resource.properties.get("natGateway")
         if not user:
             return None
         return refused(

@@ -21,9 +21,10 @@ from ..wire import JSON_TYPE, ArmError, Json, Response, pretty, stamp
 from .changes import changed
 from .groups import location_of
 from .identity import identity
+from .interfaces import MEMBERSHIPS
 from .machine_fit import security_profile
 from .machine_profile import os_profile
-from .network import reference_missing
+from .network import LOAD_BALANCER, refer, reference_missing
 from .references import resolve
 from .sizes import SIZES, check_quota, find_size
 
@@ -275,6 +276,11 @@ def _profile(arm: Sandbox, call: Call, body: Json, origin: Origin, size_name: st
             subnet = field(address, "properties.subnet.id")
             if arm.resource(subnet) is None:
                 raise reference_missing(str(subnet), call.id)
+            for member, kind in {**MEMBERSHIPS, "loadBalancerInboundNatPools": f"{LOAD_BALANCER}/inboundNatPools"}.items():
+                for one in field(address, f"properties.{member}", list, []):
+                    refer(arm, one, kind, call.id)
+            if field(address, "properties.applicationGatewayBackendAddressPools", list):
+                raise _unsupported("applicationGatewayBackendAddressPools", "…")
     made["networkProfile"] = network
     if (security := security_profile({"properties": given}, origin, size_name, size)) is not None:
         made["securityProfile"] = security

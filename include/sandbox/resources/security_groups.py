@@ -9,8 +9,7 @@ from .. import operations
 from ..registry import field, one_of, register, required
 from ..store import Resource
 from ..wire import ArmError, Json, Response
-from .network import NetworkType, check_match, refused, unsupported
-from .subnets import GROUP, SUBNET
+from .network import APPLICATION_GROUP, GROUP, SUBNET, NetworkType, check_match, refer, refused
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -58,7 +57,7 @@ class SecurityGroups(NetworkType):
         rules: dict[str, Json] = {}
         for one in wanted:
             id = f"{call.id}/securityRules/{required(one, 'name')}"
-            rules[id.lower()] = rule_body(call, id, one, list(rules.values()))
+            rules[id.lower()] = rule_body(arm, call, id, one, list(rules.values()))
         old = {one.key: one for one in arm.store.collection(f"{call.id}/securityrules".lower()).values()}
         moves = {key: one.properties for key, one in old.items()} != {key: one["properties"] for key, one in rules.items()}
         made["properties"] = {"flushConnection": True} if field(body, "properties.flushConnection", bool, False) else {}
@@ -135,7 +134,7 @@ class SecurityRules(NetworkType):
         group = call.parent
         assert group is not None
         others = [one.body for one in arm.store.collection(f"{group.key}/securityrules").values() if one is not resource]
-        made = rule_body(call, call.id, call.json(), others)
+        made = rule_body(arm, call, call.id, call.json(), others)
         made["properties"]["provisioningState"] = "Updating"
         created = resource is None
         if resource is None:
@@ -194,7 +193,7 @@ def default_rule(group: str, name: str, description: str, source: str, target: s
     }
 
 
-def rule_body(call: Call, id: str, rule: Json, others: list[Json]) -> Json:
+def rule_body(arm: Sandbox, call: Call, id: str, rule: Json, others: list[Json]) -> Json:
     """A rule with its defaults. Raises ArmError 400 for what is missing, unknown, or taken by one of the `others`."""
     name = id.rsplit("/", 1)[1]
     given = field(rule, "properties", dict, {})
@@ -211,18 +210,18 @@ def rule_body(call: Call, id: str, rule: Json, others: list[Json]) -> Json:
     for key in LISTS:
         properties[key] = field(given, key, list, [])
     for key in ("sourceApplicationSecurityGroups", "destinationApplicationSecurityGroups"):
-        if given.get(key):
-            raise unsupported(f"securityRules.{name}.{key}", call.id)
+        if groups := field(given, key, list):
+            properties[key] = [refer(arm, one, APPLICATION_GROUP, id) for one in groups]
     for key in ("protocol", "access", "priority", "direction"):
         if properties[key] is None:
             raise refused("SecurityRuleParameterNotSpecified", f"Required security rule parameter {key} is not specified for {id}.")
-    for key, one, several in (
+    for key, *ways in (
         ("source port range", "sourcePortRange", "sourcePortRanges"),
         ("destination port range", "destinationPortRange", "destinationPortRanges"),
-        ("source address prefix", "sourceAddressPrefix", "sourceAddressPrefixes"),
-        ("destination address prefix", "destinationAddressPrefix", "destinationAddressPrefixes"),
+        ("source address prefix", "sourceAddressPrefix", "sourceAddressPrefixes", "sourceApplicationSecurityGroups"),
+        ("destination address prefix", "destinationAddressPrefix", "destinationAddressPrefixes", "destinationApplicationSecurityGroups"),
     ):
-        if one not in properties and not properties[several]:
+        if not any(properties.get(way) for way in ways):
             raise refused("SecurityRuleParameterNotSpecified", f"Required security rule parameter {key} is not specified for {id}.")
     priority = properties["priority"]
     if not 100 <= priority <= 4096:

@@ -12,15 +12,28 @@ from ..registry import field, one_of, register, required
 from ..store import Resource
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty
 from .geography import PLACES
-from .network import Block, NetworkType, block_of, check_match, check_pools, reference_missing, refused, unsupported
+from .network import (
+    GROUP,
+    NAT_GATEWAY,
+    ROUTE_TABLE,
+    SUBNET,
+    Block,
+    NetworkType,
+    block_of,
+    check_match,
+    check_pools,
+    refer,
+    reference_missing,
+    refused,
+    unsupported,
+)
 
 if TYPE_CHECKING:
     from ..call import Call
     from ..sandbox import Sandbox
 
-SUBNET = "Microsoft.Network/virtualNetworks/subnets"
-GROUP = "Microsoft.Network/networkSecurityGroups"
-UNSUPPORTED = ("natGateway", "routeTable", "serviceEndpointPolicies", "ipAllocations", "applicationGatewayIPConfigurations")
+UNSUPPORTED = ("serviceEndpointPolicies", "ipAllocations", "applicationGatewayIPConfigurations")
+ATTACHED = {"natGateway": NAT_GATEWAY, "routeTable": ROUTE_TABLE}
 READ_ONLY = frozenset({"ipConfigurations", "provisioningState", "privateEndpoints", "purpose", "resourceNavigationLinks"})
 
 # What a service may do with a subnet that was delegated to it.
@@ -136,6 +149,9 @@ def check_subnet(arm: Sandbox, call: Call, subnet: Any, space: list[Block], othe
         raise reference_missing(group, call.id)
     if group is not None:
         check_linked(arm, call, f"{GROUP}/join/action", group)
+    for member, kind in ATTACHED.items():
+        if (reference := field(subnet, f"properties.{member}", dict)) is not None:
+            check_linked(arm, call, f"{kind}/join/action", refer(arm, reference, kind, call.id)["id"])
     return blocks
 
 
@@ -160,8 +176,9 @@ def subnet_body(arm: Sandbox, call: Call, id: str, subnet: Json) -> Json:
     for key, value in given.items():
         if key not in READ_ONLY and key not in ("addressPrefix", "addressPrefixes", "ipamPoolPrefixAllocations"):
             properties[key] = value
-    if group := field(subnet, "properties.networkSecurityGroup.id"):
-        properties["networkSecurityGroup"] = {"id": group}
+    for member in ("networkSecurityGroup", *ATTACHED):
+        if reference := field(subnet, f"properties.{member}.id"):
+            properties[member] = {"id": reference}
     properties["delegations"] = [_delegation(id, one) for one in field(subnet, "properties.delegations", list, [])]
     endpoints = field(subnet, "properties.serviceEndpoints", list, [])
     if endpoints:

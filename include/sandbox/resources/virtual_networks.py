@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..registry import field, register, required
 from ..store import Resource
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty
-from .network import Block, NetworkType, block_of, check_pools, refused, unsupported
+from .network import SUBNET, Block, NetworkType, block_of, check_pools, refused, unsupported
 from .peerings import PEERINGS, peerings_of, tell_peers
-from .subnets import SUBNET, SUBNETS, blocks_of, check_subnet, free_addresses, subnet_body
+from .subnets import SUBNETS, blocks_of, check_subnet, free_addresses, subnet_body
 
 if TYPE_CHECKING:
     from ..call import Call
