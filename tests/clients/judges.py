@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -66,6 +67,30 @@ def one_at_a_time(name: str) -> Iterator[None]:
         yield
 
 
+def debian_package(name: str, version: str) -> Path:
+    """The folder that a Debian package's files are unpacked in: nothing of the machine changes. Skips where there is no apt, or where
+    this release of Debian has another version."""
+    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
+        pytest.skip(f"{name} {version} is a package of Debian's, and this is no Debian")
+    folder = JUDGES / name
+    with one_at_a_time(name):
+        if not (folder / ".installed").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            state = folder / "apt"
+            for part in ("lists/partial", "cache/archives/partial"):
+                (state / part).mkdir(parents=True)
+            own = {"Dir::State::lists": state / "lists", "Dir::Cache": state / "cache", "APT::Sandbox::User": "", "Debug::NoLocking": "1"}
+            apt = ["apt-get", "-qq", *(word for key, value in own.items() for word in ("-o", f"{key}={value}"))]
+            installed([*apt, "-o", "Acquire::Languages=none", "update"], "Debian's list of packages")
+            offered = _run([*(word.replace("apt-get", "apt-cache") for word in apt if word != "-qq"), "policy", name])
+            if f"Candidate: {version}" not in offered:
+                pytest.skip(f"this release of Debian does not have {name} {version}")
+            installed(["sh", "-c", f"cd {shlex.quote(str(state))} && {shlex.join(apt)} download {name} && dpkg-deb -x *.deb .."], name)
+            shutil.rmtree(state)
+            (folder / ".installed").write_text(version)
+    return folder
+
+
 def _is_current(folder: Path, pins: Path) -> bool:
     stamp = folder / ".installed"
     return stamp.exists() and stamp.read_text() == hashlib.sha256(pins.read_bytes()).hexdigest()
@@ -75,8 +100,8 @@ def _mark(folder: Path, pins: Path) -> None:
     (folder / ".installed").write_text(hashlib.sha256(pins.read_bytes()).hexdigest())
 
 
-def _run(command: list[str]) -> None:
-    subprocess.run(command, check=True, capture_output=True, text=True, timeout=WITHIN)
+def _run(command: list[str]) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=WITHIN).stdout
 
 
 def installed(command: list[str], name: str) -> None:

@@ -109,9 +109,17 @@ def test_output_keeps_its_last_4096_bytes() -> None:
     assert guest.tail("a" * 5000 + "end") == ("a" * 4093 + "end")
 
 
-def test_a_platform_image_is_ready_and_a_provisioned_machine_is_not() -> None:
+def test_a_platform_image_is_ready_and_a_machine_of_it_is_not_once_something_ran_there() -> None:
     for os_type in ("Linux", "Windows"):
         found = content(os_type)
         assert guest.is_ready(found)
         guest.provision(found, "builder")
+        assert guest.is_ready(found) == (os_type == "Linux"), "cloud-init provisions a guest that was left alone anew"
+        found["guest"]["scripts"].append("1: exit 0")
         assert not guest.is_ready(found)
+
+
+def test_a_disk_that_never_booted_is_not_ready() -> None:
+    found = content("Linux")
+    found["guest"]["deprovisioned"] = False
+    assert not guest.is_ready(found)
