@@ -14,6 +14,7 @@ from typing import Any
 NO_BODY = "its request body was not recorded, and no answer shows it"
 BEGAN_OUTSIDE = "it asks for an operation that began outside the recording"
 NEEDS = "it needs {}, which the recordings leave out"
+MANGLED = "its answer was not recorded as it was: JSON that can no longer be read"
 UNSEEN = "it needs a resource of {} that came to be outside the recording and is never shown whole"
 
 # The services whose requests the collection leaves out (its README): resources of these types can be in no replay.
@@ -24,12 +25,16 @@ LEFT_OUT = (
     "Microsoft.Network/loadBalancers",
     "Microsoft.Network/applicationGateways",
     "Microsoft.Network/applicationSecurityGroups",
-    "Microsoft.ManagedIdentity/userAssignedIdentities",
     "Microsoft.VirtualMachineImages/imageTemplates",
 )
 
 _ID = re.compile(r"/subscriptions/[^/'\"\s]+/resourcegroups/[^/'\"\s]+/providers/[^/'\"\s]+(?:/[^/'\"\s]+/[^/'\"\s]+)+", re.IGNORECASE)
 _BLOB = re.compile(r"https://(?!md-)[^/]+\.blob\.[^/]+/.+/", re.IGNORECASE)  # not a disk's own, which SAS URLs name
+
+
+def mangled(answer: Any, content_type: str) -> bool:
+    """Whether a recorder kept an answer's JSON as something else (compressed bytes, as text)."""
+    return isinstance(answer, str) and "json" in content_type.lower()
 
 
 def strings(value: Any) -> Iterator[str]:

@@ -33,6 +33,9 @@ BACK_REFERENCES = frozenset({"ipConfigurations", "ipConfiguration", "subnets", "
 # Sub-resources that their parent's request makes.
 PARTS = frozenset({"subnets", "ipconfigurations", "securityrules", "defaultsecurityrules"})
 
+# What has nothing to tell but its name, with the api-version to make it with: it need not be shown.
+BARE = {"microsoft.managedidentity/userassignedidentities": "2023-01-31"}
+
 PASSWORD = "REDACTED-Passw0rd!"
 
 

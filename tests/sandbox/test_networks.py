@@ -386,3 +386,12 @@ def test_what_a_machine_made_for_itself_goes_with_it_as_asked(sandbox: Sandbox, 
     machines.begin_delete("rg", "vm").result()
     assert list(network.public_ip_addresses.list("rg")) == []
     assert list(network.network_interfaces.list("rg")) == []
+
+
+def test_a_region_tells_which_services_its_networks_serve(network: Any) -> None:
+    delegations = {one.service_name: one for one in network.available_delegations.list(HERE)}
+    assert delegations["Microsoft.ContainerInstance/containerGroups"].actions == ["Microsoft.Network/virtualNetworks/subnets/join/action"]
+    assert [one.name for one in network.available_resource_group_delegations.list(HERE, "rg")] == [one.name for one in delegations.values()]
+    assert "Microsoft.Storage" in [one.name for one in network.available_endpoint_services.list(HERE)]
+    tags = {one.name: one.properties.region for one in network.service_tags.list(HERE)["values"]}
+    assert (tags["Storage"], tags["Storage.westeurope"]) == ("", HERE)

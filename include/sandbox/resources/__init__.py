@@ -25,6 +25,7 @@ FAMILIES = (
     "route_tables",
     "nat_gateways",
     "load_balancers",
+    "network_offers",
     "interfaces",
     "disks",
     "encryption_sets",

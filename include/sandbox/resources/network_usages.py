@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from ..call import Call
     from ..sandbox import Sandbox
 
+# The first api-version that tells whether a limit can be raised (recorded: between 2021-02-01 and 2023-09-01).
+ADJUSTABLE_SINCE = "2021-03-01"
+
 # name -> shown name, limit
 LIMITS: dict[str, tuple[str, int]] = {
     "VirtualNetworks": ("Virtual Networks", 1000),
@@ -77,7 +80,7 @@ def usages(arm: Sandbox, call: Call, subscription: str, location: str) -> Respon
             "limit": limit,
             "name": {"localizedValue": shown, "value": name},
             "unit": "Count",
-            "isAdjustable": True,
+            **({"isAdjustable": True} if call.api_version >= ADJUSTABLE_SINCE else {}),
         }
         for name, (shown, limit) in LIMITS.items()
     ]
