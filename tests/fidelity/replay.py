@@ -250,7 +250,9 @@ class Replay:
     def _make(self, number: int, id: str) -> str:
         body, version = seed.shown(self.recording, id, number)
         if body is None and scope.type_of(id).lower() in seed.BARE:
-            body, version = {"location": "westus"}, seed.BARE[scope.type_of(id).lower()]
+            self._need_group(_group(id))
+            group = self.sandbox.store.get(_group(id))
+            body, version = {"location": group.location if group is not None else "westus"}, seed.BARE[scope.type_of(id).lower()]
         if body is None:
             return scope.UNSEEN.format(scope.type_of(id))
         request = seed.as_request(body)

@@ -24,7 +24,6 @@ LEFT_OUT = (
     "Microsoft.Compute/virtualMachineScaleSets",
     "Microsoft.Network/loadBalancers",
     "Microsoft.Network/applicationGateways",
-    "Microsoft.Network/applicationSecurityGroups",
     "Microsoft.VirtualMachineImages/imageTemplates",
 )
 
