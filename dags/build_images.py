@@ -119,9 +119,8 @@ def schedule_of(recipe: Recipe, catalogue: Catalogue) -> Any:
     """The recipe's cron, the next version of its parent image or of its base, both, or neither."""
     when = recipe.schedule
     cron = CronTriggerTimetable(when.cron, timezone=when.time_zone) if when and when.cron else None
-    parent = catalogue.recipes.get(recipe.parent or "")
-    # A child that pins its parent's version has nothing to gain from a newer one.
-    assets = [image_asset(parent.publish.gallery, parent.definition)] if parent and recipe.base.version == "latest" else []
+    parent = catalogue.recipes.get(recipe.awaited_parent or "")
+    assets = [image_asset(parent.publish.gallery, parent.definition)] if parent else []
     if when and when.on_new_base:
         assets.append(base_asset(recipe.name))
     if cron and assets:
@@ -169,7 +168,7 @@ def build_dag(recipe: Recipe, catalogue: Catalogue) -> DAG:
         chain(plan, group, *network, machine, *steps, *checks, *stop, capture, publish)
         chain(plan, destination, publish)
 
-        tested = [publish]
+        tested: list[Any] = [publish]
         if recipe.boot_test:
             with TaskGroup("boot_test"):
                 fresh = CreateVirtualMachineOperator(task_id="create_virtual_machine", planned_by=PLAN)

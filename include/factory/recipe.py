@@ -115,6 +115,11 @@ class Recipe(Value):
         return self.base.recipe if isinstance(self.base, RecipeBase) else None
 
     @property
+    def awaited_parent(self) -> str | None:
+        """Name of the recipe whose next version starts a build of this one, or None: whoever pins a parent's version waits for no other."""
+        return self.parent if isinstance(self.base, RecipeBase) and self.base.version == "latest" else None
+
+    @property
     def definition(self) -> str:
         """Name of the image definition."""
         return self.publish.definition or self.name
