@@ -45,6 +45,8 @@ class Galleries(Value):
     """ARM ids of the second's resource group, gallery and definition, as far as they exist."""
     purchase: dict[str, str] | None = None
     """The first definition's marketplace purchase plan."""
+    unreadable: str = ""
+    """Why they could not be read; then nothing else is known."""
     differences: tuple[str, ...] = ()
     """What the second's definition has otherwise than the first's, and for ever."""
     sources: dict[str, str] = Field(default_factory=dict)
@@ -93,6 +95,8 @@ def plan_second_gallery(recipe: Recipe, asked: Keeping, galleries: Galleries) ->
     """The plan for one recipe; pure."""
     second = recipe.disaster_recovery
     assert second is not None
+    if galleries.unreadable:
+        return RecipePlan(recipe=recipe.name, left_out={recipe.name: f"its galleries cannot be read: {galleries.unreadable}"})
     if galleries.differences:
         said = "; ".join(galleries.differences)
         reason = f"the second definition differs for ever: {said}. Delete it with its versions, or name another gallery."

@@ -131,7 +131,9 @@ def _whose_turn(at: str) -> dict[str, Any]:
     from include.factory.restore import of_the_month
 
     catalogue = load_catalogue(catalogue_folder())
-    recipes = [recipe.name for recipe in catalogue.recipes.values() if recipe.disaster_recovery]
+    # Behind another connection nothing can be made from here.
+    seconds = {recipe.name: recipe.disaster_recovery for recipe in catalogue.recipes.values() if recipe.disaster_recovery}
+    recipes = [name for name, second in seconds.items() if second.connection is None]
     backups = list(load_backups(catalogue_folder(), catalogue).backups)
     if not recipes and not backups:
         raise StepSkipped("No recipe has a second gallery, and there is no backup: nothing to be tried.")
@@ -186,6 +188,13 @@ def _by_name(azure: Azure, asked: Restore) -> tuple[str, str, str, str, str | No
     if second is None:
         raise StepError(
             "permanent", "BadParameter", f"The recipe {recipe.name} has no second gallery", "Leave disaster_recovery off, or declare one."
+        )
+    if second.connection is not None:
+        raise StepError(
+            "permanent",
+            "BadParameter",
+            f"The second gallery of {recipe.name} is behind the connection {second.connection!r}, and machines are made by this one",
+            "Restore it by an Airflow of that tenant, whose own connection this is, by the ARM id of the version.",
         )
     return second.subscription or azure.subscription_id, second.resource_group, second.gallery, recipe.definition, None
 

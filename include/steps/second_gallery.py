@@ -52,7 +52,7 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str, connect: Connect | N
     fields.pop("reason", None)
     asked = checked(Keeping, fields)
     recipes = await asyncio.to_thread(_recipes, asked.recipe)
-    read = await asyncio.gather(*(_read(azure, recipe, connect) for recipe in recipes))
+    read = await _read_all(azure, recipes, connect)
     plans = [plan_second_gallery(recipe, asked, galleries) for recipe, (_, galleries) in zip(recipes, read, strict=True)]
     needs = {
         recipe.name: (second, needs_of_second_gallery(recipe, made))
@@ -106,6 +106,31 @@ def _nothing(plans: list[RecipePlan]) -> str:
         return "No recipe has a second gallery: nothing to do."
     out = "; ".join(f"{made.recipe} {version}: {reason}" for made in plans for version, reason in made.extra.items())
     return f"The second galleries of {len(plans)} recipe(s) are in step: nothing to do.{f' Left: {out}.' if out else ''}"
+
+
+async def _read_all(azure: Azure, recipes: list[Recipe], connect: Connect | None) -> list[tuple[Azure, Galleries]]:
+    """Of each recipe, the second gallery's clients and what both galleries hold. One that cannot be read hides no other.
+
+    :raises StepError: none can.
+    """
+    from include.factory.second_gallery import Galleries
+
+    answers = await asyncio.gather(*(_read(azure, recipe, connect) for recipe in recipes), return_exceptions=True)
+    found: list[tuple[Azure, Galleries]] = []
+    failures: list[StepError] = []
+    for recipe, answer in zip(recipes, answers, strict=True):
+        if isinstance(answer, Exception):
+            failures.append(answer if isinstance(answer, StepError) else of_exception(answer))
+            log.error("%s: its galleries cannot be read: %s", recipe.name, failures[-1])
+            unread = Galleries(subscription_id="", second_subscription_id="", unreadable=failures[-1].message)
+            found.append((azure, unread))
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            found.append(answer)
+    if failures and len(failures) == len(recipes):
+        raise failures[0]
+    return found
 
 
 async def _read(azure: Azure, recipe: Recipe, connect: Connect | None) -> tuple[Azure, Galleries]:
@@ -270,7 +295,7 @@ async def report(azure: Azure, *, recipes: list[str], connect: Connect | None = 
     from include.factory.second_gallery import Keeping, plan_second_gallery
 
     chosen = [recipe for recipe in await asyncio.to_thread(_recipes, None) if recipe.name in recipes]
-    read = await asyncio.gather(*(_read(azure, recipe, connect) for recipe in chosen))
+    read = await _read_all(azure, chosen, connect)
     rows, behind, notices = [], {}, []
     for recipe, (_, galleries) in zip(chosen, read, strict=True):
         made = plan_second_gallery(recipe, Keeping(), galleries)

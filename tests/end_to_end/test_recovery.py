@@ -225,9 +225,12 @@ def test_a_build_is_copied_to_the_second_gallery_restored_from_there_and_shared(
     restore = factory.airflow.trigger("restore_vm", form)
     share, _ = ran(factory, "share_galleries", {"gallery": "endtoend"})
     told = factory.airflow.rest.xcom("share_galleries", share, "report")
-    assert "group 11111111-0000-4000-8000-000000000001 is Reader on mirrored" in told["readers"]
+    (image,) = [one for one in told["images"] if one["place"] == "rg-end-to-end/endtoend/mirrored"]
+    (reading,) = image["readings"]
+    assert "11111111-0000-4000-8000-000000000001 is Reader on mirrored" in reading["who"]
+    assert reading["said_by"] == "mirrored"
     assert told["undeclared"] == {}
-    assert version in told["versions"]
+    assert [one["gets"] for one in image["versions"] if one["version"] == version] == [["latest"]]
     assert factory.airflow.wait("restore_vm", restore) == "success"
     assert factory.airflow.rest.xcom("restore_vm", restore, "plan")["version_id"].lower() == path.lower()
 

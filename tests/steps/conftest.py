@@ -23,3 +23,13 @@ def no_durations_learnt() -> Iterator[None]:
     polling.DURATIONS._seen.clear()
     yield
     polling.DURATIONS._seen.clear()
+
+
+@pytest.fixture
+def recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a catalogue of the test's own, empty."""
+    folder = tmp_path / "recipes"
+    folder.mkdir()
+    monkeypatch.setenv("IMAGE_FACTORY_RECIPES", str(folder))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return folder

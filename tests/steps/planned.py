@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from image_factory.triggers.step import load_step
-from tests.steps.build_line import Line
+from tests.steps.build_line import Line, Step
 
 WRITES = ("PUT", "PATCH", "POST", "DELETE")
 
@@ -31,3 +31,13 @@ def writes(line: Line) -> Counter[str]:
 
 def promised(plan: Mapping[str, Any]) -> Counter[str]:
     return Counter(f"{call['method']} {call['path']}".lower() for call in plan["calls"])
+
+
+async def done_as_planned(line: Line, plan: Step, act: Step, task: str, form: Mapping[str, Any]) -> dict[str, Any]:
+    """Plan, which writes nothing, and do it; what was written is what the plan promised. Returns the plan."""
+    line.calls.clear()
+    document: dict[str, Any] = await plan(line.azure, form=dict(form))
+    assert not writes(line)
+    await act(line.azure, **document["steps"][task])
+    assert writes(line) == promised(document)
+    return document

@@ -48,13 +48,11 @@ STRANGER = "22222222-0000-4000-8000-000000000001"
 
 
 @pytest.fixture(autouse=True)
-def catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("IMAGE_FACTORY_RECIPES", str(tmp_path))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    (tmp_path / "ubuntu.yaml").write_text(RECIPE)
-    (tmp_path / "backups").mkdir()
-    (tmp_path / "backups" / "web.yaml").write_text(BACKUP)
-    return tmp_path
+def catalogue(recipes: Path) -> Path:
+    (recipes / "ubuntu.yaml").write_text(RECIPE)
+    (recipes / "backups").mkdir()
+    (recipes / "backups" / "web.yaml").write_text(BACKUP)
+    return recipes
 
 
 def built(catalogue: Path, **changes: str) -> dict[str, str]:

@@ -158,10 +158,8 @@ disaster_recovery: {gallery: images2, resource_group: galleries2, location: nort
 
 
 @pytest.mark.parametrize("name", PLANS)
-async def test_every_plan_is_held_against_the_rights_to_its_writes(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("IMAGE_FACTORY_RECIPES", str(tmp_path))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    (tmp_path / "ubuntu.yaml").write_text(RECIPE)
+async def test_every_plan_is_held_against_the_rights_to_its_writes(name: str, recipes: Path) -> None:
+    (recipes / "ubuntu.yaml").write_text(RECIPE)
     line = await gallery_line()
     for version, age in (("1.0.0", 30), ("2.0.0", 20), ("3.0.0", 1)):
         seed(line, version, (HOME, "northeurope"), age=age, excluded=version == "1.0.0", tags={} if version == "1.0.0" else None)

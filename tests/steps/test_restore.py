@@ -13,7 +13,8 @@ from include.steps import restore
 from include.steps.errors import StepError, StepSkipped
 from tests.factory.test_backup import GOOD, NOON
 from tests.steps import test_machine_capture as capturing
-from tests.steps.build_line import HOME, Killed, Line
+from tests.steps.build_line import HOME, Line
+from tests.steps.killing import killed_at_each_call
 from tests.steps.planned import promised, run_planned, writes
 
 RUN = {"dag_id": "restore_vm", "run_id": "manual__2026-11-24T09:00:00+00:00", "at": "2026-11-24T09:00:00+00:00"}
@@ -201,22 +202,8 @@ def test_each_image_has_its_turn() -> None:
 async def test_a_restoration_killed_at_any_call_and_run_again_ends_in_the_same_place(mode: str) -> None:
     before = await vault()
     plan = await restore.plan(before.azure, run=RUN, form=form())
-    good = before.copy()
-    await run_planned(good, plan, RESTORE_STEPS)
-    expected = good.state()
-    at = 0
-    while True:
-        at += 1
-        world = before.copy()
-        world.transport.arm(at, mode)
-        try:
-            await run_planned(world, plan, RESTORE_STEPS)
-            break
-        except (Killed, BaseExceptionGroup):
-            world.transport.arm(0, mode)
-        await run_planned(world, plan, RESTORE_STEPS)
-        assert world.state() == expected, f"killed {mode} call {at}"
-    assert at > 5
+    calls = await killed_at_each_call(before, lambda world: run_planned(world, plan, RESTORE_STEPS), mode, Line.state)
+    assert calls > 4
 
 
 async def test_a_restoration_run_twice_at_once_makes_one_machine() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,9 @@ from include.steps.errors import StepError, StepSkipped
 from include.steps.replication import Replication
 from include.steps.version import Version
 from tests.sandbox_transport import AsyncStaticCredential
-from tests.steps.build_line import DEFINITION, GALLERIES, GALLERY, HOME, TAGS, VERSION, Killed, Line, region
-from tests.steps.planned import promised, writes
+from tests.steps.build_line import DEFINITION, GALLERIES, GALLERY, HOME, TAGS, VERSION, Line, region
+from tests.steps.killing import killed_at_each_call
+from tests.steps.planned import done_as_planned, writes
 from tests.steps.test_replication import broken
 
 RECIPE = """\
@@ -39,13 +39,11 @@ SECOND = Directory().second_subscription_id
 
 
 @pytest.fixture
-def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+def recipe(recipes: Path) -> Callable[[str], None]:
     """Write the recipe `ubuntu`, with more fields of `disaster_recovery`."""
-    monkeypatch.setenv("IMAGE_FACTORY_RECIPES", str(tmp_path))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
     def write(more: str = "") -> None:
-        (tmp_path / "ubuntu.yaml").write_text(RECIPE.format(more=more))
+        (recipes / "ubuntu.yaml").write_text(RECIPE.format(more=more))
 
     write()
     return write
@@ -65,12 +63,7 @@ async def three_versions() -> Line:
 
 async def kept(line: Line, **form: Any) -> dict[str, Any]:
     """Planned and done; the plan's promise held to what was written."""
-    line.calls.clear()
-    plan = await second_gallery.plan(line.azure, form=form)
-    assert not writes(line)
-    await second_gallery.keep(line.azure, **plan["steps"]["keep"])
-    assert writes(line) == promised(plan)
-    return plan
+    return await done_as_planned(line, second_gallery.plan, second_gallery.keep, "keep", form)
 
 
 def copy_of(line: Line, number: str, subscription: str | None = None) -> Any:
@@ -201,6 +194,20 @@ async def test_a_second_definition_of_another_kind_is_named_and_left(recipe: Cal
     assert "osState is 'Specialized', the recipe says 'Generalized'" in plan["left_out"]["ubuntu"]["ubuntu"]
 
 
+async def test_a_second_gallery_that_cannot_be_read_holds_up_no_other(recipe: Callable[[str], None], recipes: Path) -> None:
+    line = await three_versions()
+    path = recipes / "elsewhere.yaml"
+    text = RECIPE.format(more=", connection: nobodys").replace("name: ubuntu", "name: elsewhere").replace("images, ", "others, ")
+    path.write_text(text)
+    plan = await kept(line)
+    assert plan["left_out"] == {
+        "elsewhere": {"elsewhere": "its galleries cannot be read: The connection 'nobodys' cannot be reached from here"}
+    }
+    assert copy_of(line, NUMBERS[2]) is not None
+    told = await second_gallery.report(line.azure, recipes=["ubuntu", "elsewhere"])
+    assert list(told["behind"]) == ["elsewhere"]
+
+
 async def test_a_purchase_plan_goes_with_the_copies(recipe: Callable[[str], None]) -> None:
     plan = {"name": "9-base", "product": "rockylinux-x86_64", "publisher": "resf"}
     line = await three_versions()
@@ -220,22 +227,8 @@ async def test_a_copy_killed_at_any_call_and_run_again_ends_in_the_same_place(re
     before = await three_versions()
     arguments = (await second_gallery.plan(before.azure, form={}))["steps"]["keep"]
     arguments["recipes"][0]["versions"] = arguments["recipes"][0]["versions"][:1]
-    good = before.copy()
-    await second_gallery.keep(good.azure, **arguments)
-    expected = good.state()
-    at = 0
-    while True:
-        at += 1
-        world = before.copy()
-        world.transport.arm(at, mode)
-        try:
-            await second_gallery.keep(world.azure, **arguments)
-            break
-        except (Killed, BaseExceptionGroup):
-            world.transport.arm(0, mode)
-        await second_gallery.keep(world.azure, **arguments)
-        assert world.state() == expected, f"killed {mode} call {at}"
-    assert at > 8
+    calls = await killed_at_each_call(before, lambda world: second_gallery.keep(world.azure, **arguments), mode, Line.state)
+    assert calls > 7
 
 
 async def test_two_runs_at_once_make_one_copy(recipe: Callable[[str], None]) -> None:
@@ -250,11 +243,13 @@ async def test_two_runs_at_once_make_one_copy(recipe: Callable[[str], None]) -> 
     assert len(made) == len(set(made))
 
 
-async def test_an_encrypted_version_is_never_copied_but_kept_in_step_once_its_build_published_it(recipe: Callable[[str], None]) -> None:
+async def test_an_encrypted_version_is_never_copied_but_kept_in_step_once_its_build_published_it(
+    recipe: Callable[[str], None], recipes: Path
+) -> None:
     line = await Line().up_to("publish")
     sets = {name: await encryption_set(line, name) for name in (HOME, "northeurope", "uksouth")}
     recipe("")
-    path = Path(os.environ["IMAGE_FACTORY_RECIPES"]) / "ubuntu.yaml"
+    path = recipes / "ubuntu.yaml"
     encrypted = "[" + ", ".join(f"{{name: {name}, encryption_set: {id}}}" for name, id in sets.items()) + "]"
     path.write_text(path.read_text().replace("[northeurope]", encrypted).replace("[uksouth]", encrypted))
     await line.run("publish", target_regions=[region(HOME, encryption_set=sets[HOME])])

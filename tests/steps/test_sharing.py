@@ -15,8 +15,9 @@ from include.sandbox.directory import Directory
 from include.steps import audit, gallery, sharing
 from include.steps.errors import StepError, StepSkipped
 from tests.factory.test_share import COMMUNITY, ONE, TWO
-from tests.steps.build_line import DEFINITION, GALLERIES, GALLERY, HOME, Killed, Line
-from tests.steps.planned import promised, writes
+from tests.steps.build_line import DEFINITION, GALLERIES, GALLERY, HOME, Line
+from tests.steps.killing import killed_at_each_call
+from tests.steps.planned import done_as_planned, writes
 
 RECIPE = """\
 name: ubuntu
@@ -35,11 +36,9 @@ Write = Callable[[str], None]
 
 
 @pytest.fixture
-def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+def recipe(recipes: Path) -> Write:
     """Write the recipe `ubuntu` with what it says under `share`."""
-    monkeypatch.setenv("IMAGE_FACTORY_RECIPES", str(tmp_path))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return lambda share: (tmp_path / "ubuntu.yaml").write_text(RECIPE.format(share=share)) and None
+    return lambda share: (recipes / "ubuntu.yaml").write_text(RECIPE.format(share=share)) and None
 
 
 async def published(share: dict[str, Any] | None = None) -> Line:
@@ -54,12 +53,7 @@ async def published(share: dict[str, Any] | None = None) -> Line:
 
 async def applied(line: Line, **form: Any) -> dict[str, Any]:
     """Planned and done; the plan's promise held to what was written."""
-    line.calls.clear()
-    plan = await sharing.plan(line.azure, form=form)
-    assert not writes(line)
-    await sharing.apply(line.azure, **plan["steps"]["apply"])
-    assert writes(line) == promised(plan)
-    return plan
+    return await done_as_planned(line, sharing.plan, sharing.apply, "apply", form)
 
 
 def scope(line: Line) -> str:
@@ -189,21 +183,10 @@ async def test_sharing_killed_at_any_call_and_run_again_ends_in_the_same_place(r
     recipe(share)
     before = await published({"subscriptions": [ONE]} if share == DIRECT else None)
     arguments = (await sharing.plan(before.azure, form={}))["steps"]["apply"]
-    good = before.copy()
-    await sharing.apply(good.azure, **arguments)
-    at = 0
-    while True:
-        at += 1
-        world = before.copy()
-        world.transport.arm(at, mode)
-        try:
-            await sharing.apply(world.azure, **arguments)
-            break
-        except (Killed, BaseExceptionGroup):
-            world.transport.arm(0, mode)
-        await sharing.apply(world.azure, **arguments)
-        assert (world.state(), groups(world)) == (good.state(), groups(good)), f"killed {mode} call {at}"
-    assert at > 2
+    calls = await killed_at_each_call(
+        before, lambda world: sharing.apply(world.azure, **arguments), mode, lambda world: (world.state(), groups(world))
+    )
+    assert calls > 1
 
 
 async def test_two_runs_at_once_end_as_one(recipe: Write) -> None:
