@@ -16,6 +16,7 @@ What the run built goes at the end, on success and on failure. Every task is saf
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import (
@@ -23,7 +24,6 @@ from airflow.sdk import (
     AssetOrTimeSchedule,
     CronTriggerTimetable,
     Param,
-    TaskGroup,
     TriggerRule,
     chain,
     get_parsing_context,
@@ -54,6 +54,7 @@ from image_factory.operators.virtual_machine import (
     DeallocateVirtualMachineOperator,
     GeneralizeVirtualMachineOperator,
 )
+from image_factory.tasks import add_task, group_of
 from include.factory.catalogue import Catalogue, load_catalogue
 from include.factory.folder import catalogue_folder
 
@@ -130,7 +131,7 @@ def schedule_of(recipe: Recipe, catalogue: Catalogue) -> Any:
 
 def build_dag(recipe: Recipe, catalogue: Catalogue) -> DAG:
     """The DAG of one recipe. Its task ids are the keys of the plan's steps."""
-    with DAG(
+    dag = DAG(
         dag_id=dag_id_of(recipe),
         dag_display_name=f"build {recipe.name}",
         description=recipe.description.split("\n")[0],
@@ -142,77 +143,75 @@ def build_dag(recipe: Recipe, catalogue: Catalogue) -> DAG:
         **callbacks_of(recipe, pause_after=recipe.pause_after_failures),
         tags=["build", recipe.os.type, recipe.publish.gallery],
         default_args={"owner": recipe.owner},
-    ) as dag:
-        plan = PlanImageBuildOperator(task_id=PLAN, recipe=recipe.name, run=RUN)
+    )
+    plan = add_task(dag, PlanImageBuildOperator, PLAN, recipe=recipe.name, run=RUN)
+    task = partial(add_task, planned_by=PLAN)
 
-        with TaskGroup("build_machine"):
-            group = CreateResourceGroupOperator(task_id="create_resource_group", planned_by=PLAN).as_setup()
-            network = [] if recipe.build.subnet else [CreateNetworkOperator(task_id="create_network", planned_by=PLAN)]
-            machine = CreateVirtualMachineOperator(task_id="create_virtual_machine", planned_by=PLAN)
+    build_machine = group_of(dag, "build_machine")
+    group = task(build_machine, CreateResourceGroupOperator, "create_resource_group").as_setup()
+    network = [] if recipe.build.subnet else [task(build_machine, CreateNetworkOperator, "create_network")]
+    machine = task(build_machine, CreateVirtualMachineOperator, "create_virtual_machine")
 
-        with TaskGroup("prepare"):
-            steps = [RunCommandOperator(task_id=step.name, planned_by=PLAN) for step in recipe.steps]
-        with TaskGroup("check"):
-            checks = [RunCommandOperator(task_id=check.name, planned_by=PLAN) for check in recipe.checks]
+    prepare, check = group_of(dag, "prepare"), group_of(dag, "check")
+    scripts = [task(prepare, RunCommandOperator, step.name) for step in recipe.steps]
+    scripts += [task(check, RunCommandOperator, step.name) for step in recipe.checks]
 
-        with TaskGroup("generalize"):
-            stop: list[Any] = [DeallocateVirtualMachineOperator(task_id="deallocate", planned_by=PLAN)]
-            if recipe.os.state == "Generalized":
-                stop.insert(0, DeprovisionGuestOperator(task_id="deprovision", planned_by=PLAN))
-                stop.append(GeneralizeVirtualMachineOperator(task_id="mark_generalized", planned_by=PLAN))
-        capture = CAPTURES[recipe.route](task_id="capture", planned_by=PLAN)
+    generalize = group_of(dag, "generalize")
+    stop: list[Any] = [task(generalize, DeallocateVirtualMachineOperator, "deallocate")]
+    if recipe.os.state == "Generalized":
+        stop.insert(0, task(generalize, DeprovisionGuestOperator, "deprovision"))
+        stop.append(task(generalize, GeneralizeVirtualMachineOperator, "mark_generalized"))
+    capture = task(dag, CAPTURES[recipe.route], "capture")
 
-        destination = CreateDestinationOperator(task_id="ensure_destination", planned_by=PLAN)
-        publish = PublishImageVersionOperator(task_id="publish_version", planned_by=PLAN)
+    destination = task(dag, CreateDestinationOperator, "ensure_destination")
+    publish = task(dag, PublishImageVersionOperator, "publish_version")
 
-        chain(plan, group, *network, machine, *steps, *checks, *stop, capture, publish)
-        chain(plan, destination, publish)
+    chain(plan, group, *network, machine, *scripts, *stop, capture, publish)
+    chain(plan, destination, publish)
 
-        tested: list[Any] = [publish]
-        if recipe.boot_test:
-            with TaskGroup("boot_test"):
-                fresh = CreateVirtualMachineOperator(task_id="create_virtual_machine", planned_by=PLAN)
-                tested = [RunCommandOperator(task_id="run_script", planned_by=PLAN)]
-            chain(publish, fresh, *tested)
-        replicate = ReplicateImageVersionOperator(task_id="replicate_version", planned_by=PLAN)
-        promote = PromoteImageVersionOperator(task_id="promote_version", planned_by=PLAN)
-        announce = AnnounceImageVersionOperator(
-            task_id="announce_version",
-            asset=image_asset(recipe.publish.gallery, recipe.definition),
-            planned_by=PLAN,
-            promoted_by="promote_version",
-        )
-        publish >> replicate
-        [*tested, replicate] >> promote >> announce
-        if recipe.approval:
-            approve = approval_of(recipe)
-            [*tested, replicate] >> approve >> promote
+    tested: list[Any] = [publish]
+    if recipe.boot_test:
+        boot_test = group_of(dag, "boot_test")
+        fresh = task(boot_test, CreateVirtualMachineOperator, "create_virtual_machine")
+        tested = [task(boot_test, RunCommandOperator, "run_script")]
+        chain(publish, fresh, *tested)
+    replicate = task(dag, ReplicateImageVersionOperator, "replicate_version")
+    promote = task(dag, PromoteImageVersionOperator, "promote_version")
+    image = image_asset(recipe.publish.gallery, recipe.definition)
+    announce = task(dag, AnnounceImageVersionOperator, "announce_version", asset=image, promoted_by="promote_version")
+    publish >> replicate
+    [*tested, replicate] >> promote >> announce
+    if recipe.approval:
+        approve = add_approval(dag, recipe)
+        [*tested, replicate] >> approve >> promote
 
-        # The machines are not needed once the boot test is over: they do not wait for replication, nor for a human.
-        delete = DeleteResourceGroupOperator(task_id="delete_build", planned_by=PLAN).as_teardown(setups=group)
-        tested >> delete
-        if recipe.disaster_recovery and recipe.encrypted:
-            # Azure copies no encrypted version later: once it is tested, it is published to the second gallery from the same source.
-            with TaskGroup("second_gallery"):
-                second = CreateDestinationOperator(task_id="ensure_destination", planned_by=PLAN)
-                publish_second = PublishImageVersionOperator(task_id="publish_version", planned_by=PLAN)
-            chain(tested, second, publish_second, delete)
-        # A version that failed its boot test must go; one that only lacks a region is kept, to be repaired by clearing `replicate_version`.
-        # The plan is among what it waits for, as the one success that it needs: without a plan there is nothing to discard.
-        discard = DiscardImageVersionOperator(task_id="discard_version", planned_by=PLAN, trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
-        [plan, *tested, replicate] >> discard
+    # The machines are not needed once the boot test is over: they do not wait for replication, nor for a human.
+    delete = task(dag, DeleteResourceGroupOperator, "delete_build").as_teardown(setups=group)
+    tested >> delete
+    if recipe.disaster_recovery and recipe.encrypted:
+        # Azure copies no encrypted version later: once it is tested, it is published to the second gallery from the same source.
+        second_gallery = group_of(dag, "second_gallery")
+        second = task(second_gallery, CreateDestinationOperator, "ensure_destination")
+        publish_second = task(second_gallery, PublishImageVersionOperator, "publish_version")
+        chain(tested, second, publish_second, delete)
+    # A version that failed its boot test must go; one that only lacks a region is kept, to be repaired by clearing `replicate_version`.
+    # The plan is among what it waits for, as the one success that it needs: without a plan there is nothing to discard.
+    discard = task(dag, DiscardImageVersionOperator, "discard_version", trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
+    [plan, *tested, replicate] >> discard
     put_form(dag, form_of(recipe))
     return dag
 
 
-def approval_of(recipe: Recipe) -> Any:
+def add_approval(dag: DAG, recipe: Recipe) -> Any:
     """A person's word before `latest` moves."""
     # Half a second, which only recipes that ask for approval pay.
     from image_factory.operators.approval import ApproveVersionOperator
 
     assert recipe.approval is not None
-    return ApproveVersionOperator(
-        task_id="approve",
+    return add_task(
+        dag,
+        ApproveVersionOperator,
+        "approve",
         subject=f"Promote {recipe.name} {{{{ ti.xcom_pull(task_ids='plan')['version'] }}}}?",
         body=(
             "The version is published, has passed its boot test and is replicated; `latest` does not see it yet.\n\n"

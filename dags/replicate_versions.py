@@ -35,6 +35,8 @@ from image_factory.operators.regions import (
     PlanRegionChangeOperator,
     ReportRegionsOperator,
 )
+from image_factory.operators.step import StepOperator
+from image_factory.tasks import add_task
 from include.factory.catalogue import load_catalogue
 from include.factory.folder import catalogue_folder
 from include.factory.recipe import Recipe
@@ -64,16 +66,17 @@ FORM = {
 }
 
 
-def chain_of(plan: Any) -> None:
+def add_tasks(dag: DAG, operator: type[StepOperator], **asked: Any) -> None:
     """plan -> change -> report; the report tells how things are whatever became of the change, and does not decide about the run."""
-    change = ChangeRegionsOperator(task_id="change_regions", planned_by=PLAN)
-    report = ReportRegionsOperator(task_id="report_regions", planned_by=PLAN).as_teardown(setups=plan.as_setup())
+    plan = add_task(dag, operator, PLAN, **asked)
+    change = add_task(dag, ChangeRegionsOperator, "change_regions", planned_by=PLAN)
+    report = add_task(dag, ReportRegionsOperator, "report_regions", planned_by=PLAN).as_teardown(setups=plan.as_setup())
     plan >> change >> report
 
 
 def replicate_dag(recipe: Recipe) -> DAG:
     """The DAG that keeps one recipe's regions."""
-    with DAG(
+    dag = DAG(
         dag_id=f"replicate_{recipe.name.replace('-', '_')}",
         dag_display_name=f"replicate {recipe.name}",
         description=f"Regions of {recipe.name} as the recipe says them",
@@ -84,15 +87,15 @@ def replicate_dag(recipe: Recipe) -> DAG:
         **callbacks_of(recipe),
         tags=["replicate", recipe.os.type, recipe.publish.gallery],
         default_args={"owner": recipe.owner},
-    ) as dag:
-        chain_of(PlanRecipeRegionsOperator(task_id=PLAN, recipe=recipe.name, run=RUN))
+    )
+    add_tasks(dag, PlanRecipeRegionsOperator, recipe=recipe.name, run=RUN)
     put_form(dag, FORM)
     return dag
 
 
 def backfill_dag() -> DAG:
     """The DAG for any versions and regions, by hand."""
-    with DAG(
+    dag = DAG(
         dag_id="backfill_regions",
         dag_display_name="backfill regions",
         description="Add regions to versions that exist, or remove them",
@@ -101,8 +104,8 @@ def backfill_dag() -> DAG:
         max_active_runs=4,
         **callbacks(),
         tags=["replicate", "by hand"],
-    ) as dag:
-        chain_of(PlanRegionChangeOperator(task_id=PLAN, form="{{ params | tojson }}"))
+    )
+    add_tasks(dag, PlanRegionChangeOperator, form="{{ params | tojson }}")
     put_form(
         dag,
         {
