@@ -177,8 +177,9 @@ def check(call: Call, kind: ResourceType) -> None:
         raise unreadable("The request has no content. Path '', line 0, position 0.")
     shape = schema.shape(model)
     envelope = not call.action
-    if envelope and call.method == "PUT" and "properties" in shape.members and not any(name.lower() == "properties" for name in given):
-        given = {**given, "properties": {}}
+    if envelope and call.method == "PUT" and "properties" in shape.members:
+        stated = {name: value for name, value in given.items() if name.lower() != "properties" or value is not None}
+        given = stated if any(name.lower() == "properties" for name in stated) else {**stated, "properties": {}}
     reading = Reading(whole=call.method != "PATCH")
     read = reading.object(shape, given, ())
     found = reading.problems or [problem for problem in reading.missing if spelled(problem.path) not in kind.optional]

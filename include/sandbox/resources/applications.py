@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from ..content import APPLICATION
-from ..registry import field, register, required
+from ..registry import field, register
 from ..wire import Json, Response
 from .changes import changed
 from .simple import Simple
@@ -29,9 +29,8 @@ class Applications(Simple):
 
     def properties(self, arm: Sandbox, call: Call, body: Json, resource: Resource | None) -> Json:
         self.check_system(body, resource)
-        system = required(body, "properties.supportedOSType", target="galleryApplication.properties.supportedOSType")
-        given = field(body, "properties", dict, {})
-        return {"supportedOSType": system, **{name: given[name] for name in _DESCRIBING if given.get(name) is not None}}
+        given = body["properties"]
+        return {"supportedOSType": given["supportedOSType"], **{name: given[name] for name in _DESCRIBING if given.get(name) is not None}}
 
     def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         self.check_system(call.json(), resource)

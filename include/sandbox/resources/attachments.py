@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import operations
-from ..registry import field, invalid, required
+from ..registry import field, invalid
 from ..wire import ArmError, Response
 from .machine_disks import attach, check_luns, data_disk, first_answer, managed_ids
 from .machine_update import bump
@@ -33,7 +33,7 @@ def attach_detach(arm: Sandbox, call: Call, machine: Resource) -> Response:
     before = {id.lower() for id in managed_ids(machine)}
     kept = {str((one.get("managedDisk") or {}).get("id", "")).lower(): dict(one) for one in profile["dataDisks"]}
     for one in going:
-        id = required(one, "diskId", target="dataDisksToDetach.diskId")
+        id = one["diskId"]
         found = kept.get(id.lower())
         if found is None:
             raise ArmError(409, "OperationNotAllowed", f"Disk {id} is not attached to VM {machine.id}.", target="dataDisksToDetach.diskId")
@@ -43,7 +43,7 @@ def attach_detach(arm: Sandbox, call: Call, machine: Resource) -> Response:
     taken = {one["lun"] for one in kept.values()}
     made = []
     for one in coming:
-        id = required(one, "diskId", target="dataDisksToAttach.diskId")
+        id = one["diskId"]
         lun = one.get("lun")
         if lun is None:
             lun = next(number for number in range(64) if number not in taken)

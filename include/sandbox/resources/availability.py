@@ -46,7 +46,7 @@ class PlacementGroups(Simple):
     bodies: ClassVar[dict[str, str]] = {"PUT": "compute.ProximityPlacementGroup", "PATCH": "compute.ProximityPlacementGroupUpdate"}
 
     def properties(self, arm: Sandbox, call: Call, body: Json, resource: Resource | None) -> Json:
-        kind = one_of(body, "properties.proximityPlacementGroupType", ("Standard", "Ultra"), "Standard")
+        kind = field(body, "properties.proximityPlacementGroupType", str, "Standard")
         made: Json = {"proximityPlacementGroupType": kind}
         intent = field(body, "properties.intent", dict)
         return {**made, "intent": intent} if intent is not None else made

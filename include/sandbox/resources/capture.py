@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from .. import operations
 from ..content import disk_content
 from ..events import event
-from ..registry import required
 from ..wire import ArmError, Json, Response
 from . import vhds
 from .power import check_idle
@@ -25,9 +24,7 @@ _SCHEMA = "http://schema.management.azure.com/schemas/2014-04-01-preview/VM_IP.j
 def capture(arm: Sandbox, call: Call, machine: Resource) -> Response:
     """Raises ArmError 409 for a machine that is not generalized, or that has managed disks (texts: ERRORS of public threads)."""
     body = call.json()
-    prefix = required(body, "vhdPrefix")
-    container = required(body, "destinationContainerName")
-    required(body, "overwriteVhds", (bool, str))
+    prefix, container = body["vhdPrefix"], body["destinationContainerName"]
     check_idle(arm, "capture", machine)
     profile = machine.properties["storageProfile"]
     if "vhd" not in profile["osDisk"]:

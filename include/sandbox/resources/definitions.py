@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, ClassVar
 
 from ..content import DEFINITION
-from ..registry import field, one_of, register, required
+from ..registry import field, register, required
 from ..store import Resource
 from ..wire import ArmError, Json, Response
 from . import sharing
@@ -80,13 +80,8 @@ class Definitions(GalleryType):
         return self.write(arm, call, resource, body, location, properties)
 
     def properties(self, arm: Sandbox, call: Call, body: Json) -> Json:
-        given = required(body, "properties", dict)
-        os_type = one_of(body, "properties.osType", ("Windows", "Linux"))
-        os_state = one_of(body, "properties.osState", ("Generalized", "Specialized"))
-        if os_type is None:
-            required(body, "properties.osType", target="galleryImage.properties.osType")
-        if os_state is None:
-            required(body, "properties.osState", target="galleryImage.properties.osState")
+        given = body["properties"]
+        os_type, os_state = given["osType"], given["osState"]
         identifier = {}
         for name, most in (("publisher", 128), ("offer", 64), ("sku", 64)):
             value = required(body, f"properties.identifier.{name}", target=f"galleryImage.properties.identifier.{name}")
@@ -108,8 +103,8 @@ class Definitions(GalleryType):
                     f"sku:{identifier['sku']}) already "
                     "exists. Choose a different publisher, offer, sku combination.",
                 )
-        generation = one_of(body, "properties.hyperVGeneration", ("V1", "V2")) or "V1"
-        architecture = one_of(body, "properties.architecture", ("x64", "Arm64")) or "x64"
+        generation = field(body, "properties.hyperVGeneration") or "V1"
+        architecture = field(body, "properties.architecture") or "x64"
         if architecture == "Arm64" and generation == "V1":
             raise invalid(
                 "The architecture 'Arm64' is supported by hypervisor generation 'V2' only.", "galleryImage.properties.architecture"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .. import operations
 from ..blobs import disk_url
 from ..events import event
-from ..registry import field, invalid, one_of, required
+from ..registry import field, invalid
 from ..wire import ArmError, Json, Response
 
 if TYPE_CHECKING:
@@ -22,13 +22,9 @@ _UPLOADS = {"ReadyToUpload": "ActiveUpload", "ActiveUpload": "ActiveUpload"}
 def begin_access(arm: Sandbox, call: Call, resource: Resource) -> Response:
     """Grant a SAS. Its duration counts in the clock's own seconds: it is a promise to the client, not a latency."""
     body = call.json()
-    access = one_of(body, "access", ("Read", "Write", "None"))
-    if access is None:
-        required(body, "access")
-    duration = required(body, "durationInSeconds", int)
+    access, duration = body["access"], body["durationInSeconds"]
     if not 0 < duration <= LONGEST:
         raise invalid(f"The value {duration} of parameter durationInSeconds is not valid.", "durationInSeconds")
-    one_of(body, "fileFormat", ("VHD", "VHDX"))
     state = resource.properties.get("diskState")
     if state == "Attached" and resource.type.endswith("/disks"):
         raise ArmError(

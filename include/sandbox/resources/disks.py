@@ -138,9 +138,7 @@ class ManagedDisks(ResourceType):
         if resource is not None:
             return self.update(arm, call, resource, body)
         check_name(call.name, "diskName" if self.name == DISK else "snapshotName")
-        required(body, "properties.creationData", dict, target="creationData")
-        required(body, "properties.creationData.createOption", target="creationData.createOption")
-        option = str(one_of(body, "properties.creationData.createOption", disk_sources.OPTIONS))
+        option = str(body["properties"]["creationData"]["createOption"])
         sku = str(one_of(body, "sku.name", SKUS, "Standard_LRS"))
         check_zones(body, location, self.name, call.name)
         self.check(arm, body, location, sku)
@@ -188,7 +186,6 @@ class ManagedDisks(ResourceType):
             )
         if self.name == SNAPSHOT and sku not in ("Standard_LRS", "Premium_LRS", "Standard_ZRS"):
             raise invalid(f"The storage account type '{sku}' is not supported for snapshots.", "sku.name")
-        one_of(body, "properties.networkAccessPolicy", ("AllowAll", "AllowPrivate", "DenyAll"))
         if field(body, "properties.networkAccessPolicy") == "AllowPrivate":
             id = required(body, "properties.diskAccessId", target="diskAccessId")
             if arm.resource(id) is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from .. import operations
 from ..content import DISK, SNAPSHOT
 from ..events import event
-from ..registry import ResourceType, arm_not_found, field, invalid, one_of, register, required
+from ..registry import ResourceType, arm_not_found, field, invalid, register, required
 from ..store import Resource
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty
 from .groups import location_of
@@ -19,12 +19,11 @@ if TYPE_CHECKING:
 
 SET = "Microsoft.Compute/diskEncryptionSets"
 KINDS = ("EncryptionAtRestWithCustomerKey", "EncryptionAtRestWithPlatformAndCustomerKeys", "ConfidentialVmEncryptedWithCustomerKey")
-ENCRYPTIONS = ("EncryptionAtRestWithPlatformKey", "EncryptionAtRestWithCustomerKey", "EncryptionAtRestWithPlatformAndCustomerKeys")
 
 
 def check_encryption(arm: Sandbox, encryption: Json | None, location: str) -> None:
     """Raises ArmError where a disk's `encryption` names no set, one that is not there, or one elsewhere."""
-    kind = one_of(encryption or {}, "type", ENCRYPTIONS)
+    kind = field(encryption or {}, "type")
     id = field(encryption or {}, "diskEncryptionSetId")
     if id is not None:
         check_encryption_set(arm, id, location)
@@ -72,7 +71,7 @@ class EncryptionSets(ResourceType):
         location = location_of(call, body, resource)
         key = required(body, "properties.activeKey", dict, target="activeKey")
         required(key, "keyUrl", target="activeKey.keyUrl")
-        kind = one_of(body, "properties.encryptionType", KINDS, "EncryptionAtRestWithCustomerKey")
+        kind = field(body, "properties.encryptionType", str, "EncryptionAtRestWithCustomerKey")
         given = required(body, "identity", dict, target="identity")
         if resource is not None and field(resource.body, "properties.encryptionType") != kind:
             raise ArmError(409, "PropertyChangeNotAllowed", "Changing property 'encryptionType' is not allowed.", target="encryptionType")

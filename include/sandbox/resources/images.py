@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from .. import operations
 from ..content import DISK, IMAGE, MACHINE, SNAPSHOT, Origin, keep, of_disk, of_machine
 from ..events import event
-from ..registry import ResourceType, arm_not_found, field, invalid, one_of, register, required
+from ..registry import ResourceType, arm_not_found, field, invalid, register, required
 from ..store import Resource
 from ..wire import ArmError, Json, Response
 from . import vhds
@@ -33,7 +33,7 @@ class ManagedImages(ResourceType):
         if resource is not None:
             return self.update(arm, call, resource, body)
         check_name(call.name, "imageName")
-        generation = one_of(body, "properties.hyperVGeneration", ("V1", "V2"))
+        generation = field(body, "properties.hyperVGeneration")
         machine_id = field(body, "properties.sourceVirtualMachine.id")
         if machine_id is not None:
             machine = self.machine(arm, machine_id, location)
@@ -110,9 +110,8 @@ class ManagedImages(ResourceType):
 
     def from_disks(self, arm: Sandbox, body: Json, location: str, generation: str) -> tuple[Origin, Json]:
         source = required(body, "properties.storageProfile.osDisk", dict, target="storageProfile.osDisk")
-        os_type = str(one_of(source, "osType", ("Linux", "Windows")) or required(source, "osType", target="storageProfile.osDisk.osType"))
-        state = one_of(source, "osState", ("Generalized", "Specialized"))
-        if (state or required(source, "osState", target="storageProfile.osDisk.osState")) != "Generalized":
+        os_type = source["osType"]
+        if source["osState"] != "Generalized":
             raise invalid("The value of parameter osDisk.osState is invalid: a managed image is always Generalized.", "osDisk.osState")
         disk, shown = self.disk(arm, source, location, "osDisk", os_type, generation)
         origin = of_disk(disk)
@@ -127,16 +126,16 @@ class ManagedImages(ResourceType):
         if size < origin.content["size_gb"]:
             raise invalid("Disks or snapshot cannot be resized down.", "osDisk.diskSizeGB")
         origin.content["size_gb"] = size
-        origin.caching = str(one_of(source, "caching", CACHING, "None"))
+        origin.caching = str(field(source, "caching", str, "None"))
         origin.storage = field(source, "storageAccountType", str, origin.storage)
         os_disk: Json = {"osType": os_type, "osState": "Generalized", "diskSizeGB": size, **shown}
         os_disk |= {"caching": origin.caching, "storageAccountType": origin.storage, **self.encryption(arm, source, location)}
         data = []
         for one in field(body, "properties.storageProfile.dataDisks", list, []):
-            lun = required(one, "lun", int, target="dataDisks.lun")
+            lun = one["lun"]
             disk, shown = self.disk(arm, one, location, "dataDisks", None, generation)
             size = field(one, "diskSizeGB", int) or disk.properties["diskSizeGB"]
-            caching = one_of(one, "caching", CACHING, "None")
+            caching = field(one, "caching", str, "None")
             storage = field(one, "storageAccountType") or (disk.body.get("sku") or {"name": "Standard_LRS"})["name"]
             origin.data.append({"lun": lun, "size_gb": size, "caching": caching, "id": disk.id})
             encryption = self.encryption(arm, one, location)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from .. import operations
 from ..authorization import check_linked
 from ..pages import page_of
-from ..registry import field, one_of, register, required
+from ..registry import field, register, required
 from ..store import Resource
 from ..wire import ArmError, Json, Response
 from .network import (
@@ -255,10 +255,10 @@ def interface_properties(arm: Sandbox, id: str, given: Json, resource: Resource 
         "disableTcpStateTracking": bool(field(given, "disableTcpStateTracking", bool, False)),
         "hostedWorkloads": [],
         "tapConfigurations": [],
-        "nicType": one_of(given, "nicType", ("Standard", "Elastic"), "Standard"),
+        "nicType": field(given, "nicType", str, "Standard"),
         "allowPort25Out": True,
-        "auxiliaryMode": one_of(given, "auxiliaryMode", ("None", "MaxConnections", "Floating", "AcceleratedConnections"), "None"),
-        "auxiliarySku": one_of(given, "auxiliarySku", ("None", "A1", "A2", "A4", "A8"), "None"),
+        "auxiliaryMode": field(given, "auxiliaryMode", str, "None"),
+        "auxiliarySku": field(given, "auxiliarySku", str, "None"),
     }
     if given.get("workloadType") is not None:
         made["workloadType"] = given["workloadType"]
@@ -278,7 +278,7 @@ def _configuration(arm: Sandbox, interface: str, given: Json, before: list[Json]
     for member in UNSUPPORTED_CONFIGURATION:
         if field(given, "properties", dict, {}).get(member):
             raise unsupported(member, id)
-    version = one_of(given, "properties.privateIPAddressVersion", ("IPv4", "IPv6"), "IPv4")
+    version = field(given, "properties.privateIPAddressVersion", str, "IPv4")
     properties: Json = {"provisioningState": "Succeeded"}
     subnet_id = field(given, "properties.subnet.id")
     if subnet_id is None and (first or version == "IPv4"):
@@ -295,7 +295,7 @@ def _configuration(arm: Sandbox, interface: str, given: Json, before: list[Json]
         )
         moved = own is not None and (own["properties"].get("subnet") or {}).get("id", "").lower() != subnet_id.lower()
         wanted = field(given, "properties.privateIPAddress")
-        static = one_of(given, "properties.privateIPAllocationMethod", ("Static", "Dynamic"), "Dynamic") == "Static"
+        static = field(given, "properties.privateIPAllocationMethod", str, "Dynamic") == "Static"
         if static and wanted is None and own is None:
             raise refused("PrivateIPAddressNotSpecified", f"IP configuration {id} is static and does not name a private IP address.")
         besides = {one["id"].lower(): one["properties"]["privateIPAddress"] for one in before if "privateIPAddress" in one["properties"]}

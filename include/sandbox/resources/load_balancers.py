@@ -68,7 +68,7 @@ class LoadBalancers(NetworkType):
         given = field(body, "properties", dict, {})
         old_sku = resource.body["sku"] if resource is not None else {"name": "Basic", "tier": "Regional"}
         name = one_of(body, "sku.name", ("Basic", "Standard", "Gateway"), old_sku["name"])
-        made["sku"] = {"name": name, "tier": one_of(body, "sku.tier", ("Regional", "Global"), old_sku["tier"])}
+        made["sku"] = {"name": name, "tier": field(body, "sku.tier", str, old_sku["tier"])}
         if resource is not None and made["sku"] != resource.body["sku"]:
             raise refused("LoadBalancerSkuUpdateNotAllowed", f"The sku of load balancer {call.id} cannot be changed.")
         old = {one.key: one for one in parts_of(arm, call.id)}
@@ -150,17 +150,15 @@ class LoadBalancers(NetworkType):
 
 
 class Part(NetworkType):
-    """A kind of part, read by itself; `written` by itself where there is a model."""
+    """A kind of part that is only read by itself."""
 
     regional = False
     nests = False
 
-    def __init__(self, kind: str, model: str = "") -> None:
+    def __init__(self, kind: str) -> None:
         super().__init__()
         self.kind = kind
         self.name = f"{LOAD_BALANCER}/{kind}"  # type: ignore[misc]
-        if model:
-            self.bodies = {"PUT": model}  # type: ignore[misc]
 
     def dynamic(self, call: Call) -> bool:
         return True
@@ -168,9 +166,31 @@ class Part(NetworkType):
     def view(self, arm: Sandbox, call: Call, resource: Resource) -> Json:
         return seen(arm, resource)
 
+    def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
+        raise self.unsupported(call)
+
+    def delete(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
+        raise self.unsupported(call)
+
+    def in_use(self, arm: Sandbox, resource: Resource) -> ArmError | None:
+        """A part that another one names cannot go: the other would name what is not there."""
+        for other in parts_of(arm, resource.id.rsplit("/", 2)[0]):
+            if any(id.lower() == resource.key for _, id in named(other.body)):
+                return reference_missing(resource.id, other.id)
+        return scale_set_using(arm, resource.key, resource.id.rsplit("/", 2)[0])
+
+    def remove(self, arm: Sandbox, resource: Resource) -> None:
+        drop(arm, resource, for_good=True)
+
+
+class WrittenPart(Part):
+    """A kind of part that is written by itself, too."""
+
+    def __init__(self, kind: str, model: str) -> None:
+        super().__init__(kind)
+        self.bodies = {"PUT": model}  # type: ignore[misc]
+
     def put(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:
-        if not self.bodies:
-            raise self.unsupported(call)
         check_match(call, resource)
         balancer = call.parent
         assert balancer is not None
@@ -187,23 +207,8 @@ class Part(NetworkType):
         operation = operations.start(arm, call, part, kind, family=self.family, location=balancer.location)
         return self.answer(arm, call, operation, part, created=created)
 
-    def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
-        raise self.unsupported(call)
-
     def delete(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
-        if not self.bodies:
-            raise self.unsupported(call)
-        return super().delete(arm, call, resource)
-
-    def in_use(self, arm: Sandbox, resource: Resource) -> ArmError | None:
-        """A part that another one names cannot go: the other would name what is not there."""
-        for other in parts_of(arm, resource.id.rsplit("/", 2)[0]):
-            if any(id.lower() == resource.key for _, id in named(other.body)):
-                return reference_missing(resource.id, other.id)
-        return scale_set_using(arm, resource.key, resource.id.rsplit("/", 2)[0])
-
-    def remove(self, arm: Sandbox, resource: Resource) -> None:
-        drop(arm, resource, for_good=True)
+        return NetworkType.delete(self, arm, call, resource)
 
 
 def parts_of(arm: Sandbox, balancer: str) -> list[Resource]:
@@ -313,5 +318,6 @@ def drop(arm: Sandbox, part: Resource, *, for_good: bool) -> None:
 
 
 register(LoadBalancers())
+WRITTEN = {POOLS: "network.BackendAddressPool", NAT_RULES: "network.InboundNatRule"}
 for _kind in PARTS:
-    register(Part(_kind, {POOLS: "network.BackendAddressPool", NAT_RULES: "network.InboundNatRule"}.get(_kind, "")))
+    register(WrittenPart(_kind, WRITTEN[_kind]) if _kind in WRITTEN else Part(_kind))

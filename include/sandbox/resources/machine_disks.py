@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from ..sandbox import Sandbox
 
 CACHING = ("None", "ReadOnly", "ReadWrite")
-DELETION = ("Delete", "Detach")
-PLACEMENTS = ("CacheDisk", "ResourceDisk", "NvmeDisk")
 
 
 def attachable(arm: Sandbox, id: str | None, location: str, machine_id: str, target: str, machine: Resource | None = None) -> Resource:
@@ -157,12 +155,12 @@ def _os_disk(arm: Sandbox, call: Call, machine: Resource, origin: Origin, given:
     shown["createOption"] = option
     if url is not None:
         shown["vhd"] = {"uri": url}
-    shown["caching"] = one_of(given, "caching", CACHING) or ("ReadOnly" if ephemeral else "ReadWrite" if option != "Attach" else "None")
+    shown["caching"] = field(given, "caching") or ("ReadOnly" if ephemeral else "ReadWrite" if option != "Attach" else "None")
     if given.get("writeAcceleratorEnabled") is not None:
         shown["writeAcceleratorEnabled"] = given["writeAcceleratorEnabled"]
     if url is None:
         shown["managedDisk"] = managed_reference(disk)
-    shown["deleteOption"] = one_of(given, "deleteOption", DELETION) or ("Delete" if ephemeral else "Detach")
+    shown["deleteOption"] = field(given, "deleteOption") or ("Delete" if ephemeral else "Detach")
     shown["diskSizeGB"] = disk.properties["diskSizeGB"]
     return shown
 
@@ -173,7 +171,6 @@ def check_ephemeral(settings: Json | None, given: Json) -> None:
         return
     if required(settings, "option", target="osDisk.diffDiskSettings.option") != "Local":
         raise invalid(f"The value '{settings['option']}' of diffDiskSettings.option is not valid.", "osDisk.diffDiskSettings.option")
-    one_of(settings, "placement", PLACEMENTS)
     if given.get("caching") not in (None, "ReadOnly"):
         raise ArmError(
             409, "OperationNotAllowed", "OS Disk caching must be ReadOnly when diffDiskSettings is set.", target="osDisk.caching"
@@ -250,7 +247,7 @@ def data_disk(arm: Sandbox, call: Call, machine: Resource, given: Json, origin: 
     option = one_of(given, "createOption", ("Empty", "Attach", "FromImage", "Copy", "Restore"))
     if option is None:
         required(given, "createOption", target="dataDisk.createOption")
-    caching = one_of(given, "caching", CACHING) or "None"
+    caching = field(given, "caching") or "None"
     url = field(given, "vhd.uri")
     shown: Json = {"lun": lun}
     if option == "Attach":
@@ -263,7 +260,7 @@ def data_disk(arm: Sandbox, call: Call, machine: Resource, given: Json, origin: 
     else:
         size, creation, content = _contents(arm, given, str(option), lun, origin, machine)
         if option == "FromImage" and origin is not None:
-            caching = one_of(given, "caching", CACHING) or next(one["caching"] for one in origin.data if one["lun"] == lun)
+            caching = field(given, "caching") or next(one["caching"] for one in origin.data if one["lun"] == lun)
         if "sourceResource" in creation:
             shown["sourceResource"] = creation.pop("sourceResource")
         if url is not None or (unmanaged and option == "FromImage" and not given.get("managedDisk")):
@@ -281,7 +278,7 @@ def data_disk(arm: Sandbox, call: Call, machine: Resource, given: Json, origin: 
         shown["writeAcceleratorEnabled"] = given["writeAcceleratorEnabled"]
     if url is None:
         shown["managedDisk"] = managed_reference(disk)
-    shown["deleteOption"] = one_of(given, "deleteOption", DELETION) or "Detach"
+    shown["deleteOption"] = field(given, "deleteOption") or "Detach"
     shown["diskSizeGB"] = disk.properties["diskSizeGB"]
     shown["toBeDetached"] = False
     return shown
@@ -393,8 +390,8 @@ def change_os_disk(arm: Sandbox, machine: Resource, given: Json) -> None:
                 target="osDisk.diskSizeGB",
             )
         _grow(arm, shown, given)
-    shown["caching"] = one_of(given, "caching", CACHING) or shown["caching"]
-    shown["deleteOption"] = one_of(given, "deleteOption", DELETION) or shown["deleteOption"]
+    shown["caching"] = field(given, "caching") or shown["caching"]
+    shown["deleteOption"] = field(given, "deleteOption") or shown["deleteOption"]
 
 
 def _swap_os_disk(arm: Sandbox, machine: Resource, id: str, name: str | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..authorization import check_linked
-from ..registry import field, invalid, one_of, required
+from ..registry import field, invalid, required
 from ..store import Resource
 from ..wire import ArmError, Json
 from .interfaces import RESERVED, addresses_of, attach, check_joins, detach, interface_properties, release, reserved
@@ -89,8 +89,6 @@ def connect(arm: Sandbox, call: Call, body: Json, found: list[Resource], machine
 def _reference(given: Json, interface: Resource) -> Json:
     """An entry of networkInterfaces; properties only where there are any (recorded: az sends null)."""
     kept = {name: value for name, value in field(given, "properties", dict, {}).items() if value is not None}
-    if "deleteOption" in kept:
-        kept["deleteOption"] = one_of(kept, "deleteOption", ("Delete", "Detach"))
     return {"id": interface.id, **({"properties": kept} if kept else {})}
 
 

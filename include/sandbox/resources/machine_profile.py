@@ -49,7 +49,6 @@ _DISALLOWED = frozenset(
 )
 _LINUX_PATCHING = ("ImageDefault", "AutomaticByPlatform")
 _WINDOWS_PATCHING = ("Manual", "AutomaticByOS", "AutomaticByPlatform")
-_ASSESSMENT = ("ImageDefault", "AutomaticByPlatform")
 
 
 def os_profile(body: Json, origin: Origin, name: str) -> Json | None:
@@ -174,5 +173,5 @@ def _patching(configuration: Json, windows: bool) -> Json:
             target="windowsConfiguration.patchSettings.patchMode",
         )
     given["patchMode"] = mode
-    given["assessmentMode"] = one_of(given, "assessmentMode", _ASSESSMENT, "ImageDefault")
+    given["assessmentMode"] = field(given, "assessmentMode", str, "ImageDefault")
     return given

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from ..store import Resource
 
 PRIORITIES = ("Regular", "Low", "Spot")
-EVICTION = ("Deallocate", "Delete")
 # What a machine is in beside its group: property -> the type that its id must have.
 PLACES = {
     "availabilitySet": "Microsoft.Compute/availabilitySets",
@@ -52,7 +51,7 @@ def settings(arm: Sandbox, body: Json, location: str, machine: Resource) -> Json
             raise invalid(f"The property '{name}' is not supported by the sandbox.", name)
     made = echoed(given)
     priority = one_of(body, "properties.priority", PRIORITIES)
-    eviction = one_of(body, "properties.evictionPolicy", EVICTION)
+    eviction = field(body, "properties.evictionPolicy")
     spot = priority in ("Low", "Spot")
     if not spot and (eviction is not None or given.get("billingProfile")):
         what = "evictionPolicy" if eviction is not None else "billingProfile"

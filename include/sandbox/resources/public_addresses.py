@@ -43,14 +43,14 @@ class PublicAddresses(NetworkType):
             if given.get(name):
                 raise unsupported(f"properties.{name}", call.id)
         sku = self._sku(call, body, resource)
-        method = one_of(given, "publicIPAllocationMethod", ("Static", "Dynamic"), "Dynamic")
+        method = field(given, "publicIPAllocationMethod", str, "Dynamic")
         if sku["name"] == "Standard" and method == "Dynamic":
             raise refused(
                 "PublicIPAddressStandardSkuMustBeStatic",
                 f"Standard sku public IP addresses must have static allocation method. Public IP address {call.id} is dynamic.",
             )
         properties: Json = {
-            "publicIPAddressVersion": one_of(given, "publicIPAddressVersion", ("IPv4", "IPv6"), "IPv4"),
+            "publicIPAddressVersion": field(given, "publicIPAddressVersion", str, "IPv4"),
             "publicIPAllocationMethod": method,
             "idleTimeoutInMinutes": self._timeout(call, given),
         }
@@ -60,7 +60,7 @@ class PublicAddresses(NetworkType):
         if sku["name"] == "Standard":
             properties["ddosSettings"] = field(given, "ddosSettings", dict) or {"protectionMode": "VirtualNetworkInherited"}
         if field(given, "deleteOption"):
-            properties["deleteOption"] = one_of(given, "deleteOption", ("Delete", "Detach"))
+            properties["deleteOption"] = field(given, "deleteOption")
         if resource is not None:
             for name in ("ipConfiguration", "ipAddress", "natGateway"):
                 if name in resource.properties:
@@ -72,7 +72,7 @@ class PublicAddresses(NetworkType):
     @staticmethod
     def _sku(call: Call, body: Json, resource: Resource | None) -> Json:
         name = one_of(body, "sku.name", ("Basic", "Standard", "StandardV2"), "Basic" if resource is None else resource.body["sku"]["name"])
-        tier = one_of(body, "sku.tier", ("Regional", "Global"), "Regional" if resource is None else resource.body["sku"]["tier"])
+        tier = field(body, "sku.tier", str, "Regional" if resource is None else resource.body["sku"]["tier"])
         if tier == "Global" and name == "Basic":
             raise refused(
                 "GlobalPublicIPAddressNotSupportedForBasicPublicIpAddress",
@@ -157,11 +157,11 @@ def free(arm: Sandbox, resource: Resource) -> None:
 
 def of_machine(arm: Sandbox, machine: Resource, name: str, id: str, given: Json) -> Resource:
     """The public address that a machine's inline configuration `given` asks for."""
-    method = one_of(given, "properties.publicIPAllocationMethod", ("Static", "Dynamic"), "Static")
+    method = field(given, "properties.publicIPAllocationMethod", str, "Static")
     properties: Json = {
         "provisioningState": "Succeeded",
         "resourceGuid": arm.guid("resource", id),
-        "publicIPAddressVersion": one_of(given, "properties.publicIPAddressVersion", ("IPv4", "IPv6"), "IPv4"),
+        "publicIPAddressVersion": field(given, "properties.publicIPAddressVersion", str, "IPv4"),
         "publicIPAllocationMethod": method,
         "idleTimeoutInMinutes": field(given, "properties.idleTimeoutInMinutes", int, 4),
         "ipTags": [],
@@ -169,7 +169,7 @@ def of_machine(arm: Sandbox, machine: Resource, name: str, id: str, given: Json)
     sku = one_of(given, "sku.name", ("Basic", "Standard"), "Standard")
     if sku == "Standard":
         properties["ddosSettings"] = {"protectionMode": "VirtualNetworkInherited"}
-    if delete := one_of(given, "properties.deleteOption", ("Delete", "Detach")):
+    if delete := field(given, "properties.deleteOption"):
         properties["deleteOption"] = delete
     etag = f'W/"{arm.guid("etag", id)}"'
     body: Json = {"name": name, "id": id, "etag": etag, "type": ADDRESS, "location": machine.location, "properties": properties}

@@ -89,7 +89,7 @@ def route_body(id: str, given: Json) -> Json:
     prefix = required(given, "properties.addressPrefix")
     if not str(prefix).isidentifier():  # a service tag, such as Storage
         block_of(prefix)
-    hop = required(given, "properties.nextHopType")
+    hop = given["properties"]["nextHopType"]
     address = field(given, "properties.nextHopIpAddress") or None
     if (hop == "VirtualAppliance") != (address is not None):
         says = "must be" if address is None else "cannot be"

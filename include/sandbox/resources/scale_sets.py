@@ -15,7 +15,7 @@ from ..events import event
 from ..kept import keep, overlay
 from ..pages import list_of, page_of
 from ..regions import short
-from ..registry import ResourceType, arm_not_found, field, invalid, one_of, register, required, route
+from ..registry import ResourceType, arm_not_found, field, invalid, register, required, route
 from ..store import Resource
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty, stamp
 from .changes import changed
@@ -77,7 +77,7 @@ class ScaleSets(ResourceType):
         location = location_of(call, body, resource)
         if resource is not None:
             return self.update(arm, call, resource, body, whole=True)
-        mode = one_of(body, "properties.orchestrationMode", ("Uniform", "Flexible")) or "Uniform"
+        mode = field(body, "properties.orchestrationMode") or "Uniform"
         if mode == "Flexible":
             raise _unsupported("orchestrationMode", mode)
         for path in _UNSUPPORTED:
@@ -120,7 +120,7 @@ class ScaleSets(ResourceType):
         if operations.running(arm, resource) is not None:
             raise operations.conflict(resource)
         own = resource.properties
-        if one_of(body, "properties.orchestrationMode", ("Uniform", "Flexible")) not in (None, own["orchestrationMode"]):
+        if field(body, "properties.orchestrationMode") not in (None, own["orchestrationMode"]):
             raise changed("vmss", "orchestrationMode")
         storage = own["virtualMachineProfile"]["storageProfile"]
         given = field(body, _IMAGE, dict)
@@ -231,7 +231,7 @@ def _scale(arm: Sandbox, resource: Resource, capacity: int) -> None:
 
 
 def _chosen(arm: Sandbox, call: Call, resource: Resource) -> list[Resource]:
-    ids = required(call.json(), "instanceIds", list)
+    ids = call.json()["instanceIds"]
     return [one for one in instances(arm, resource) if "*" in ids or one.body["instanceId"] in ids]
 
 
@@ -240,7 +240,7 @@ def _unsupported(name: str, value: str) -> ArmError:
 
 
 def _upgrade_policy(body: Json) -> Json:
-    mode = one_of(body, "properties.upgradePolicy.mode", ("Manual", "Automatic", "Rolling"))
+    mode = field(body, "properties.upgradePolicy.mode")
     if mode is None:
         raise invalid("Required parameter 'upgradePolicy.mode' is missing (null).", "upgradePolicy.mode")
     if mode == "Rolling":

@@ -6,7 +6,7 @@ import ipaddress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import operations
-from ..registry import field, one_of, register, required
+from ..registry import field, register, required
 from ..store import Resource
 from ..wire import ArmError, Json, Response
 from .network import APPLICATION_GROUP, GROUP, SUBNET, NetworkType, check_match, refer, refused
@@ -200,13 +200,13 @@ def rule_body(arm: Sandbox, call: Call, id: str, rule: Json, others: list[Json])
     properties: Json = {"provisioningState": "Succeeded"}
     if field(given, "description"):
         properties["description"] = given["description"]
-    properties["protocol"] = one_of(given, "protocol", ("Tcp", "Udp", "Icmp", "Esp", "Ah", "*"))
+    properties["protocol"] = field(given, "protocol")
     for key in ("sourcePortRange", "destinationPortRange", "sourceAddressPrefix", "destinationAddressPrefix"):
         if field(given, key) is not None:
             properties[key] = given[key]
-    properties["access"] = one_of(given, "access", ("Allow", "Deny"))
+    properties["access"] = field(given, "access")
     properties["priority"] = field(given, "priority", int)
-    properties["direction"] = one_of(given, "direction", ("Inbound", "Outbound"))
+    properties["direction"] = field(given, "direction")
     for key in LISTS:
         properties[key] = field(given, key, list, [])
     for key in ("sourceApplicationSecurityGroups", "destinationApplicationSecurityGroups"):

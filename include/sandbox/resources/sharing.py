@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from ..call import Call
     from ..sandbox import Sandbox
 
-PERMISSIONS = ("Private", "Groups", "Community")
 MOST = {"Subscriptions": 30, "AADTenants": 5}
-OPERATIONS = ("Add", "Remove", "Reset", "EnableCommunity")
 _INFO = ("publisherUri", "publisherContact", "eula", "publicNamePrefix")
 
 
@@ -37,7 +35,7 @@ def profile(arm: Sandbox, call: Call, body: Json, resource: Resource | None) -> 
     """A gallery's sharingProfile after a PUT or PATCH; None for a gallery that was never given one. Raises ArmError where it asks for
     another kind of sharing than the gallery has."""
     old: Json | None = resource.properties.get("sharingProfile") if resource is not None else None
-    wanted = one_of(body, "properties.sharingProfile.permissions", PERMISSIONS)
+    wanted = field(body, "properties.sharingProfile.permissions")
     info_given = field(body, "properties.sharingProfile.communityGalleryInfo", dict)
     if info_given and (permissions(resource) if resource is not None else wanted) != "Community":
         raise invalid("communityGalleryInfo can be set on a gallery with the sharing permission 'Community' only.", "communityGalleryInfo")
@@ -118,7 +116,7 @@ def _status(arm: Sandbox, gallery: Resource) -> Json:
 def share(arm: Sandbox, call: Call, gallery: Resource) -> Response:
     """POST …/share: Add, Remove or Reset, and EnableCommunity; done some seconds later."""
     body = call.json()
-    operation = one_of(body, "operationType", OPERATIONS)
+    operation = field(body, "operationType")
     if operation is None:
         raise ArmError(400, "InvalidParameter", "Required parameter 'operationType' is missing (null).", target="operationType")
     kind = permissions(gallery)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import operations
 from ..authorization import check_linked
-from ..registry import field, one_of, register, required
+from ..registry import field, register, required
 from ..store import Resource
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty
 from .geography import PLACES
@@ -185,9 +185,8 @@ def subnet_body(arm: Sandbox, call: Call, id: str, subnet: Json) -> Json:
         properties["serviceEndpoints"] = [_endpoint(call, one) for one in endpoints]
     else:
         properties.pop("serviceEndpoints", None)
-    policies = ("Disabled", "Enabled", "NetworkSecurityGroupEnabled", "RouteTableEnabled")
-    properties["privateEndpointNetworkPolicies"] = one_of(given, "privateEndpointNetworkPolicies", policies, "Disabled")
-    properties["privateLinkServiceNetworkPolicies"] = one_of(given, "privateLinkServiceNetworkPolicies", policies[:2], "Enabled")
+    properties["privateEndpointNetworkPolicies"] = field(given, "privateEndpointNetworkPolicies", str, "Disabled")
+    properties["privateLinkServiceNetworkPolicies"] = field(given, "privateLinkServiceNetworkPolicies", str, "Enabled")
     return {"name": id.rsplit("/", 1)[1], "id": id, "etag": "", "properties": properties, "type": SUBNET}
 
 

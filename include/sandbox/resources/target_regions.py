@@ -27,7 +27,7 @@ def strategy_of(call: Call, body: Json, old: Json | None) -> str | None:
     """How a region's storage type is chosen where nothing names one; None where the version's own type says it. Since api-version
     2025-03-03 that is zone-redundant storage where the region has it (azure-mgmt-compute, StorageAccountStrategy)."""
     given = one_of(body, f"properties.{_PROFILE}.storageAccountType", STORAGE)
-    strategy = one_of(body, f"properties.{_PROFILE}.storageAccountStrategy", STRATEGIES)
+    strategy = field(body, f"properties.{_PROFILE}.storageAccountStrategy")
     if given is not None and strategy is not None:
         raise invalid(
             "The properties 'storageAccountType' and 'storageAccountStrategy' cannot be specified together.",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from .. import operations
 from ..content import VERSION, keep
-from ..registry import field, one_of, register
+from ..registry import field, register
 from ..store import Resource
 from ..wire import ArmError, Json, Response, moment, stamp
 from . import replication, sharing, soft_delete, sources, target_regions, validations, version_layouts
@@ -83,7 +83,7 @@ class Versions(GalleryType):
                 f"Can not perform requested operation on nested resource. Parent resource '{definition.name}' not found.",
                 gateway=True,
             )
-        mode = one_of(body, "properties.publishingProfile.replicationMode", ("Full", "Shallow"))
+        mode = field(body, "properties.publishingProfile.replicationMode")
         regions = target_regions.read(call, body, location, None)
         if mode == "Shallow":
             target_regions.check_shallow(regions)
@@ -138,7 +138,7 @@ class Versions(GalleryType):
             if resource.private["sources"].get(path, "") != id.lower():
                 raise changed("galleryImageVersion", path)
         profile = resource.properties["publishingProfile"]
-        mode = one_of(body, "properties.publishingProfile.replicationMode", ("Full", "Shallow"))
+        mode = field(body, "properties.publishingProfile.replicationMode")
         if mode is not None and mode != profile.get("replicationMode", "Full"):
             raise changed("galleryImageVersion", "publishingProfile.replicationMode")
         for name in ("storageAccountType", "storageAccountStrategy"):
