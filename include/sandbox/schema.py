@@ -123,7 +123,10 @@ def _read(models: ModuleType, annotation: Any) -> tuple[Kind, bool]:
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         if annotation.__name__ in GROWING:
             return STRING, False
-        return Kind("enum", annotation.__name__, values={str(one.value).lower(): one.value for one in annotation}), False
+        spelled = {
+            text: str(one.value) for one in annotation for text in (str(one.value).lower(), str(one.value).lower().replace(", ", ","))
+        }
+        return Kind("enum", annotation.__name__, values=spelled), False  # .NET reads "A,B" as it reads "A, B"
     if isinstance(annotation, type) and annotation.__module__ == f"{models.__name__}._models":
         return Kind("object", annotation.__name__, models=models), False
     return _PLAIN.get(annotation, ANY), False

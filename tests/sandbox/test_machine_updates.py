@@ -197,9 +197,9 @@ def test_identities_are_assigned_added_and_taken_away(azure: Azure) -> None:
     with pytest.raises(HttpResponseError) as refused:
         machines.begin_update("rg", "vm", {"identity": {"type": "UserAssigned", "userAssignedIdentities": {f"{root}/none": {}}}})
     assert code(refused) == "ResourceNotFound"
-    both = {"type": "SystemAssigned, UserAssigned", "userAssignedIdentities": {f"{root}/one": {}}}
+    both = {"type": "SystemAssigned,UserAssigned", "userAssignedIdentities": {f"{root}/one": {}}}  # as az writes it
     shown = machines.begin_update("rg", "vm", {"identity": both}).result().identity
-    assert shown.principal_id
+    assert (shown.type, bool(shown.principal_id)) == ("SystemAssigned, UserAssigned", True)
     assert shown.user_assigned_identities[f"{root}/one"].client_id
     change = {"type": "UserAssigned", "userAssignedIdentities": {f"{root}/two": {}, f"{root}/one": None}}
     shown = machines.begin_update("rg", "vm", {"identity": change}).result().identity
