@@ -71,6 +71,10 @@ class StepError(Exception):
         return {"kind": self.kind, "code": self.code, "message": self.message, "cure": self.cure, **present}
 
 
+NAMED = 10
+"""Of what is not done, how many are named in the message."""
+
+
 def partly(
     code: str,
     said: str,
@@ -81,19 +85,27 @@ def partly(
     notices: Sequence[dict[str, Any]] = (),
 ) -> StepError:
     """The error of a step of which a part is done: names what is not, each with its reason. Kind ``transient`` when waiting is all that is
-    missing.
+    missing; with HTTP status 429 where Azure throttled, so that the tries are as patient as those of one throttled call.
 
     :param said: how much is done and how much is not, a sentence.
     :param failures: what is not done -> why.
     :param done: what is, for ``details``.
     """
     waiting = all(failure.kind in ("transient", "adopt") for failure in failures.values())
-    named = "; ".join(f"{what}: {failure.message}" for what, failure in sorted(failures.items()))
+    named = [f"{what}: {failure.message.rstrip('.')}" for what, failure in sorted(failures.items())]
+    more = [f"and {len(named) - NAMED} more, each with its reason in the log"] if len(named) > NAMED else []
+    throttled = [failure for failure in failures.values() if failure.status == 429] if waiting else []
+    pauses = [failure.retry_after for failure in throttled if failure.retry_after]
+    # What passes by itself needs no cure beside what does not.
+    lasting = [failure for failure in failures.values() if waiting or failure.kind not in ("transient", "adopt")]
+    cures = dict.fromkeys(failure.cure.rstrip(".") for failure in lasting)
     return StepError(
         "transient" if waiting else "permanent",
         code,
-        f"{said} {named}",
-        next(iter(failures.values())).cure.rstrip(".") + ". Clear this task: it does what is left, and nothing twice.",
+        f"{said} {'; '.join([*named[:NAMED], *more])}",
+        ". ".join([*cures, "Clear this task: it does what is left, and nothing twice."]),
+        429 if throttled else None,
+        max(pauses, default=None),
         details={"done": done, "failed": {what: failure.as_dict() for what, failure in failures.items()}},
         about=about,
         notices=notices,

@@ -114,7 +114,7 @@ class Replication:
             elif missing or self.recounted(there) != there or self.vanished(there):
                 await self.add(resource, missing, self.vanished(there))
             elif failed:
-                await self.repair(resource, failed, state)
+                await self.repair(resource, failed)
             elif any(one != "Completed" for one in state.values()):
                 if not self.left():
                     raise _too_slow(self.version, state)
@@ -234,9 +234,9 @@ class Replication:
             return False
         return True
 
-    async def repair(self, resource: Resource, failed: list[str], state: dict[str, str]) -> None:
+    async def repair(self, resource: Resource, failed: list[str]) -> None:
         if any(self.repairs[name] >= GIVE_UP for name in failed):
-            raise self.broken(resource, failed, state)
+            raise self.broken(resource, failed)
         home = normal(resource["location"])
         again = [name for name in failed if self.repairs[name] == PUT_AGAIN or name == home]
         if again:
@@ -252,14 +252,14 @@ class Replication:
         said = details(resource)
         return " ".join(f"{name}: {said[name]}" for name in names if name in said)
 
-    def broken(self, resource: Resource, failed: list[str], state: dict[str, str]) -> StepError:
-        good = [name for name, one in state.items() if one == "Completed"]
+    def broken(self, resource: Resource, failed: list[str]) -> StepError:
+        good = [name for name, one in states(resource).items() if one == "Completed"]
         return StepError(
             "permanent",
             "ReplicationFailed",
             f"Version {self.version.version} failed in {', '.join(failed)} after it was put again, removed and added again; "
             f"it is Completed in {', '.join(good) or 'no region'}. {self.reasons(resource, failed)}".rstrip(),
-            "Check quota, encryption set and storage type in the failed regions, or take them out of the recipe; then clear this task.",
+            "Check quota, encryption set and storage type in the failed regions, or leave these out (of the form, of the recipe); then clear this task.",
             details={"failed": failed, "completed": good},
         )
 

@@ -20,6 +20,9 @@ from include.steps.version import Version, update
 
 log = logging.getLogger(__name__)
 
+# Seconds between looks at a version that was restored and is not to be seen yet.
+SEEN = (2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0)
+
 
 @step
 async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
@@ -111,6 +114,10 @@ async def _restore(version: Version, location: str, pin: str | None) -> None:
         log.info("Version %s is restored in %s.", version.version, location)
         started = await version.put({"location": location, "properties": {"restore": True}})
         await version.settle(None, 7200, started)
+        for pause in SEEN:  # it is not seen everywhere at once
+            if await version.read() is not None:
+                break
+            await asyncio.sleep(pause)
     await merge(version, _Marked(pin))
 
 

@@ -9,8 +9,11 @@ from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
 from airflow.sdk.exceptions import AirflowException
 
 RETRIES = 3
-# Throttling, and quota that other machines use, pass by themselves: they are waited out rather than counted as a failure.
-PATIENT_RETRIES = 12
+# Throttling, and quota that other machines use, pass by themselves: they are waited out for a day rather than counted as a failure. Airflow
+# has one counter of failed runs and no way to leave one out; what lasts for a day is a failure, and somebody must look.
+PATIENT_RETRIES = 58
+# Seconds between tries at most: for the first twelve, and after them.
+SOON, LATER = 600, 1800
 
 
 class AzureStepFailed(AirflowException):
@@ -27,8 +30,8 @@ class AzureStepFailed(AirflowException):
 
 
 class AzureRetryPolicy(RetryPolicy):
-    """Transient errors three times, after what Azure asked for, or 15 s, 30 s, 60 s ... 10 min; throttling and quota in use twelve times;
-    an unknown error once more after a minute.
+    """Transient errors three times, after what Azure asked for, or 15 s, 30 s, 60 s ... 10 min; throttling and quota in use for a day,
+    later on every half an hour; an unknown error once more after a minute.
 
     The table that sorts the errors is ``include/steps/errors.py``.
     """
@@ -45,5 +48,8 @@ class AzureRetryPolicy(RetryPolicy):
         patient = error.get("status") == 429 or error.get("code") == "QuotaInUse"
         if try_number > RETRIES and not patient:
             return RetryDecision.fail(reason=f"{error['code']} {try_number} times")
-        seconds = error.get("retry_after") or min(600, 15 * 2 ** (try_number - 1))
+        doubled = min(SOON if try_number <= 12 else LATER, 15 * 2 ** (try_number - 1))
+        asked = error.get("retry_after")
+        # Whoever is told "in 5 s" again and again is one of too many.
+        seconds = max(asked, doubled) if asked and try_number > RETRIES else asked or doubled
         return RetryDecision.retry(delay=timedelta(seconds=float(seconds)), reason=f"{error['code']}, again in {seconds} s")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from airflow.sdk.definitions.retry_policy import RetryAction
 
-from image_factory.retries import AzureRetryPolicy, AzureStepFailed
+from image_factory.retries import PATIENT_RETRIES, AzureRetryPolicy, AzureStepFailed
 
 
 def _failure(kind: str, retry_after: float | None = None, code: str = "Code", status: int | None = None) -> AzureStepFailed:
@@ -25,9 +26,9 @@ def test_a_transient_error_waits_as_long_as_azure_asked() -> None:
 
 def test_without_a_word_from_azure_the_pauses_double() -> None:
     throttled = _failure("transient", status=429)
-    delays = [AzureRetryPolicy().evaluate(throttled, try_number=n, max_tries=20).retry_delay for n in (1, 2, 3, 12)]
+    delays = [AzureRetryPolicy().evaluate(throttled, try_number=n, max_tries=58).retry_delay for n in (1, 2, 3, 12, 13)]
 
-    assert delays == [timedelta(seconds=seconds) for seconds in (15, 30, 60, 600)]
+    assert delays == [timedelta(seconds=seconds) for seconds in (15, 30, 60, 600, 1800)]
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,19 @@ def test_without_a_word_from_azure_the_pauses_double() -> None:
 )
 def test_throttling_and_quota_in_use_are_waited_out_and_others_fail_after_three_retries(failure: Exception, action: RetryAction) -> None:
     assert AzureRetryPolicy().evaluate(failure, try_number=4, max_tries=12).action is action
+
+
+@pytest.mark.parametrize("error", [{"status": 429}, {"status": 429, "retry_after": 5}, {"code": "QuotaInUse"}])
+def test_a_run_does_not_fail_of_throttling_or_of_quota_in_use_within_a_day(error: dict[str, Any]) -> None:
+    """So no such run counts among those after which Airflow pauses the DAG, unless somebody must look at it."""
+    waited = timedelta()
+    for number in range(1, PATIENT_RETRIES + 1):
+        decision = AzureRetryPolicy().evaluate(_failure("transient", **error), try_number=number, max_tries=PATIENT_RETRIES)
+        assert decision.action is RetryAction.RETRY
+        assert decision.retry_delay is not None
+        assert decision.retry_delay <= timedelta(minutes=30)
+        waited += decision.retry_delay
+    assert timedelta(hours=24) < waited < timedelta(hours=26)
 
 
 @pytest.mark.parametrize("kind", ["permanent", "redo"])
