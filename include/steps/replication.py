@@ -259,7 +259,7 @@ class Replication:
             "ReplicationFailed",
             f"Version {self.version.version} failed in {', '.join(failed)} after it was put again, removed and added again; "
             f"it is Completed in {', '.join(good) or 'no region'}. {self.reasons(resource, failed)}".rstrip(),
-            "Check quota, encryption set and storage type in the failed regions, or leave these out (of the form, of the recipe); then clear this task.",
+            "Check quota, encryption set and storage type in the failed regions, or leave them out (form or recipe); then clear this task.",
             details={"failed": failed, "completed": good},
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -271,10 +272,7 @@ def test_what_was_out_long_enough_is_deleted_and_what_azure_holds_is_named(life:
     assert life.names[0] in life.there()
     assert gone & set(life.there()) == {life.names[0]}
 
-    path = "/api/v2/dags/retire_versions/clearTaskInstances"
-    body = {"dry_run": False, "dag_run_id": run, "task_ids": ["retire_versions"], "include_downstream": True, "only_failed": False}
-    life.airflow.api.post(path, json=body).raise_for_status()
-    life.ends("retire_versions", run)
+    cleared(life, "retire_versions", run, "retire_versions")
     assert not gone & set(life.there())
     assert set(life.latest().values()) == {life.names[-2]}
 
@@ -286,3 +284,64 @@ def test_a_deleted_version_comes_back_and_stays_out_of_latest(life: Life) -> Non
     assert back["tags"]["image-factory-pinned"] == "an audit"
     assert set(life.latest().values()) == {life.names[-2]}
     assert life.names[1] in life.airflow.rest.xcom("restore_version", run, "report_versions")["table"]
+
+
+def fault(name: str, effect: dict[str, Any], **match: str) -> dict[str, Any]:
+    return {"name": name, "match": {"type": VERSIONS, **match}, "effect": effect}
+
+
+@contextmanager
+def faults(life: Life, *rules: dict[str, Any]) -> Iterator[None]:
+    for rule in rules:
+        life.client.post("/_sandbox/faults", json=rule).raise_for_status()
+    try:
+        yield
+    finally:
+        for rule in rules:
+            life.client.delete("/_sandbox/faults", params={"name": rule["name"]})
+
+
+def cleared(life: Life, dag: str, run: str, task: str) -> None:
+    """The failed task is cleared, as the message says; the run must end well."""
+    body = {"dry_run": False, "dag_run_id": run, "task_ids": [task], "include_downstream": True, "only_failed": False}
+    life.airflow.api.post(f"/api/v2/dags/{dag}/clearTaskInstances", json=body).raise_for_status()
+    life.ends(dag, run)
+
+
+def test_a_region_that_fails_in_the_daily_run_is_named_with_its_cure_and_the_cleared_task_finishes(life: Life) -> None:
+    recipe = life.airflow.settings.recipes / "dated.yaml"
+    recipe.write_text(recipe.read_text().replace("uksouth]", "uksouth, japaneast]"))
+    front = max(life.latest().values())
+    down = fault("japan is down", {"replication": {"message": "Failed with internal server error.", "until": "readd"}}, region="japaneast")
+    with faults(life, down):
+        run = life.airflow.trigger("replicate_dated", {})
+        life.ends("replicate_dated", run, "failed")
+    log = life.airflow.log("replicate_dated", run, "change_regions")
+    assert f"Version {front} failed in japaneast after it was put again, removed and added again" in log
+    assert "What to do: Check quota, encryption set and storage type in the failed regions" in log
+    report = life.airflow.rest.xcom("replicate_dated", run, "report_regions")
+    assert report["incomplete"][front]["japaneast"] == "Failed"
+    cleared(life, "replicate_dated", run, "change_regions")
+    assert life.states(front)["japaneast"] == "Completed"
+
+
+def test_a_storm_of_429_fails_no_backfill(life: Life) -> None:
+    storm = {**fault("storm", {"throttle": {"retry_after": 20}}, method="PATCH"), "count": 12}
+    with faults(life, storm):
+        run, plan = life.run("backfill_regions", versions="last:3", add=["koreacentral"], dry_run=False)
+    assert all(life.states(name)["koreacentral"] == "Completed" for name in plan["versions"])
+
+
+def test_lost_answers_cost_no_version_and_leave_none(life: Life) -> None:
+    """Of an exclusion and of a deletion, which both took effect."""
+    rules = {"keep": 1, "older_than": 0, "rollback": 0, "wait": 0, "dry_run": False}
+    lost = {**fault("lost", {"drop": "after"}, method="PUT"), "count": 1}, {**fault("gone", {"drop": "after"}, method="DELETE"), "count": 1}
+    kept = set(life.latest().values()) | {life.names[1]}
+    with faults(life, *lost):
+        for _ in range(2):
+            run = life.airflow.trigger("retire_versions", {"recipe": "dated", **rules})
+            life.ends("retire_versions", run)
+    assert kept <= set(life.there())
+    due = life.airflow.rest.xcom("retire_versions", run, "plan")["steps"]["retire_versions"]["definitions"][0]["delete"]
+    assert due
+    assert not set(due) & set(life.there())
