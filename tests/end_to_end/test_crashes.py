@@ -31,7 +31,7 @@ def test_a_killed_triggerer_loses_nothing_and_makes_nothing_twice(factory: Facto
     assert factory.outcome("survivor", run_id) == "success", factory.states("survivor", run_id)
 
     made = Counter(factory.requests()) - before
-    # The build machine and the boot test's; the version is put once to be published, once to be replicated and once to be promoted.
+    # The build machine and the boot test's; the version is put once to be published and once to be promoted.
     assert made["PUT Microsoft.Compute/virtualMachines"] == 2
     assert [version["name"] for version in factory.versions("survivor")] == [factory.plan("survivor", run_id)["version"]]
     assert factory.latest("survivor") == factory.plan("survivor", run_id)["version"]

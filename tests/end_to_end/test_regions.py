@@ -21,12 +21,12 @@ def form(definition: str, **fields: Any) -> dict[str, Any]:
 def test_a_form_brings_a_version_to_a_new_region(evening: Factory) -> None:
     """Planned as a dry run first, which writes nothing."""
     recipe, version = "approved", evening.plan("approved", evening.runs["approved"])["version"]
-    before = evening.requests().get("PUT Microsoft.Compute/galleries/images/versions", 0)
+    before = evening.requests().get("PATCH Microsoft.Compute/galleries/images/versions", 0)
     dry = evening.airflow.trigger("backfill_regions", form(recipe, dry_run=True))
     assert evening.airflow.wait("backfill_regions", dry) == "success"
     assert evening.airflow.task_states("backfill_regions", dry)["change_regions"] == "skipped"
     assert version in evening.airflow.log("backfill_regions", dry, "plan")
-    assert evening.requests().get("PUT Microsoft.Compute/galleries/images/versions", 0) == before
+    assert evening.requests().get("PATCH Microsoft.Compute/galleries/images/versions", 0) == before
 
     real = evening.airflow.trigger("backfill_regions", form(recipe))
     assert evening.airflow.wait("backfill_regions", real) == "success"
