@@ -276,6 +276,8 @@ def status(arm: Sandbox, call: Call, family: str, id: str) -> Response:
         if operation["error"] is not None:
             return Response(400, {"content-type": JSON_TYPE}, pretty({"error": operation["error"]}))
         output = _output(arm, call, operation)
+        if operation["kind"] == "logAnalytics":  # its document has the whole where others have the bare output
+            output = {"properties": {"output": output}}
         return Response(200, {"content-type": JSON_TYPE}, pretty(output)) if output is not None else Response(200)
     body: Json = {"startTime": stamp(operation["start"])}
     if done:

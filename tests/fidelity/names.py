@@ -30,6 +30,10 @@ class Names:
             for below in value:
                 self.sent(below)
 
+    def place(self, was: str, now: str) -> None:
+        """What the client names `was` is there under another name: the replay itself put it there."""
+        self._known[was.lower()] = now
+
     def learn(self, recorded: Any, answered: Any, key: str = "") -> None:
         """Compare an answer with the recorded one, and remember where their names differ."""
         if isinstance(recorded, dict) and isinstance(answered, dict):

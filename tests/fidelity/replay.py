@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from include.sandbox.blobs import ACCOUNT
 from include.sandbox.clock import virtual_clock
 from include.sandbox.directory import Directory
 from include.sandbox.sandbox import Sandbox
@@ -96,6 +97,8 @@ class Replay:
         judgement.out_of_scope = self._prepare(number, exchange, body)
         if judgement.out_of_scope:
             return judgement
+        if exchange.succeeded:
+            self._need_blobs(body)
         self.names.sent(exchange.path)
         self.names.sent(body)
         path = exchange.path
@@ -265,11 +268,21 @@ class Replay:
             reason = self._need(number, other)
             if reason:
                 return reason
+        self._need_blobs(request)
         self._put(id, request, version)
         for user in sorted({_owner(one) for one in scope.references(body)} - {id}):
             if not _within(user, id) and user.lower() not in self._makes:
                 self._need(number, user)
         return ""
+
+    def _need_blobs(self, body: Any) -> None:
+        """Have the blobs there that a request reads, in the sandbox's own storage account: a megabyte each, with nothing in it."""
+        for url in scope.blobs(body):
+            account, path = urlsplit(url).netloc.partition(".")[0], urlsplit(url).path
+            place = f"https://{ACCOUNT}.blob.core.windows.net/{account}{path}"
+            if account != ACCOUNT and self._handle(Request("HEAD", place)).status == 404:
+                self._handle(Request("PUT", place, {"x-ms-blob-type": "BlockBlob"}, bytes(1 << 20)))
+                self.names.place(url, place)
 
     def _put(self, id: str, body: Any, version: str) -> None:
         url = f"{BASE}{quote(self.names.translate(id))}?api-version={version}"

@@ -28,7 +28,7 @@ LEFT_OUT = (
 )
 
 _ID = re.compile(r"/subscriptions/[^/'\"\s]+/resourcegroups/[^/'\"\s]+/providers/[^/'\"\s]+(?:/[^/'\"\s]+/[^/'\"\s]+)+", re.IGNORECASE)
-_BLOB = re.compile(r"https://(?!md-)[^/]+\.blob\.[^/]+/.+/", re.IGNORECASE)  # not a disk's own, which SAS URLs name
+_BLOB = re.compile(r"https://(?!md-)[^/]+\.blob\.[^/]+/.+/[^/?]+", re.IGNORECASE)  # not a disk's own, which SAS URLs name
 
 
 def mangled(answer: Any, content_type: str) -> bool:
@@ -54,6 +54,19 @@ def references(value: Any) -> list[str]:
     return list(dict.fromkeys(found for text in strings(value) for found in _ID.findall(text)))
 
 
+def blobs(value: Any, key: str = "") -> Iterator[str]:
+    """The URL of every blob that a body reads: disks and images are made from them."""
+    if isinstance(value, str) and key in ("blobUri", "sourceUri", "uri") and _BLOB.match(value):
+        yield value
+    elif isinstance(value, dict):
+        for name, below in value.items():
+            if name != "vhd" or value.get("createOption") == "Attach":  # a machine's own VHD is where it will be written
+                yield from blobs(below, name)
+    elif isinstance(value, list):
+        for below in value:
+            yield from blobs(below, key)
+
+
 def type_of(id: str) -> str:
     """`Microsoft.Compute/disks` of a disk's id."""
     parts = id.split("/providers/")[-1].split("/")
@@ -67,7 +80,7 @@ def _linked(deployment: Any) -> bool:
 
 
 def left_out(body: Any, path: str = "") -> str | None:
-    """What a request needs of a service that the recordings leave out: a type (named by an id or a template) or a blob; None where
+    """What a request needs of a service that the recordings leave out: a type (named by an id or a template), or documents; None where
     nothing."""
     if _linked(body):
         return "a template or its parameters on another server"
@@ -76,4 +89,4 @@ def left_out(body: Any, path: str = "") -> str | None:
         space, kind = type.lower().split("/")
         if any(text.lower() == type.lower() or f"/{space}/{kind}/" in text.lower() for text in texts):
             return type
-    return "a blob in a storage account" if any(_BLOB.match(text) for text in texts) else None
+    return None

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
+from include.sandbox.blobs import account_sas, text_at
 from include.sandbox.wire import Request
 from tests.sandbox.bodies import LOCATION
 from tests.sandbox.sync_machines import Azure
@@ -168,3 +169,14 @@ def test_publishers_offers_skus_and_extensions_are_published_before_they_have_an
     assert [one.name for one in extensions.list_versions(LOCATION, "contoso", "agent")] == ["1.2"]
     assert extensions.get(LOCATION, "contoso", "agent", "1.2").operating_system == "Windows"
     assert [publish(azure, offer="linux"), publish(azure, publisher="c", offer="o", sku="s", version="one")] == [400, 400]
+
+
+def test_logs_of_requests_are_written_to_a_container_of_the_sandbox_s_and_to_no_other(azure: Azure) -> None:
+    asked = {"fromTime": "2026-01-01T00:00:00Z", "toTime": "2026-01-02T00:00:00Z", "intervalLength": "SixtyMins"}
+    export = azure.compute.log_analytics.begin_export_request_rate_by_interval
+    place = "https://devstorage.blob.core.windows.net/logs"
+    written = export(LOCATION, {**asked, "blobContainerSasUri": f"{place}?{account_sas(azure.sandbox)}"}).result()
+    assert written.properties.output.startswith(f"{place}/RequestRateByInterval_")
+    assert "Operation,Count" in str(text_at(azure.sandbox, written.properties.output))
+    with pytest.raises(HttpResponseError, match="Could not write log analytics"):
+        export(LOCATION, {**asked, "blobContainerSasUri": "https://elsewhere.blob.core.windows.net/logs?sig=x"}).result()

@@ -34,6 +34,7 @@ FAMILIES = (
     "marketplace",
     "extension_images",
     "sizes",
+    "log_analytics",
     "skus",
     "virtual_machines",
     "machine_provisioning",

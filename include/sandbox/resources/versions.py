@@ -28,6 +28,9 @@ def invalid(message: str, target: str | None = None) -> ArmError:
     return ArmError(400, "InvalidParameter", message, target=f"{_PREFIX}{target}" if target else None)
 
 
+SAFE_SINCE = "2022-03-03"  # the first api-version with safety profiles: before it any region may go (recorded)
+
+
 class Versions(GalleryType):
     name = VERSION
     bodies: ClassVar[dict[str, str]] = {"PUT": "compute.GalleryImageVersion", "PATCH": "compute.GalleryImageVersionUpdate"}
@@ -152,7 +155,7 @@ class Versions(GalleryType):
             if profile.get("replicationMode") == "Shallow":
                 target_regions.check_shallow(regions)
             failed = {name for name, replica in resource.private["replicas"].items() if replica["state"] == "Failed"}
-            deletion = safe["allowDeletionOfReplicatedLocations"]
+            deletion = safe["allowDeletionOfReplicatedLocations"] or call.api_version < SAFE_SINCE
             target_regions.check_change(profile["targetRegions"], regions, failed, deletion=deletion)
         end = end_of_life(arm, body)
         published = dict(profile)
