@@ -237,6 +237,7 @@ def one_of_each(at: str) -> dict[str, Any]:
             "sku": {"name": "Standard_D2s_v5", "capacity": 1},
             "properties": {"upgradePolicy": {"mode": "Manual"}, "virtualMachineProfile": instances},
         },
+        f"{compute}/virtualMachineScaleSets/f": {**here, "properties": {"orchestrationMode": "Flexible"}},
         f"{network}/networkSecurityGroups/g/securityRules/r": {"properties": rule},
         f"{network}/virtualNetworks/w": {**here, "properties": {"addressSpace": {"addressPrefixes": ["10.9.0.0/16"]}}},
         f"{network}/virtualNetworks/v/virtualNetworkPeerings/p": {

@@ -328,6 +328,9 @@ class Presupposed:
         self.put(id, {"source": {"script": "echo hello"}})
 
     def _virtualmachinescalesets(self, id: str) -> None:
+        if "virtualMachineScaleSet" in self.properties:  # a machine joins it
+            self.put(id, {"orchestrationMode": "Flexible", "platformFaultDomainCount": 2})
+            return
         ip = {"name": "ip", "properties": {"subnet": {"id": self.subnet(id)}}}
         profile = {
             "storageProfile": {

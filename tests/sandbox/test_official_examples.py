@@ -42,8 +42,9 @@ OUT_OF_SCOPE = {
     ),
     r"VirtualMachineScaleSets_(Reimage|ReimageAll|Restart|ScaleOut|SetOrchestration|Start)": "actions on all instances of a scale set",
     r"VirtualMachineScaleSets_CreateOrUpdate/Create a custom-image scale set from an unmanaged": "scale sets with unmanaged disks",
-    r"VirtualMachineScaleSets_CreateOrUpdate/.*(priority mix policy|sku profile|high-speed interconnect)": "flexible scale sets",
-    r"VirtualMachines_CreateOrUpdate/Create a vm in a Virtual Machine Scale Set": "flexible scale sets",
+    r"VirtualMachineScaleSets_CreateOrUpdate/.*(priority mix policy|sku profile|high-speed interconnect)": (
+        "flexible scale sets that make machines"
+    ),
     r"AvailabilitySets_\w+VirtualMachineScaleSet|VirtualMachines_migrateToVMScaleSet": "migration to a scale set",
     r"VirtualMachines_(AssessPatches|InstallPatches)": "the guest's patches",
     r"GalleryInVMAccessControlProfile": "access control profiles of galleries",

@@ -12,6 +12,7 @@ from tests.sandbox.bodies import (
     UBUNTU,
     generalize,
     group,
+    machine,
     make_definition,
     make_group,
     make_machine,
@@ -143,7 +144,7 @@ async def test_a_soft_deleted_version_still_serves_a_scale_set(azure_clients: Az
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"orchestrationMode": "Flexible"}, "'Flexible' of 'orchestrationMode' is not supported"),
+        ({"orchestrationMode": "Flexible"}, "'Flexible' with a 'virtualMachineProfile' is not supported"),
         ({"upgradePolicy": {"mode": "Rolling"}}, "'Rolling' of 'upgradePolicy.mode' is not supported"),
         ({"upgradePolicy": {}}, "upgradePolicy.mode"),
     ],
@@ -168,3 +169,30 @@ async def test_capacity_is_held_to_the_quota(azure_clients: AzureClients) -> Non
     with pytest.raises(HttpResponseError, match="between 0 and 1000"):
         await patch(azure_clients, sku={"capacity": 1001})
     assert (await azure_clients.compute.virtual_machine_scale_sets.get("rg", "web")).sku.capacity == 3
+
+
+async def test_machines_join_a_flexible_set_and_go_with_it(azure_clients: AzureClients) -> None:
+    await make_group(azure_clients)
+    subnet = await make_network(azure_clients)
+    sets = azure_clients.compute.virtual_machine_scale_sets
+    flexible = {"location": LOCATION, "properties": {"orchestrationMode": "Flexible", "platformFaultDomainCount": 2}}
+    made = await (await sets.begin_create_or_update("rg", "flex", flexible)).result()
+    assert (made.orchestration_mode, made.platform_fault_domain_count, made.single_placement_group) == ("Flexible", 2, False)
+    machines = azure_clients.compute.virtual_machines
+    joining = machine(subnet, UBUNTU, virtualMachineScaleSet={"id": made.id}, platformFaultDomain=1)
+    vm = await (await machines.begin_create_or_update("rg", "vm", joining)).result()
+    assert (vm.virtual_machine_scale_set.id, vm.platform_fault_domain) == (made.id, 1)
+    with pytest.raises(HttpResponseError, match="not one of the 2"):
+        await machines.begin_create_or_update("rg", "other", {**joining, "properties": {**joining["properties"], "platformFaultDomain": 2}})
+    await (await sets.begin_delete("rg", "flex")).result()
+    assert [one async for one in machines.list("rg")] == []
+
+
+async def test_no_machine_joins_a_uniform_set(azure_clients: AzureClients) -> None:
+    await make_group(azure_clients)
+    subnet = await make_network(azure_clients)
+    made = await put(azure_clients, scale_set(azure_clients, UBUNTU))
+    with pytest.raises(HttpResponseError, match="of the mode 'Flexible' only"):
+        await azure_clients.compute.virtual_machines.begin_create_or_update(
+            "rg", "vm", machine(subnet, UBUNTU, virtualMachineScaleSet={"id": made.id})
+        )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..registry import arm_not_found, field, invalid, one_of
 from ..wire import ArmError, Json
+from .flexible_sets import check_join
 
 if TYPE_CHECKING:
     from ..sandbox import Sandbox
@@ -16,6 +17,7 @@ PRIORITIES = ("Regular", "Low", "Spot")
 PLACES = {
     "availabilitySet": "Microsoft.Compute/availabilitySets",
     "proximityPlacementGroup": "Microsoft.Compute/proximityPlacementGroups",
+    "virtualMachineScaleSet": "Microsoft.Compute/virtualMachineScaleSets",
 }
 # What others decide (machine_*.py), what is never shown, and what clients only read; everything else is shown as it was given.
 _DECIDED = frozenset(
@@ -35,7 +37,7 @@ _DECIDED = frozenset(
         "vmId",
     }
 )
-_UNSUPPORTED = ("host", "hostGroup", "virtualMachineScaleSet", "capacityReservation")
+_UNSUPPORTED = ("host", "hostGroup", "capacityReservation")
 
 
 def echoed(given: Json) -> Json:
@@ -77,6 +79,8 @@ def settings(arm: Sandbox, body: Json, location: str, machine: Resource) -> Json
             )
         if name == "availabilitySet" and body.get("zones"):
             raise invalid("A virtual machine cannot be in an availability set and in an availability zone.", "zones")
+        if name == "virtualMachineScaleSet":
+            check_join(found, field(given, "platformFaultDomain", int))
         made[name] = {"id": id}
     if given.get("userData") is not None:
         machine.private["user_data"] = given["userData"]  # shown only where asked for

@@ -18,6 +18,7 @@ from ..regions import short
 from ..registry import ResourceType, arm_not_found, field, invalid, register, required, route
 from ..store import Resource
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty, stamp
+from . import flexible_sets
 from .changes import changed
 from .groups import location_of
 from .identity import identity
@@ -79,7 +80,7 @@ class ScaleSets(ResourceType):
             return self.update(arm, call, resource, body, whole=True)
         mode = field(body, "properties.orchestrationMode") or "Uniform"
         if mode == "Flexible":
-            raise _unsupported("orchestrationMode", mode)
+            return flexible_sets.make(arm, call, body, self.envelope(arm, call, body, location))
         for path in _UNSUPPORTED:
             if field(body, f"properties.{path}", dict):
                 raise _unsupported(path, "…")
@@ -96,12 +97,7 @@ class ScaleSets(ResourceType):
             "uniqueId": arm.guid("scale set", call.id, arm.count("scale set")),
             "timeCreated": stamp(arm.now),
         }
-        made: Json = {"name": call.name, "id": call.id, "type": self.name, "location": location}
-        for key in ("tags", "zones", "plan", "placement", "extendedLocation"):
-            if body.get(key) is not None:
-                made[key] = body[key]
-        if field(body, "identity", dict):
-            made["identity"] = identity(arm, call, body["identity"])
+        made = self.envelope(arm, call, body, location)
         made["sku"] = {"name": name, "tier": "Standard", "capacity": 0}
         made["properties"] = properties
         resource = Resource(call.id, self.name, made, {"state": origin.state, "next": 0, "image": reference})
@@ -111,6 +107,16 @@ class ScaleSets(ResourceType):
         _scale(arm, resource, capacity)
         operation = operations.start(arm, call, resource, "virtualMachineScaleSets.create", then="scaleSets.written")
         return operations.written(arm, call, operation, resource.body, created=True, retry_after=10)
+
+    def envelope(self, arm: Sandbox, call: Call, body: Json, location: str) -> Json:
+        """What stands beside the properties."""
+        made: Json = {"name": call.name, "id": call.id, "type": self.name, "location": location}
+        for key in ("tags", "zones", "plan", "placement", "extendedLocation"):
+            if body.get(key) is not None:
+                made[key] = body[key]
+        if field(body, "identity", dict):
+            made["identity"] = identity(arm, call, body["identity"])
+        return made
 
     def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         return self.update(arm, call, resource, call.json(), whole=False)
@@ -122,6 +128,8 @@ class ScaleSets(ResourceType):
         own = resource.properties
         if field(body, "properties.orchestrationMode") not in (None, own["orchestrationMode"]):
             raise changed("vmss", "orchestrationMode")
+        if flexible_sets.is_flexible(resource):
+            return flexible_sets.update(arm, call, resource, body)
         storage = own["virtualMachineProfile"]["storageProfile"]
         given = field(body, _IMAGE, dict)
         asked = {key: value for key, value in (given or storage["imageReference"]).items() if key != "exactVersion"}
@@ -335,6 +343,8 @@ def _instance_view(arm: Sandbox, resource: Resource) -> Json:
 
 def _skus(resource: Resource) -> list[Json]:
     """The sizes that the set can have: those that its image boots on, as its own size does."""
+    if flexible_sets.is_flexible(resource):
+        return []
     own = find_size(resource.body["sku"]["name"])[1]
     fitting = [name for name, size in SIZES.items() if size.generations == own.generations and size.architecture == own.architecture]
     capacity = {"minimum": 0, "maximum": MOST, "defaultCapacity": 1, "scaleType": "Automatic"}
@@ -378,6 +388,7 @@ def _apply(resource: Resource, instance: Resource) -> None:
 @event("scaleSets.deleted")
 def _deleted(arm: Sandbox, operation: Json, resource: Resource | None, **_: Any) -> None:
     if resource is not None:
+        flexible_sets.remove_members(arm, resource)
         SCALE_SETS.remove(arm, resource)
 
 
