@@ -23,14 +23,12 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if not given.recordings.is_dir():
         print(f"no recordings: {given.recordings} is not a folder; name one with --recordings", file=sys.stderr)
-        return 2
     report = replay_all(given.recordings, given.only)
-    if not report.judged:
-        print(f"no recordings: {given.recordings} has no file *{given.only}*.json", file=sys.stderr)
-        return 2
+    if given.recordings.is_dir() and not report.judged:
+        print(f"no recordings: {given.recordings} has no file *{given.only}*.json that can be replayed", file=sys.stderr)
     shown = report.lines(verbose=given.verbose)
     print("\n".join([*report.table(), *shown[-1:]] if given.markdown else shown))
-    return 0
+    return 0 if report.judged else 2
 
 
 if __name__ == "__main__":

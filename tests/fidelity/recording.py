@@ -119,7 +119,7 @@ def read(path: Path) -> Recording:
             )
             for one in content["interactions"]
         )
-    except (KeyError, TypeError, json.JSONDecodeError) as problem:
+    except (KeyError, TypeError, AttributeError, SyntaxError, ValueError, OSError) as problem:
         raise ValueError(f"{path} is not a recording: {problem!r}") from None
     writes = [one for one in exchanges if one.method in ("PUT", "PATCH")]
     return Recording(
@@ -161,5 +161,5 @@ def _joined(body: Any) -> Any:
 
 
 def files(folder: Path, only: str = "") -> list[Path]:
-    """Every file of a folder whose name contains `only`, in order."""
-    return [path for path in sorted(folder.glob("*.json")) if only.lower() in path.name.lower()]
+    """Every file of a folder, and of those in it, whose name contains `only`, in order."""
+    return [path for path in sorted(folder.rglob("*.json")) if only.lower() in path.name.lower()]

@@ -92,7 +92,11 @@ def replay_all(folder: Path, only: str = "") -> Report:
         except ValueError as problem:
             report.unreadable.append(str(problem))
             continue
-        report.judged += [(recording.name, one) for one in Replay(recording).run()]
+        try:
+            for one in Replay(recording).run():
+                report.judged.append((recording.name, one))
+        except Exception as problem:  # an exchange of a form that nobody thought of: the rest is still judged
+            report.unreadable.append(f"{path} could not be replayed to its end: {problem!r}")
     return report
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from tests.fidelity.replay import Judgement, Replay, new_sandbox
 from tests.fidelity.report import replay_all
 
 # Raise these with the numbers; never lower them.
-STATUS = 98.5
-SHAPE = 95.0
+STATUS = 99.0
+SHAPE = 97.0
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"
@@ -98,7 +99,31 @@ def test_what_was_there_before_is_made_from_the_answer_that_shows_it() -> None:
 
 def test_the_command_says_why_it_cannot_replay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--recordings", str(tmp_path / "nowhere")]) == 2
-    assert "nowhere is not a folder" in capsys.readouterr().err
+    told = capsys.readouterr()
+    assert "nowhere is not a folder" in told.err
+    assert told.out.splitlines()[-1] == "fidelity: 0 exchanges, status 0.0 %, shape 0.0 %"
+    assert main(["--recordings", str(tmp_path)]) == 2
+    assert "that can be replayed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[1, 2]", b'{"interactions": {}}', b'{"interactions": [null]}', b"{" * 100_000])
+def test_an_odd_file_is_named_and_the_last_line_is_still_there(content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "odd.json").write_bytes(content)
+    _write(tmp_path / "one.json", _recorded())
+    assert main(["--recordings", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert told.splitlines()[-1] == "fidelity: 4 exchanges, status 100.0 %, shape 100.0 %"
+    assert "odd.json is not a recording" in told or content == b'{"interactions": {}}'
+
+
+def test_answers_of_any_kind_are_judged_and_not_stumbled_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = _recorded()
+    odd = [replace(whole.exchanges[2], answer=answer) for answer in ("\x1f\ufffd\x08", "<html/>", 5, [], None, [[1]], True)]
+    _write(tmp_path / "one.json", Recording("one", (*whole.exchanges, *odd), bodies=True, retry_after=False))
+    assert main(["--recordings", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert "its answer was not recorded as it was" in told
+    assert told.splitlines()[-1].startswith("fidelity: 9 exchanges")
 
 
 def test_a_file_that_is_no_recording_is_named_and_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
