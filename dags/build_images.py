@@ -54,6 +54,7 @@ from image_factory.operators.virtual_machine import (
     DeallocateVirtualMachineOperator,
     GeneralizeVirtualMachineOperator,
 )
+from image_factory.planning import PLAN, RUN
 from image_factory.tasks import add_task, group_of
 from include.factory.catalogue import Catalogue, load_catalogue
 from include.factory.folder import catalogue_folder
@@ -61,17 +62,8 @@ from include.factory.folder import catalogue_folder
 if TYPE_CHECKING:
     from include.factory.recipe import Recipe
 
-PLAN = "plan"
 
-# What the plan must know of the run. `dag_run.logical_date` is None for a run by hand: then `run_after` is the run's time.
-RUN = {
-    "dag_id": "{{ dag_run.dag_id }}",
-    "run_id": "{{ dag_run.run_id }}",
-    "at": "{{ (dag_run.logical_date or dag_run.run_after).isoformat() }}",
-    # What expires, expires from here: an old run that is repeated is not swept at once.
-    "started": "{{ (dag_run.start_date or dag_run.run_after).isoformat() }}",
-    "params": "{{ params | tojson }}",
-}
+RUN_AND_FORM = {**RUN, "params": "{{ params | tojson }}"}
 
 CAPTURES = {
     "virtual_machine": CaptureVirtualMachineOperator,
@@ -144,7 +136,7 @@ def build_dag(recipe: Recipe, catalogue: Catalogue) -> DAG:
         tags=["build", recipe.os.type, recipe.publish.gallery],
         default_args={"owner": recipe.owner},
     )
-    plan = add_task(dag, PlanImageBuildOperator, PLAN, recipe=recipe.name, run=RUN)
+    plan = add_task(dag, PlanImageBuildOperator, PLAN, recipe=recipe.name, run=RUN_AND_FORM)
     task = partial(add_task, planned_by=PLAN)
 
     build_machine = group_of(dag, "build_machine")

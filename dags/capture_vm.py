@@ -43,18 +43,8 @@ from image_factory.operators.virtual_machine import (
     GeneralizeVirtualMachineOperator,
     StartVirtualMachineOperator,
 )
+from image_factory.planning import NEXT, PLAN, RUN
 
-PLAN = "plan"
-
-RUN = {
-    "dag_id": "{{ dag_run.dag_id }}",
-    "run_id": "{{ dag_run.run_id }}",
-    "at": "{{ (dag_run.logical_date or dag_run.run_after).isoformat() }}",
-    "started": "{{ (dag_run.start_date or dag_run.run_after).isoformat() }}",
-}
-
-# After a task that this capture did not need (it is skipped), but not in a dry run (the plan is skipped, and with it everything).
-NEXT = {"planned_by": PLAN, "trigger_rule": TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS}
 # Whatever became of the task before.
 ALWAYS = {"planned_by": PLAN, "trigger_rule": TriggerRule.ALL_DONE_MIN_ONE_SUCCESS}
 # The SAS of the container for VHDs, kept where the run's form does not show it.

@@ -15,30 +15,28 @@ that. `restore_vm` makes machines from the second gallery, `game_day` tries whet
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, AssetAny, AssetOrTimeSchedule, CronTriggerTimetable, Param, get_parsing_context
+from airflow.sdk import DAG, Param, get_parsing_context
 
-from image_factory.assets import image_asset
+from image_factory.assets import after_builds
 from image_factory.forms import put_form
 from image_factory.notices import callbacks
 from image_factory.operators.second_gallery import KeepSecondGalleriesOperator, PlanSecondGalleriesOperator, ReportSecondGalleriesOperator
+from image_factory.planning import PLAN
 from include.factory.folder import catalogue_folder
 from include.factory.outline import outlines
 
-PLAN = "plan"
 # After the daily look at the first gallery's regions: a version is copied where it is.
 DAILY = "30 6 * * *"
 
 
 def keeping_dag() -> DAG:
     recipes = [recipe for recipe in outlines(catalogue_folder()) if recipe.has_second_gallery]
-    assets = [image_asset(recipe.gallery, recipe.definition) for recipe in recipes]
-    cron = CronTriggerTimetable(DAILY, timezone="UTC")
     with DAG(
         dag_id="keep_second_galleries",
         dag_display_name="keep second galleries",
         description="Second galleries in step with the first ones",
         doc_md=__doc__,
-        schedule=AssetOrTimeSchedule(timetable=cron, assets=AssetAny(*assets)) if assets else cron,
+        schedule=after_builds(recipes, DAILY),
         catchup=False,
         max_active_runs=1,
         **callbacks(recipe.name for recipe in recipes),

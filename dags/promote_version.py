@@ -22,16 +22,11 @@ from image_factory.forms import REASON, definition_fields, dry_run, number, put_
 from image_factory.notices import callbacks
 from image_factory.operators.approval import ApproveVersionOperator
 from image_factory.operators.promotion import PlanPromotionOperator, PromoteInWavesOperator, ReportPromotionOperator
+from image_factory.planning import PLAN, RUN
 from include.factory.version_tags import CHANNELS
 
-PLAN, APPROVE = "plan", "approve"
+APPROVE = "approve"
 
-RUN = {
-    "dag_id": "{{ dag_run.dag_id }}",
-    "run_id": "{{ dag_run.run_id }}",
-    "at": "{{ (dag_run.logical_date or dag_run.run_after).isoformat() }}",
-    "started": "{{ (dag_run.start_date or dag_run.run_after).isoformat() }}",
-}
 
 with DAG(
     dag_id="promote_version",

@@ -36,12 +36,12 @@ from image_factory.operators.regions import (
     ReportRegionsOperator,
 )
 from image_factory.operators.step import StepOperator
+from image_factory.planning import PLAN
 from image_factory.tasks import add_task
 from include.factory.catalogue import load_catalogue
 from include.factory.folder import catalogue_folder
 from include.factory.recipe import Recipe
 
-PLAN = "plan"
 # After the night's builds, which bring their versions to their regions themselves.
 DAILY = "0 6 * * *"
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import DAG, CronTriggerTimetable, Param, TriggerRule, get_parsing_context
+from airflow.sdk import DAG, CronTriggerTimetable, Param, get_parsing_context
 
 from image_factory.forms import put_form
 from image_factory.notices import callbacks
@@ -24,21 +24,10 @@ from image_factory.operators.resource_group import CreateResourceGroupOperator, 
 from image_factory.operators.restore import MeetObjectiveOperator, PlanGameDayOperator, PlanRestoreOperator, ReportRestoreOperator
 from image_factory.operators.run_command import RunCommandOperator
 from image_factory.operators.virtual_machine import CreateVirtualMachineOperator
+from image_factory.planning import NEXT, PLAN, RUN
 from include.factory.folder import catalogue_folder
 from include.factory.outline import backup_names, outlines
 from include.factory.region import NAMES
-
-PLAN = "plan"
-
-RUN = {
-    "dag_id": "{{ dag_run.dag_id }}",
-    "run_id": "{{ dag_run.run_id }}",
-    "at": "{{ (dag_run.logical_date or dag_run.run_after).isoformat() }}",
-    "started": "{{ (dag_run.start_date or dag_run.run_after).isoformat() }}",
-}
-
-# After a task that this restoration did not need (it is skipped), but not in a dry run.
-NEXT = {"planned_by": PLAN, "trigger_rule": TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS}
 
 IMAGE = {
     "disaster_recovery": Param(

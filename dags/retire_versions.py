@@ -23,10 +23,9 @@ from airflow.sdk import DAG, CronTriggerTimetable, Param
 from image_factory.forms import REASON, definition_fields, number, put_form
 from image_factory.notices import callbacks
 from image_factory.operators.retirement import PlanRetirementOperator, ReportVersionsOperator, RetireVersionsOperator
+from image_factory.planning import PLAN
 from include.factory.folder import catalogue_folder
 from include.factory.outline import outlines
-
-PLAN = "plan"
 
 with DAG(
     dag_id="retire_versions",

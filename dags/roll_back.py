@@ -20,8 +20,7 @@ from airflow.sdk import DAG, Param
 from image_factory.forms import REASON, definition_fields, dry_run, put_form
 from image_factory.notices import callbacks
 from image_factory.operators.promotion import PlanRollbackOperator, ReportPromotionOperator, RollBackOperator
-
-PLAN = "plan"
+from image_factory.planning import PLAN
 
 with DAG(
     dag_id="roll_back",

@@ -14,30 +14,28 @@ The task `report` is that of `report_images`: who may read what, and who says so
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, AssetAny, AssetOrTimeSchedule, CronTriggerTimetable, Param, TriggerRule, get_parsing_context
+from airflow.sdk import DAG, Param, TriggerRule, get_parsing_context
 
-from image_factory.assets import image_asset
+from image_factory.assets import after_builds
 from image_factory.forms import put_form
 from image_factory.notices import callbacks
 from image_factory.operators.audit import ReportImagesOperator
 from image_factory.operators.sharing import ApplySharingOperator, PlanSharingOperator
+from image_factory.planning import PLAN
 from include.factory.folder import catalogue_folder
 from include.factory.outline import outlines
 
-PLAN = "plan"
 DAILY = "45 6 * * *"
 
 
 def sharing_dag() -> DAG:
     recipes = outlines(catalogue_folder())
-    assets = [image_asset(recipe.gallery, recipe.definition) for recipe in recipes if recipe.is_shared]
-    cron = CronTriggerTimetable(DAILY, timezone="UTC")
     with DAG(
         dag_id="share_galleries",
         dag_display_name="share galleries",
         description="Who may use the images, as the recipes say it; and the audit of how it is",
         doc_md=__doc__,
-        schedule=AssetOrTimeSchedule(timetable=cron, assets=AssetAny(*assets)) if assets else cron,
+        schedule=after_builds((recipe for recipe in recipes if recipe.is_shared), DAILY),
         catchup=False,
         max_active_runs=1,
         **callbacks(recipe.name for recipe in recipes if recipe.is_shared),

@@ -17,10 +17,9 @@ from airflow.sdk import DAG, CronTriggerTimetable, Param
 
 from image_factory.notices import callbacks
 from image_factory.operators.leftovers import PlanSweepOperator, ReportLeftoversOperator, SweepLeftoversOperator
+from image_factory.planning import PLAN
 from include.factory.folder import catalogue_folder
 from include.factory.outline import outlines
-
-PLAN = "plan"
 
 RUN = {
     "at": "{{ (dag_run.logical_date or dag_run.run_after).isoformat() }}",

@@ -11,6 +11,7 @@ from include.steps.errors import StepError
 
 if TYPE_CHECKING:
     from include.factory.recipe import Recipe
+    from include.factory.run import Run
     from include.factory.value import Value
 
     V = TypeVar("V", bound=Value)
@@ -39,6 +40,17 @@ def checked(model: type[V], fields: dict[str, Any]) -> V:
         return model.model_validate(fields)
     except ValidationError as error:
         raise bad([f"{'.'.join(map(str, one['loc']))}: {one['msg']}".removeprefix(": ") for one in error.errors()]) from error
+
+
+def run_of(run: dict[str, Any], reason: str = "") -> Run:
+    """The run that a plan is of.
+
+    :param run: ``{"dag_id", "run_id", "at": ISO time, "started"}``; more is passed over.
+    :raises StepError: ``BadParameter``.
+    """
+    from include.factory.run import Run
+
+    return checked(Run, {**{key: run[key] for key in ("dag_id", "run_id", "at", "started") if run.get(key)}, "reason": reason})
 
 
 def bad(problems: list[str]) -> StepError:

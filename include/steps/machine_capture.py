@@ -13,7 +13,7 @@ from include.steps import gallery_versions, preflight
 from include.steps.azure import Azure
 from include.steps.build_plan import definition_facts
 from include.steps.errors import StepError
-from include.steps.form import checked, fields_of
+from include.steps.form import checked, fields_of, run_of
 from include.steps.look import Found, Resource, look, sort, step
 from include.steps.machine_state import is_generalized, power_state, read_machine
 from include.steps.target_region import normal, states
@@ -67,13 +67,11 @@ async def plan(azure: Azure, *, run: dict[str, Any], form: dict[str, Any] | str)
 
 def _asked(form: dict[str, Any], run: dict[str, Any]) -> tuple[Capture, Run]:
     from include.factory.capture import Capture
-    from include.factory.run import Run
 
     reason = str(form.pop("reason", ""))
     own = {name: form.pop(name) for name in FORM if name in form}
     regions = [{"name": one, **own} if isinstance(one, str) else one for one in form.get("regions") or ()]
-    identity = {key: run[key] for key in ("dag_id", "run_id", "at", "started") if run.get(key)}
-    return checked(Capture, {**form, "regions": regions}), checked(Run, {**identity, "reason": reason})
+    return checked(Capture, {**form, "regions": regions}), run_of(run, reason)
 
 
 async def read_facts(azure: Azure, machine: str) -> MachineFacts:

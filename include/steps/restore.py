@@ -13,7 +13,7 @@ from include.steps import gallery_versions, preflight
 from include.steps.azure import Azure
 from include.steps.build_plan import definition_facts
 from include.steps.errors import StepError, StepSkipped
-from include.steps.form import checked, fields_of
+from include.steps.form import checked, fields_of, run_of
 from include.steps.look import RUN_TAG, Resource, look, pauses, step
 from include.steps.machine_state import agent_ready, power_state, read_machine
 
@@ -143,11 +143,9 @@ def _whose_turn(at: str) -> dict[str, Any]:
 
 def _asked(form: dict[str, Any], run: dict[str, Any]) -> tuple[Restore, Run]:
     from include.factory.restore import Restore
-    from include.factory.run import Run
 
     reason = str(form.pop("reason", ""))
-    identity = {key: run[key] for key in ("dag_id", "run_id", "at", "started") if run.get(key)}
-    return checked(Restore, form), checked(Run, {**identity, "reason": reason})
+    return checked(Restore, form), run_of(run, reason)
 
 
 def _where(azure: Azure, asked: Restore) -> tuple[str, str, str, str, str | None]:

@@ -16,6 +16,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from image_factory.planning import PLAN
+
 # What a callback needs of the catalogue it imports when it is called: every DAG file imports this module.
 if TYPE_CHECKING:
     from include.factory.backup import Backup
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEY = "notices"
-PLAN = "plan"
 
 
 def callbacks_of(recipe: Recipe, *, pause_after: int | None = None) -> dict[str, Any]:
