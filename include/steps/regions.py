@@ -217,6 +217,8 @@ async def report(
         if any(name not in version.regions or version.regions[name].state != "Completed" for name in regions)
     }
     log.info("%s/%s, as it is now:\n%s", gallery, definition, shown)
+    for name, state in incomplete.items():
+        log.warning("Not Completed: %s in %s", name, ", ".join(f"{region} ({one})" for region, one in state.items() if one != "Completed"))
     if incomplete:
-        log.warning("Not Completed everywhere: %s", ", ".join(incomplete))
+        log.warning("The log of the task that changes regions says why, and what to do; cleared, that task does what is left.")
     return {"table": shown, "complete": len(read) - len(incomplete), "incomplete": incomplete}

@@ -240,11 +240,13 @@ class Replication:
         home = normal(resource["location"])
         again = [name for name in failed if self.repairs[name] == PUT_AGAIN or name == home]
         if again:
-            log.warning("%s failed: put again. %s", ", ".join(again), self.reasons(resource, again))
+            log.warning("Version %s: %s failed: put again. %s", self.version.version, ", ".join(again), self.reasons(resource, again))
             if await self.patch(region_update([*present(resource).values()], allow_deletion=False)):
                 self.repairs.update(again)
             return
-        log.warning("%s failed again: removed and added again. %s", ", ".join(failed), self.reasons(resource, failed))
+        if not _allows_deletion(resource):
+            said = f"{', '.join(failed)} failed again: removed and added again. {self.reasons(resource, failed)}"
+            log.warning("Version %s: %s", self.version.version, said)
         if await self.remove(resource, failed):
             self.repairs.update(failed)
 
