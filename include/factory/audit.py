@@ -226,7 +226,7 @@ def _lines(found: Sequence[ImageAudit], absent: Mapping[str, str]) -> Iterator[s
             if each.unresolved:
                 yield f"    {'':9} WHO IS IN IT COULD NOT BE READ: {each.unresolved}"
         if not one.readings:
-            yield "    nobody but by rights that could not be read"
+            yield "    nobody: no role on it or above it gives that, and it is not shared"
         yield "  versions" if one.versions else "  no versions"
         for version in one.versions:
             gets = " + ".join(version.gets) or "by number only"
