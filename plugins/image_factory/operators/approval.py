@@ -27,7 +27,7 @@ class ApproveVersionOperator(ApprovalOperator):
         super().__init__(
             subject=subject,
             body=body,
-            params={"reason": Param("", type="string", title="Reason", description="Why; the buttons wait for it. Is kept with the version.", maxLength=200)},
+            params={"reason": Param("", type="string", title="Reason", description="Why. Kept with the version.", maxLength=200)},
             defaults=ApprovalOperator.REJECT,
             assigned_users=_users(approvers),
             response_timeout=timedelta(seconds=timeout),
