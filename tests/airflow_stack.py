@@ -30,9 +30,6 @@ from include.demo.stack import Stack
 
 PATIENCE = 600  # seconds: what a test waits for comes within some, but on a machine that has much else to do
 
-# Reading all DAG files twice a minute takes a tenth of a core.
-READ_ONCE = {"AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600"}
-
 
 class AirflowStack:
     """A running stack.
@@ -169,12 +166,10 @@ def _name(task: dict[str, Any]) -> str:
 
 
 @contextmanager
-def airflow_stack(state: Path, overrides: dict[str, str] | None = None, **settings: Any) -> Iterator[AirflowStack]:
+def airflow_stack(state: Path, **settings: Any) -> Iterator[AirflowStack]:
     """A running stack whose folder is `state`; the keywords are those of :class:`Settings`: recipes, dags, speed, parallelism, overrides,
-    database_url. It reads a DAG file once, unless `overrides` say otherwise."""
-    stack = AirflowStack(
-        Settings(state, api_port=free_port(), sandbox_port=free_port(), overrides={**READ_ONCE, **(overrides or {})}, **settings)
-    )
+    database_url."""
+    stack = AirflowStack(Settings(state, api_port=free_port(), sandbox_port=free_port(), **settings))
     try:
         yield stack
     finally:

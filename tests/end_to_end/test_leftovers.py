@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from tests.end_to_end.conftest import Factory
 
 pytestmark = pytest.mark.airflow
 
+# Somebody wanted a look at it, and so the hour's own run lets it be: only a run with a shorter cap takes it.
 DEAD = {
+    "image-factory-keep": "a look",
     "image-factory-owner": "tests@example.com",
     "image-factory-recipe": "kept",
     "image-factory-run": "build_kept/scheduled__2020-01-01",
-    "image-factory-expires": "2020-01-03T00:00:00Z",
+    "image-factory-expires": (datetime.now(UTC) - timedelta(days=2)).isoformat(),
 }
+HARD_CAP = {"hard_cap_days": 1}
 
 
 def test_what_has_expired_is_swept_and_what_has_not_stays_with_its_reason(evening: Factory) -> None:
@@ -21,12 +26,12 @@ def test_what_has_expired_is_swept_and_what_has_not_stays_with_its_reason(evenin
     body = {"location": "eastus2", "tags": DEAD}
     evening.airflow.sandbox_control.put(group, params={"api-version": "2022-09-01"}, json=body).raise_for_status()
 
-    dry = evening.airflow.trigger("sweep_leftovers", {})
+    dry = evening.airflow.trigger("sweep_leftovers", HARD_CAP)
     assert evening.airflow.wait("sweep_leftovers", dry) == "success"
     assert "image-build-kept-dead" in evening.airflow.log("sweep_leftovers", dry, "plan")
     assert evening.resources("image-build-kept-dead")
 
-    real = evening.airflow.trigger("sweep_leftovers", {"dry_run": False})
+    real = evening.airflow.trigger("sweep_leftovers", {"dry_run": False, **HARD_CAP})
     assert evening.airflow.wait("sweep_leftovers", real) == "success"
     assert not evening.resources("image-build-kept-dead")
     told = evening.airflow.rest.xcom("sweep_leftovers", real, "report")
