@@ -157,5 +157,5 @@ def test_storage_is_served_at_azures_own_hosts(sandbox: Sandbox, compute: Any) -
     sas = account_sas(sandbox)
     blob(sandbox, f"https://devstorage.blob.core.windows.net/vhds/image.vhd?{sas}").upload_blob(b"hello")
     assert blob(sandbox, f"{BASE}/devstorage/vhds/image.vhd?{sas}").download_blob().readall() == b"hello"
-    unknown = sandbox.handle(Request("GET", "https://azcliprod.blob.core.windows.net/cli/vm/aliases.json"))
+    unknown = sandbox.handle(Request("GET", "https://azcliprod.blob.core.windows.net/cli/else.json"))
     assert (unknown.status, unknown.headers["x-ms-error-code"]) == (404, "ResourceNotFound")
