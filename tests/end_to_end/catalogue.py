@@ -7,6 +7,9 @@ import shutil
 from pathlib import Path
 
 from include.factory.folder import catalogue_folder
+from include.sandbox.directory import Directory
+
+DIRECTORY = Directory()
 
 SMALL = """\
 name: {name}
@@ -70,6 +73,31 @@ share: {readers: [11111111-0000-4000-8000-000000000001]}
 """
 
 
+# The partner's tenant gets the image in three ways: its application reads it here, its subscription has the gallery shared with it, and
+# the factory publishes it there.
+PARTNER = DIRECTORY.find(DIRECTORY.tenant_id, DIRECTORY.partner_client_id)
+PARTNERED = f"""\
+disaster_recovery: {{gallery: partners, resource_group: rg-partners, location: westeurope, connection: partner, keep: 1}}
+share:
+  readers: [{{id: {PARTNER.object_id}, type: ServicePrincipal}}]
+  subscriptions: [{DIRECTORY.partner_subscription_id}]
+  tenants: [{DIRECTORY.partner_tenant_id}]
+"""
+COMMUNITY = """\
+share: {community: {prefix: endtoend, publisher_uri: https://example.com, contact: images@example.com, eula: https://example.com/eula}}
+"""
+
+
+def shared(name: str, how: str, told: Path | None = None) -> str:
+    """A recipe with a gallery of its own, of a kind that may be shared with others."""
+    text = (
+        small(name, told=told)
+        .replace("TrustedLaunchSupported", "Standard")
+        .replace("endtoend, resource_group: rg-end-to-end", f"{name}, resource_group: rg-{name}")
+    )
+    return text + how
+
+
 def write_catalogue(folder: Path) -> Path:
     """The shipped recipes with the small ones beside them, none with a schedule: an unpaused DAG whose hour has just struck would start a
     run of its own beside the one that a test starts, and one of the two would find nothing new to build."""
@@ -85,6 +113,8 @@ def write_catalogue(folder: Path) -> Path:
         "survivor": small("survivor", told=told(folder, "survivor")),
         "slow": small("slow", told=told(folder, "slow"), step=SLOW),
         "mirrored": small("mirrored") + SECOND_GALLERY,
+        "partnered": shared("partnered", PARTNERED, told(folder, "partnered")),
+        "public": shared("public", COMMUNITY),
         # Its versions are put there by the tests of their later life, a month of them.
         "dated": small("dated").replace("endtoend, resource_group: rg-end-to-end", "life, resource_group: rg-life"),
         "approved": small("approved", told=told(folder, "approved"), approval="{approvers: [admin], timeout: 1h}"),
