@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from include.demo.published import resource_manager
 from tests.end_to_end.conftest import Factory
 
 pytestmark = pytest.mark.airflow
@@ -283,17 +284,10 @@ def test_a_build_is_copied_to_the_second_gallery_restored_from_there_and_shared(
 
 def partners_view(factory: Factory, path: str) -> Any:
     """What the partner's application sees, signed in to its own tenant."""
-    sandbox = factory.airflow.stack.connection
-    form = {
-        "grant_type": "client_credentials",
-        "client_id": sandbox["partner_client_id"],
-        "client_secret": sandbox["partner_client_secret"],
-        "scope": f"{sandbox['endpoint']}/.default",
-    }
-    client = factory.airflow.sandbox_control
-    token = client.post(f"{sandbox['authority']}/{sandbox['partner_tenant_id']}/oauth2/v2.0/token", data=form).json()["access_token"]
-    url = f"/subscriptions/{sandbox['partner_subscription_id']}/{path}"
-    return client.get(url, params={"api-version": "2024-03-03"}, headers={"authorization": f"Bearer {token}"})
+    ours = factory.airflow.stack.connection
+    theirs = {name: ours[f"partner_{name}"] for name in ("tenant_id", "subscription_id", "client_id", "client_secret")}
+    with resource_manager({**ours, **theirs}) as client:
+        return client.get(f"/subscriptions/{theirs['subscription_id']}/{path}", params={"api-version": "2024-03-03"})
 
 
 def test_an_image_is_given_to_another_tenant_directly_and_by_the_community(
