@@ -45,18 +45,19 @@ def extensions(arm: Sandbox) -> dict[tuple[str, str], dict[str, Json]]:
         if "type" in entry:
             versions = made.setdefault((entry["publisher"], entry["type"]), {})
             if "version" in entry:
-                versions[entry["version"]] = entry.get("properties") or _properties("Linux")
+                properties = entry.get("properties")
+                # What is published without them has what the Compute document requires.
+                versions[entry["version"]] = {**_required("Linux"), **properties} if properties else _properties("Linux")
     return made
 
 
+def _required(system: str) -> Json:
+    # The Compute document does not say what is in a schema.
+    return {"operatingSystem": system, "computeRole": "IaaS", "handlerSchema": '{"type":"object"}'}
+
+
 def _properties(system: str) -> Json:
-    return {
-        "operatingSystem": system,
-        "computeRole": "IaaS",
-        "handlerSchema": '{"type":"object"}',  # required by the Compute document, which does not say what is in it
-        "vmScaleSetEnabled": True,
-        "supportsMultipleExtensions": False,
-    }
+    return {**_required(system), "vmScaleSetEnabled": True, "supportsMultipleExtensions": False}
 
 
 def _find(arm: Sandbox, publisher: str, type: str) -> dict[str, Json]:
