@@ -36,7 +36,7 @@ Finding = tuple[str, str, str]  # operation, code, message
 
 # What Azure answers, by the resource's kind, that neither the documents nor the shared recordings show.
 UNDESCRIBED: set[Finding] = {
-    # az's own recordings of `network vnet peering` and `network vnet check-ip-address`
+    # Peerings that people published as Azure gave them have it; published scripts read the other of `az network vnet check-ip-address`.
     *((kind, "OBJECT_ADDITIONAL_PROPERTIES", f"{UNKNOWN}routeServiceVips") for kind in ("VirtualNetworks", "VirtualNetworkPeerings")),
     ("VirtualNetworks", "OBJECT_ADDITIONAL_PROPERTIES", f"{UNKNOWN}inUseWithResource"),
 }
