@@ -31,7 +31,7 @@ from airflow.sdk import (
 
 from image_factory.assets import base_asset, image_asset
 from image_factory.collection import nothing_to_collect
-from image_factory.forms import put_form
+from image_factory.forms import REASON, VERSION, dry_run, put_form
 from image_factory.notices import callbacks_of
 from image_factory.operators.announcement import AnnounceImageVersionOperator
 from image_factory.operators.build_plan import PlanImageBuildOperator
@@ -54,7 +54,7 @@ from image_factory.operators.virtual_machine import (
     DeallocateVirtualMachineOperator,
     GeneralizeVirtualMachineOperator,
 )
-from image_factory.planning import PLAN, RUN
+from image_factory.planning import FORM, PLAN, RUN
 from image_factory.tasks import add_task, group_of
 from include.factory.catalogue import Catalogue, load_catalogue
 from include.factory.folder import catalogue_folder
@@ -62,8 +62,7 @@ from include.factory.folder import catalogue_folder
 if TYPE_CHECKING:
     from include.factory.recipe import Recipe
 
-
-RUN_AND_FORM = {**RUN, "params": "{{ params | tojson }}"}
+RUN_AND_FORM = {**RUN, "params": FORM}
 
 CAPTURES = {
     "virtual_machine": CaptureVirtualMachineOperator,
@@ -76,21 +75,14 @@ def dag_id_of(recipe: Recipe) -> str:
     return f"build_{recipe.name.replace('-', '_')}"
 
 
-VERSION = Param(
-    None,
-    type=["null", "string"],
-    pattern=r"^\d+\.\d+\.\d+$",
-    title="Version",
-    description="Instead of the one that the run's time gives: three numbers, each below 2147483648.",
-)
 SWITCHES = {
     "skip_replicate": Param(False, type="boolean", title="Skip replication", description="Publish in the home region only."),
     "keep_failed_machine": Param(
         False, type="boolean", title="Keep a failed machine", description="When the build fails, leave its resource group for a look."
     ),
     "force": Param(False, type="boolean", title="Build even if nothing changed", description="Neither the base nor the recipe."),
-    "dry_run": Param(False, type="boolean", title="Dry run", description="Print the plan (names, version, calls, regions) and stop."),
-    "reason": Param("", type="string", title="Reason", description="Is kept in the tags of the version.", maxLength=200),
+    "dry_run": dry_run(False, "Print the plan (names, version, calls, regions) and stop."),
+    "reason": REASON,
 }
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from airflow.sdk import DAG, Param, TaskGroup, TriggerRule, get_parsing_context
 
-from image_factory.forms import put_form, regions, replicas
+from image_factory.forms import OWNER, REASON, VERSION, dry_run, put_form, regions, replicas
 from image_factory.notices import callbacks
 from image_factory.operators.destination import CreateDestinationOperator
 from image_factory.operators.disk import ExportVhdsOperator
@@ -43,7 +43,7 @@ from image_factory.operators.virtual_machine import (
     GeneralizeVirtualMachineOperator,
     StartVirtualMachineOperator,
 )
-from image_factory.planning import NEXT, PLAN, RUN
+from image_factory.planning import FORM, NEXT, PLAN, RUN
 
 # Whatever became of the task before.
 ALWAYS = {"planned_by": PLAN, "trigger_rule": TriggerRule.ALL_DONE_MIN_ONE_SUCCESS}
@@ -62,7 +62,7 @@ def capture_dag() -> DAG:
         **callbacks(),
         tags=["capture", "recovery", "by hand"],
     ) as dag:
-        plan = PlanMachineCaptureOperator(task_id=PLAN, run=RUN, form="{{ params | tojson }}")
+        plan = PlanMachineCaptureOperator(task_id=PLAN, run=RUN, form=FORM)
         group = CreateResourceGroupOperator(task_id="create_resource_group", planned_by=PLAN).as_setup()
         with TaskGroup("machine"):
             # The one task that may not be told to pass over skipped ones: it follows a setup.
@@ -134,13 +134,7 @@ def form() -> dict[str, Param]:
         "resource_group": Param(None, type=optional, title="Resource group of the gallery"),
         "gallery": Param(None, type=optional, title="Gallery", description="Made when missing."),
         "definition": Param(None, type=optional, title="Image definition", description="Made when missing."),
-        "version": Param(
-            None,
-            type=optional,
-            pattern=r"^\d+\.\d+\.\d+$",
-            title="Version",
-            description="Instead of the one that the run's time gives.",
-        ),
+        "version": VERSION,
         "regions": regions("Regions", "Beside the machine's own."),
         **replicas("In each region"),
         "latest": Param(True, type="boolean", title="Latest", description="`latest` resolves to it."),
@@ -171,11 +165,9 @@ def form() -> dict[str, Param]:
             title="Keep",
             description="Captures of this name to keep; older ones are deleted when this one is good. 0 deletes none.",
         ),
-        "owner": Param("operator", type="string", minLength=1, title="Owner", description="Who answers for it; becomes a tag."),
-        "dry_run": Param(
-            False, type="boolean", title="Dry run", description="Print the plan (each write, gigabytes, rough cost) and stop."
-        ),
-        "reason": Param("", type="string", title="Reason", description="Is kept in the tags of the version.", maxLength=200),
+        "owner": OWNER,
+        "dry_run": dry_run(False, "Print the plan (each write, gigabytes, rough cost) and stop."),
+        "reason": REASON,
     }
 
 

@@ -18,10 +18,10 @@ from __future__ import annotations
 from airflow.sdk import DAG, Param, get_parsing_context
 
 from image_factory.assets import after_builds
-from image_factory.forms import put_form
+from image_factory.forms import REASON, dry_run, put_form
 from image_factory.notices import callbacks
 from image_factory.operators.second_gallery import KeepSecondGalleriesOperator, PlanSecondGalleriesOperator, ReportSecondGalleriesOperator
-from image_factory.planning import PLAN
+from image_factory.planning import FORM, PLAN
 from include.factory.folder import catalogue_folder
 from include.factory.outline import outlines
 
@@ -42,7 +42,7 @@ def keeping_dag() -> DAG:
         **callbacks(recipe.name for recipe in recipes),
         tags=["replicate", "recovery"],
     ) as dag:
-        plan = PlanSecondGalleriesOperator(task_id=PLAN, form="{{ params | tojson }}")
+        plan = PlanSecondGalleriesOperator(task_id=PLAN, form=FORM)
         keep = KeepSecondGalleriesOperator(task_id="keep", planned_by=PLAN)
         report = ReportSecondGalleriesOperator(task_id="report", planned_by=PLAN).as_teardown(setups=plan.as_setup())
         plan >> keep >> report
@@ -55,8 +55,8 @@ def keeping_dag() -> DAG:
                 False, type="boolean", title="Delete retired", description="Delete copies of versions that the first gallery has no more."
             ),
             "at_once": Param(4, type="integer", minimum=1, maximum=50, title="At once", description="Versions in work at the same time."),
-            "dry_run": Param(False, type="boolean", title="Dry run", description="Print the plan and stop."),
-            "reason": Param("", type="string", title="Reason", description="Is kept with the run.", maxLength=200),
+            "dry_run": dry_run(False),
+            "reason": REASON,
         },
     )
     return dag

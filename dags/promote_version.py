@@ -22,7 +22,7 @@ from image_factory.forms import REASON, definition_fields, dry_run, number, put_
 from image_factory.notices import callbacks
 from image_factory.operators.approval import ApproveVersionOperator
 from image_factory.operators.promotion import PlanPromotionOperator, PromoteInWavesOperator, ReportPromotionOperator
-from image_factory.planning import PLAN, RUN
+from image_factory.planning import FORM, PLAN, RUN
 from include.factory.version_tags import CHANNELS
 
 APPROVE = "approve"
@@ -38,7 +38,7 @@ with DAG(
     **callbacks(),
     tags=["versions", "by hand"],
 ) as dag:
-    plan = PlanPromotionOperator(task_id=PLAN, form="{{ params | tojson }}", run=RUN)
+    plan = PlanPromotionOperator(task_id=PLAN, form=FORM, run=RUN)
     approve = ApproveVersionOperator(
         task_id=APPROVE,
         planned_by=PLAN,

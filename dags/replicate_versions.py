@@ -36,7 +36,7 @@ from image_factory.operators.regions import (
     ReportRegionsOperator,
 )
 from image_factory.operators.step import StepOperator
-from image_factory.planning import PLAN
+from image_factory.planning import FORM, OCCASION, PLAN
 from image_factory.tasks import add_task
 from include.factory.catalogue import load_catalogue
 from include.factory.folder import catalogue_folder
@@ -45,18 +45,12 @@ from include.factory.recipe import Recipe
 # After the night's builds, which bring their versions to their regions themselves.
 DAILY = "0 6 * * *"
 
-RUN = {
-    "at": "{{ (dag_run.logical_date or dag_run.run_after).isoformat() }}",
-    "run_type": "{{ dag_run.run_type }}",
-    "params": "{{ params | tojson }}",
-}
-
 SCHEDULE = CronTriggerTimetable(DAILY, timezone="UTC")
 
 AT_ONCE = number("At once", "Versions in work at the same time.", 10, 1, 50)
 
 # Of each recipe's DAG.
-FORM = {
+FIELDS = {
     "remove_others": Param(
         False, type="boolean", title="Remove other regions", description="Un-replicate from regions that the recipe does not name."
     ),
@@ -88,8 +82,8 @@ def replicate_dag(recipe: Recipe) -> DAG:
         tags=["replicate", recipe.os.type, recipe.publish.gallery],
         default_args={"owner": recipe.owner},
     )
-    add_tasks(dag, PlanRecipeRegionsOperator, recipe=recipe.name, run=RUN)
-    put_form(dag, FORM)
+    add_tasks(dag, PlanRecipeRegionsOperator, recipe=recipe.name, run=OCCASION)
+    put_form(dag, FIELDS)
     return dag
 
 
@@ -105,7 +99,7 @@ def backfill_dag() -> DAG:
         **callbacks(),
         tags=["replicate", "by hand"],
     )
-    add_tasks(dag, PlanRegionChangeOperator, form="{{ params | tojson }}")
+    add_tasks(dag, PlanRegionChangeOperator, form=FORM)
     put_form(
         dag,
         {

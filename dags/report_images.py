@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param
 
-from image_factory.forms import put_form
+from image_factory.forms import gallery_of, put_form
 from image_factory.notices import callbacks
 from image_factory.operators.audit import ReportImagesOperator
 from include.factory.folder import catalogue_folder
@@ -43,13 +43,7 @@ with DAG(
 put_form(
     dag,
     {
-        "gallery": Param(
-            None,
-            type=["null", "string"],
-            examples=sorted({recipe.gallery for recipe in RECIPES}),
-            title="Gallery",
-            description="One; by default all of the catalogue.",
-        ),
+        "gallery": gallery_of(RECIPES),
         "max_age_days": Param(
             90, type="integer", minimum=1, maximum=3650, title="Out of date after", description="Days, of what people get."
         ),

@@ -17,14 +17,14 @@ from typing import Any
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param, get_parsing_context
 
-from image_factory.forms import put_form
+from image_factory.forms import OWNER, REASON, dry_run, put_form
 from image_factory.notices import callbacks
 from image_factory.operators.network import CreateNetworkOperator
 from image_factory.operators.resource_group import CreateResourceGroupOperator, DeleteResourceGroupOperator
 from image_factory.operators.restore import MeetObjectiveOperator, PlanGameDayOperator, PlanRestoreOperator, ReportRestoreOperator
 from image_factory.operators.run_command import RunCommandOperator
 from image_factory.operators.virtual_machine import CreateVirtualMachineOperator
-from image_factory.planning import NEXT, PLAN, RUN
+from image_factory.planning import FORM, NEXT, PLAN, RUN
 from include.factory.folder import catalogue_folder
 from include.factory.outline import backup_names, outlines
 from include.factory.region import NAMES
@@ -49,9 +49,9 @@ IMAGE = {
     ),
     "sizes": Param([], type="array", items={"type": "string"}, title="Sizes", description="In order of preference."),
     "check": Param("", type="string", format="multiline", title="Check", description="Script that must pass on the machine."),
-    "owner": Param("operator", type="string", minLength=1, title="Owner", description="Who answers for it; becomes a tag."),
-    "reason": Param("", type="string", title="Reason", description="Is kept in the tags of the machine.", maxLength=200),
-    "dry_run": Param(False, type="boolean", title="Dry run", description="Print the plan (version, machine, each write) and stop."),
+    "owner": OWNER,
+    "reason": REASON,
+    "dry_run": dry_run(False, "Print the plan (version, machine, each write) and stop."),
 }
 
 
@@ -77,7 +77,7 @@ def restore_dag() -> DAG:
         **callbacks(),
         tags=["restore", "recovery", "by hand"],
     ) as dag:
-        asked = PlanRestoreOperator(task_id=PLAN, run=RUN, form="{{ params | tojson }}")
+        asked = PlanRestoreOperator(task_id=PLAN, run=RUN, form=FORM)
         shared = CreateResourceGroupOperator(task_id="create_resource_group", planned_by=PLAN).as_setup()
         report = ReportRestoreOperator(task_id="report", planned_by=PLAN).as_teardown(setups=shared)
         restoring(asked, shared) >> report
@@ -116,7 +116,7 @@ def game_day_dag() -> DAG:
         **callbacks([*recipes, *backup_names(catalogue_folder())]),
         tags=["restore", "recovery"],
     ) as dag:
-        asked = PlanGameDayOperator(task_id=PLAN, run=RUN, form="{{ params | tojson }}")
+        asked = PlanGameDayOperator(task_id=PLAN, run=RUN, form=FORM)
         box = CreateResourceGroupOperator(task_id="create_resource_group", planned_by=PLAN).as_setup()
         met = MeetObjectiveOperator(task_id="meet_objective", planned_by=PLAN)
         report = ReportRestoreOperator(task_id="report", planned_by=PLAN).as_teardown(setups=box)

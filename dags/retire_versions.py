@@ -23,7 +23,7 @@ from airflow.sdk import DAG, CronTriggerTimetable, Param
 from image_factory.forms import REASON, definition_fields, number, put_form
 from image_factory.notices import callbacks
 from image_factory.operators.retirement import PlanRetirementOperator, ReportVersionsOperator, RetireVersionsOperator
-from image_factory.planning import PLAN
+from image_factory.planning import FORM, PLAN
 from include.factory.folder import catalogue_folder
 from include.factory.outline import outlines
 
@@ -39,7 +39,7 @@ with DAG(
     **callbacks(recipe.name for recipe in outlines(catalogue_folder())),
     tags=["versions"],
 ) as dag:
-    plan = PlanRetirementOperator(task_id=PLAN, form="{{ params | tojson }}", switch="{{ var.value.get('image_factory_retire', '') }}")
+    plan = PlanRetirementOperator(task_id=PLAN, form=FORM, switch="{{ var.value.get('image_factory_retire', '') }}")
     retire = RetireVersionsOperator(task_id="retire_versions", planned_by=PLAN)
     report = ReportVersionsOperator(task_id="report_versions", planned_by=PLAN).as_teardown(setups=plan.as_setup())
     plan >> retire >> report

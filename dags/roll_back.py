@@ -20,7 +20,7 @@ from airflow.sdk import DAG, Param
 from image_factory.forms import REASON, definition_fields, dry_run, put_form
 from image_factory.notices import callbacks
 from image_factory.operators.promotion import PlanRollbackOperator, ReportPromotionOperator, RollBackOperator
-from image_factory.planning import PLAN
+from image_factory.planning import FORM, PLAN
 
 with DAG(
     dag_id="roll_back",
@@ -32,7 +32,7 @@ with DAG(
     **callbacks(),
     tags=["versions", "by hand"],
 ) as dag:
-    plan = PlanRollbackOperator(task_id=PLAN, form="{{ params | tojson }}")
+    plan = PlanRollbackOperator(task_id=PLAN, form=FORM)
     roll_back = RollBackOperator(task_id="roll_back", planned_by=PLAN)
     report = ReportPromotionOperator(task_id="report_versions", planned_by=PLAN).as_teardown(setups=plan.as_setup())
     plan >> roll_back >> report

@@ -17,11 +17,11 @@ from __future__ import annotations
 from airflow.sdk import DAG, Param, TriggerRule, get_parsing_context
 
 from image_factory.assets import after_builds
-from image_factory.forms import put_form
+from image_factory.forms import REASON, dry_run, gallery_of, put_form
 from image_factory.notices import callbacks
 from image_factory.operators.audit import ReportImagesOperator
 from image_factory.operators.sharing import ApplySharingOperator, PlanSharingOperator
-from image_factory.planning import PLAN
+from image_factory.planning import FORM, PLAN
 from include.factory.folder import catalogue_folder
 from include.factory.outline import outlines
 
@@ -41,7 +41,7 @@ def sharing_dag() -> DAG:
         **callbacks(recipe.name for recipe in recipes if recipe.is_shared),
         tags=["share", "audit"],
     ) as dag:
-        plan = PlanSharingOperator(task_id=PLAN, form="{{ params | tojson }}")
+        plan = PlanSharingOperator(task_id=PLAN, form=FORM)
         apply = ApplySharingOperator(task_id="apply", planned_by=PLAN)
         # The audit is made after a dry run, too, and after a plan that failed in part; it needs no plan.
         report = ReportImagesOperator(
@@ -53,21 +53,15 @@ def sharing_dag() -> DAG:
     put_form(
         dag,
         {
-            "gallery": Param(
-                None,
-                type=["null", "string"],
-                examples=sorted({recipe.gallery for recipe in recipes}),
-                title="Gallery",
-                description="One; by default all of the catalogue.",
-            ),
+            "gallery": gallery_of(recipes),
             "revoke": Param(
                 False,
                 type="boolean",
                 title="Revoke",
                 description="Take away what no recipe says: direct shares, and role assignments that this factory made.",
             ),
-            "dry_run": Param(False, type="boolean", title="Dry run", description="Print the plan and make the audit; write nothing."),
-            "reason": Param("", type="string", title="Reason", description="Is kept with the run.", maxLength=200),
+            "dry_run": dry_run(False, "Print the plan and make the audit; write nothing."),
+            "reason": REASON,
         },
     )
     return dag

@@ -15,17 +15,12 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param
 
+from image_factory.forms import dry_run
 from image_factory.notices import callbacks
 from image_factory.operators.leftovers import PlanSweepOperator, ReportLeftoversOperator, SweepLeftoversOperator
-from image_factory.planning import PLAN
+from image_factory.planning import OCCASION, PLAN
 from include.factory.folder import catalogue_folder
 from include.factory.outline import outlines
-
-RUN = {
-    "at": "{{ (dag_run.logical_date or dag_run.run_after).isoformat() }}",
-    "run_type": "{{ dag_run.run_type }}",
-    "params": "{{ params | tojson }}",
-}
 
 with DAG(
     dag_id="sweep_leftovers",
@@ -38,14 +33,14 @@ with DAG(
     **callbacks(recipe.name for recipe in outlines(catalogue_folder())),
     tags=["sweep"],
     params={
-        "dry_run": Param(True, type="boolean", title="Dry run", description="Of a run by hand: print what would go, and stop."),
+        "dry_run": dry_run(True, "Of a run by hand: print what would go, and stop."),
         "grace_hours": Param(6, type="number", minimum=0, maximum=720, title="Grace", description="Hours since its last change."),
         "hard_cap_days": Param(
             14, type="number", minimum=0, maximum=365, title="Hard cap", description="Days after its expiry; not even `image-factory-keep`."
         ),
     },
 ):
-    plan = PlanSweepOperator(task_id=PLAN, run=RUN)
+    plan = PlanSweepOperator(task_id=PLAN, run=OCCASION)
     sweep = SweepLeftoversOperator(task_id="sweep", planned_by=PLAN)
     report = ReportLeftoversOperator(task_id="report", planned_by=PLAN).as_teardown(setups=plan.as_setup())
     plan >> sweep >> report

@@ -73,10 +73,10 @@ class DirectoryCredential:
 class AsyncStaticCredential(StaticCredential):
     """One token for everything; fits async clients."""
 
-    async def get_token(self, *scopes: str, **_: Any) -> AccessToken:  # type: ignore[override]
+    async def get_token(self, *scopes: str, **_: Any) -> AccessToken:  # type: ignore[override]  # fewer parameters than the protocol has
         return AccessToken(self._token, int(time.time()) + 10 * 365 * 86_400)
 
-    async def close(self) -> None:  # type: ignore[override]
+    async def close(self) -> None:  # type: ignore[override]  # fewer parameters than the protocol has
         """Nothing is held."""
 
     async def __aenter__(self) -> AsyncStaticCredential:
@@ -157,7 +157,7 @@ def _as_request(request: Any) -> Request:
     return Request(request.method, request.url, {str(key).lower(): str(value) for key, value in request.headers.items()}, body)
 
 
-class SandboxTransport(AsyncHttpTransport):  # type: ignore[type-arg]
+class SandboxTransport(AsyncHttpTransport):  # type: ignore[type-arg]  # generic over types of the SDK alone
     """An async transport that answers from `sandbox`."""
 
     def __init__(self, sandbox: Sandbox, calls: Calls | None = None) -> None:
@@ -191,7 +191,7 @@ class SandboxTransport(AsyncHttpTransport):  # type: ignore[type-arg]
         """Nothing to close."""
 
 
-class SyncSandboxTransport(HttpTransport):  # type: ignore[type-arg]
+class SyncSandboxTransport(HttpTransport):  # type: ignore[type-arg]  # generic over types of the SDK alone
     """A sync transport that answers from `sandbox`; sleeping moves the sandbox's clock."""
 
     def __init__(self, sandbox: Sandbox, calls: Calls | None = None) -> None:

@@ -30,7 +30,7 @@ def ask(state: Path, port: int, method: str, path: str, body: object = None) -> 
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"https://127.0.0.1:{port}/_sandbox/{path}", data=data, method=method)
     try:
-        with urllib.request.urlopen(request, context=context, timeout=30) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, context=context, timeout=30) as answer:  # noqa: S310 -- an https address of the sandbox's own
             return json.loads(answer.read() or b"null")
     except urllib.error.HTTPError as error:
         raise SystemExit(f"the sandbox refused: {error.read().decode() or error.reason}") from None

@@ -98,7 +98,7 @@ class Query:
             return lambda rows: [row for row in rows if test(row)]
         if name in ("project", "distinct"):
             columns = self._columns()
-            shown: Callable[[Row], Row] = lambda row: {name: value(row) for name, value in columns}  # noqa: E731
+            shown: Callable[[Row], Row] = lambda row: {name: value(row) for name, value in columns}  # noqa: E731 -- typed, and handed on at once
             if name == "project":
                 return lambda rows: [shown(row) for row in rows]
             return lambda rows: list({repr(one): one for one in map(shown, rows)}.values())
@@ -249,4 +249,4 @@ def _ordered(left: Any, right: Any, operator: str) -> bool:
         a, b = (float(left), float(right)) if isinstance(right, float) else (str(left), str(right))
     except (TypeError, ValueError):
         return False
-    return {"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[operator]  # type: ignore[operator]
+    return {"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[operator]  # type: ignore[operator]  # two floats or two strings

@@ -40,7 +40,7 @@ class Resource:
 
     @property
     def properties(self) -> Json:
-        return self.body.setdefault("properties", {})  # type: ignore[no-any-return]
+        return self.body.setdefault("properties", {})  # type: ignore[no-any-return]  # of a JSON object
 
     @property
     def state(self) -> str:

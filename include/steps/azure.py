@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from azure.core import AsyncPipelineClient
@@ -140,13 +139,8 @@ class Azure:
 
         :raises azure.core.exceptions.HttpResponseError: refused.
         """
-        found: list[dict[str, Any]] = []
-        next_page: str | None = f"{self.endpoint}{path}{'&' if '?' in path else '?'}api-version={api_version}"
-        while next_page:
-            body = await _sent(self.resources._client, "GET", next_page)
-            found += body.get("value") or []
-            next_page = body.get("nextLink")
-        return found
+        first = f"{self.endpoint}{path}{'&' if '?' in path else '?'}api-version={api_version}"
+        return await _all_pages(self.resources._client, first, "nextLink")
 
     async def ask_directory(self, path: str, content: dict[str, Any] | None = None) -> list[dict[str, Any]]:
         """GET a list of Microsoft Graph's, or POST where there is ``content``: the items of all its pages.
@@ -155,13 +149,7 @@ class Azure:
         :raises azure.core.exceptions.HttpResponseError: refused.
         :raises azure.core.exceptions.ClientAuthenticationError: there is no token for it.
         """
-        found: list[dict[str, Any]] = []
-        next_page: str | None = f"{self.graph}/v1.0{path}"
-        while next_page:
-            body = await _sent(self._directory, "POST" if content else "GET", next_page, content)
-            found += body.get("value") or []
-            next_page = body.get("@odata.nextLink")
-        return found
+        return await _all_pages(self._directory, f"{self.graph}/v1.0{path}", "@odata.nextLink", content)
 
     @cached_property
     def _directory(self) -> AsyncPipelineClient[Any, Any]:
@@ -172,19 +160,6 @@ class Azure:
 
         policies = [PatientRetryPolicy(), AsyncBearerTokenCredentialPolicy(self._credential, f"{self.graph}/.default")]
         return AsyncPipelineClient(self.graph, policies=policies, **self._options)
-
-    async def pages(self, path: str, api_version: str) -> AsyncIterator[dict[str, Any]]:
-        """The items of a list that no client of ours has a method for, page after page.
-
-        :raises azure.core.exceptions.HttpResponseError: refused.
-        """
-        while path:
-            body = await self.read(path, api_version)
-            for item in body["value"]:
-                yield item
-            following = urlsplit(body.get("nextLink") or "")
-            query = "&".join(part for part in following.query.split("&") if part and not part.lower().startswith("api-version="))
-            path = f"{following.path}?{query}" if query else following.path
 
     async def remembered(self, name: str, read: Callable[[], Awaitable[Any]]) -> Any:
         """What ``read`` returns, asked at most every quarter of an hour: for what changes by the week and all builds ask for at once."""
@@ -266,6 +241,16 @@ class Azure:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+async def _all_pages(client: Any, url: str | None, following: str, content: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    """The items of a list, page after page; ``following`` is what the service calls the address of the next one."""
+    found: list[dict[str, Any]] = []
+    while url:
+        body = await _sent(client, "POST" if content else "GET", url, content)
+        found += body.get("value") or []
+        url = body.get(following)
+    return found
 
 
 async def _sent(client: Any, method: str, url: str, content: dict[str, Any] | None = None) -> dict[str, Any]:

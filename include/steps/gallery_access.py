@@ -97,25 +97,29 @@ async def _role(azure: Azure, definition: str) -> tuple[str, bool]:
     """A role's name, and whether it allows to read versions; one that is not shown is taken to."""
     from azure.core.exceptions import HttpResponseError
 
-    from include.factory.preflight import Permission
-
     try:
         properties = (await azure.read(definition, API_VERSION))["properties"]
     except HttpResponseError as error:
         log.warning("The role %s cannot be read (HTTP %s).", definition, error.status_code)
         return "", True
-    held = [
+    return properties.get("roleName") or "", _names_reading(properties)
+
+
+def _names_reading(properties: dict[str, Any]) -> bool:
+    """Whether the permissions of a role, or of a deny assignment, have the reading of versions among them."""
+    from include.factory.preflight import Permission
+
+    held = (
         Permission(actions=tuple(one.get("actions") or ()), not_actions=tuple(one.get("notActions") or ()))
         for one in properties.get("permissions") or ()
-    ]
-    return properties.get("roleName") or "", any(one.allows(READ) for one in held)
+    )
+    return any(one.allows(READ) for one in held)
 
 
 async def _denials(azure: Azure, scope: str) -> list[Assignment]:
     """The deny assignments, made there or above, that forbid to read; none where Azure does not show them to this identity."""
     from azure.core.exceptions import HttpResponseError
 
-    from include.factory.preflight import Permission
     from include.factory.sharing import Assignment
 
     try:
@@ -126,11 +130,7 @@ async def _denials(azure: Azure, scope: str) -> list[Assignment]:
     denials = []
     for item in found:
         properties = item["properties"]
-        held = [
-            Permission(actions=tuple(one.get("actions") or ()), not_actions=tuple(one.get("notActions") or ()))
-            for one in properties.get("permissions") or ()
-        ]
-        if any(one.allows(READ) for one in held):
+        if _names_reading(properties):
             but = ", ".join(one["id"] for one in properties.get("excludePrincipals") or ())
             denials += [
                 Assignment(

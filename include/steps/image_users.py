@@ -74,7 +74,7 @@ async def everywhere(azure: Azure, read: Callable[[Azure], Awaitable[list[Read]]
 
 async def _subscriptions(azure: Azure) -> dict[str, str]:
     """Name by id, in lower case, of the subscriptions that the identity lists and that can be read; the connection's is among them."""
-    listed = [item async for item in azure.pages("/subscriptions", "2022-12-01")]
+    listed = await azure.read_all("/subscriptions", "2022-12-01")
     # Others than these can still be read (subscription-states): a disabled one's machines may start again.
     names = {
         one["subscriptionId"].lower(): f"{one['displayName']} ({one['subscriptionId']})" for one in listed if one["state"] != "Deleted"

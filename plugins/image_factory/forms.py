@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from airflow.sdk import DAG, Param
@@ -10,10 +10,19 @@ from airflow.sdk.definitions.param import ParamsDict
 from attrs import validators
 
 from include.factory.folder import catalogue_folder
-from include.factory.outline import outlines
+from include.factory.outline import Outline, outlines
 from include.factory.region import NAMES
 
 REASON = Param("", type="string", title="Reason", description="Is kept with the run, and in tags where there are any.", maxLength=200)
+
+OWNER = Param("operator", type="string", minLength=1, title="Owner", description="Who answers for it; becomes a tag.")
+VERSION = Param(
+    None,
+    type=["null", "string"],
+    pattern=r"^\d+\.\d+\.\d+$",
+    title="Version",
+    description="Instead of the one that the run's time gives: three numbers, each below 2147483648.",
+)
 
 
 def definition_fields(*, without: str = "") -> dict[str, Param]:
@@ -32,6 +41,11 @@ def definition_fields(*, without: str = "") -> dict[str, Param]:
 
 def _known(title: str, description: str, examples: Collection[str]) -> Param:
     return Param(None, type=["null", "string"], examples=sorted(examples), title=title, description=description)
+
+
+def gallery_of(recipes: Iterable[Outline]) -> Param:
+    """One of the recipes' galleries, by its name; or all."""
+    return _known("Gallery", "One; by default all of the catalogue.", {recipe.gallery for recipe in recipes})
 
 
 def regions(title: str, description: str) -> Param:

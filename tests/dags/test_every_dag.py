@@ -10,19 +10,17 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 
 from image_factory.triggers.step import load_step
+from tests.smallest_recipe import SMALLEST
 
 PROJECT = Path(__file__).parents[2]
 # They write nothing in Azure.
 ONLY_LOOK = {"watch_base_images", "back_up_machines", "report_images"}
-RECIPE = """\
-name: ubuntu
-owner: team@example.com
-os: {type: Linux}
-base: "Canonical:ubuntu-24_04-lts:server:latest"
-build: {region: westeurope}
-publish: {gallery: images, resource_group: galleries}
+RECIPE = (
+    SMALLEST
+    + """\
 notify: [{events: failed, notifier: tests.notifier.FileNotifier, arguments: {path: told}}]
 """
+)
 
 
 @pytest.fixture(scope="module")

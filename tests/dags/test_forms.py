@@ -13,15 +13,11 @@ PROJECT = Path(__file__).parents[2]
 MUST_BE_FILLED_IN = {"capture_vm": {"virtual_machine"}, "restore_vm": {"image", "resource_group", "name"}}
 
 
-def all_dags() -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def dags() -> dict[str, Any]:
     bag = DagBag(dag_folder=PROJECT / "dags", bundle_path=PROJECT / "dags", safe_mode=False)
     assert bag.import_errors == {}
     return bag.dags
-
-
-@pytest.fixture(scope="module")
-def dags() -> dict[str, Any]:
-    return all_dags()
 
 
 def may_be_null(schema: dict[str, Any]) -> bool:

@@ -110,7 +110,7 @@ def test_the_secret_is_in_no_log(evening: Factory) -> None:
 def test_the_secret_is_in_no_row_of_the_database(evening: Factory) -> None:
     """XCom, rendered fields and trigger rows among them."""
     secret = evening.airflow.stack.connection["client_secret"]
-    url = evening.airflow.stack._postgres.url("psycopg2").replace("postgresql+psycopg2", "postgresql")  # type: ignore[union-attr]
+    url = evening.airflow.stack._postgres.url("psycopg2").replace("postgresql+psycopg2", "postgresql")  # type: ignore[union-attr]  # it runs
     with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'")
         tables = [row[0] for row in cursor.fetchall()]

@@ -28,7 +28,7 @@ def test_every_region_is_found_by_its_display_name() -> None:
 def test_a_misspelt_region_is_refused_with_the_nearest(written: str, nearest: str) -> None:
     with pytest.raises(PydanticCustomError) as error:
         region_name(written)
-    assert nearest in error.value.context["cure"]  # type: ignore[index]
+    assert nearest in error.value.context["cure"]  # type: ignore[index]  # every refusal has one
 
 
 @pytest.mark.skipif(not RECORDED.exists(), reason="the recorded answers of Azure lie outside the project")

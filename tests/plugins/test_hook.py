@@ -16,7 +16,7 @@ def _connection(extra: dict[str, str] | None = None, **fields: str | None) -> Co
     extra = {"tenantId": "tenant", "subscriptionId": "subscription"} if extra is None else extra
     import json
 
-    return Connection(conn_id="azure", conn_type="azure_image_factory", extra=json.dumps(extra), **fields)  # type: ignore[arg-type]
+    return Connection(conn_id="azure", conn_type="azure_image_factory", extra=json.dumps(extra), **fields)  # type: ignore[arg-type]  # Any
 
 
 def test_a_service_principal_needs_no_more_than_four_fields() -> None:

@@ -74,7 +74,7 @@ def test_the_first_answer_to_a_disks_put_is_an_echo(azure: Azure) -> None:
 def test_what_a_disk_cannot_become_is_refused(azure: Azure, change: dict[str, Any], expected: str) -> None:
     made = azure.disk()
     body = {"location": LOCATION, "sku": {"name": "Premium_LRS"}, "properties": {"creationData": {"createOption": "Empty"}}}
-    body["properties"].update(change.get("properties", {}))  # type: ignore[attr-defined]
+    body["properties"].update(change.get("properties", {}))  # type: ignore[attr-defined]  # of a JSON object
     with pytest.raises(HttpResponseError) as refused:
         azure.compute.disks.begin_create_or_update("rg", made.name, {**body, **{k: v for k, v in change.items() if k != "properties"}})
     assert expected in str(refused.value)

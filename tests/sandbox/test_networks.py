@@ -202,7 +202,7 @@ def test_private_addresses_are_handed_out_kept_and_checked(network: Any, subnet:
         ("10.9.0.9", "PrivateIPAddressNotInSubnet"),
     ):
         given = {"privateIPAllocationMethod": "Static", "privateIPAddress": wanted}
-        assert refusal(lambda given=given: nic(network, subnet, "other", **given)) == (400, code)  # type: ignore[misc]
+        assert refusal(lambda given=given: nic(network, subnet, "other", **given)) == (400, code)  # type: ignore[misc]  # mypy infers no lambda with a default
     for number in range(9):
         nic(network, subnet, f"more{number}")
     assert refusal(lambda: nic(network, subnet, "one-too-many")) == (400, "SubnetIsFull")
@@ -277,7 +277,7 @@ def test_a_security_group_has_default_rules_and_takes_others(network: Any, subne
         (rule(5000), "SecurityRuleInvalidPriority"),
         (rule(300, sourcePortRange=None), "SecurityRuleParameterNotSpecified"),
     ):
-        assert refusal(lambda unfit=unfit: rules.begin_create_or_update("rg", "nsg", "x", unfit)) == (400, code)  # type: ignore[misc]
+        assert refusal(lambda unfit=unfit: rules.begin_create_or_update("rg", "nsg", "x", unfit)) == (400, code)  # type: ignore[misc]  # mypy infers no lambda with a default
     rules.begin_delete("rg", "nsg", "web").result()
 
     nic(network, subnet, group=group.id)
@@ -327,7 +327,7 @@ def test_effective_rules_and_routes_are_those_of_a_running_machine(sandbox: Sand
     dynamic = address(network, method="Dynamic", sku="Basic")
     made = nic(network, subnet, group=group.id, publicIPAddress={"id": dynamic.id})
     for act in (interfaces.begin_list_effective_network_security_groups, interfaces.begin_get_effective_route_table):
-        assert refusal(lambda act=act: act("rg", "nic"))[0] == 400  # type: ignore[misc]
+        assert refusal(lambda act=act: act("rg", "nic"))[0] == 400  # type: ignore[misc]  # mypy infers no lambda with a default
 
     body = machine(subnet, UBUNTU, location=HERE)
     body["properties"]["networkProfile"] = {"networkInterfaces": [{"id": made.id}]}

@@ -22,7 +22,7 @@ async def gallery_line(**options: Any) -> Line:
     line.sandbox.advance()
     pattern = line.version()
     line.sandbox.store.drop(pattern)
-    line.pattern = pattern  # type: ignore[attr-defined]
+    line.pattern = pattern  # type: ignore[attr-defined]  # carried along
     line.transport.calls.clear()
     return line
 
@@ -46,7 +46,7 @@ def seed(
     :param age: days since it was published, by the computer's clock.
     :param source: ARM id of what it was made from.
     """
-    pattern: Resource = line.pattern  # type: ignore[attr-defined]
+    pattern: Resource = line.pattern  # type: ignore[attr-defined]  # carried along
     id = pattern.id.replace(f"/images/{DEFINITION}/versions/{VERSION}", f"/images/{definition}/versions/{name}")
     body, private = copy.deepcopy(pattern.body), copy.deepcopy(pattern.private)
     body |= {"id": id, "name": name, "tags": {RUN_TAG: "build_ubuntu/seeded", **(PROMOTED if tags is None else tags)}}

@@ -18,21 +18,19 @@ from include.steps import audit
 from include.steps.azure import Azure
 from include.steps.errors import StepError
 from tests.sandbox_transport import DirectoryCredential
+from tests.smallest_recipe import SMALLEST
 from tests.steps.build_line import DEFINITION, GALLERIES, GALLERY, HOME, Line
 from tests.steps.seeded import gallery_line, seed
 from tests.steps.test_preflight import as_reader
 from tests.steps.test_sharing import assign, scope
 
-RECIPE = """\
-name: ubuntu
-owner: team@example.com
-os: {type: Linux}
-base: "Canonical:ubuntu-24_04-lts:server:latest"
-build: {region: westeurope}
-publish: {gallery: images, resource_group: galleries, publisher: factory}
+RECIPE = (
+    SMALLEST.replace("galleries}", "galleries, publisher: factory}")
+    + """\
 replicate: [northeurope]
 disaster_recovery: {gallery: images2, resource_group: galleries2, location: northeurope}
 """
+)
 BACKUP = """\
 name: web
 owner: web@example.com

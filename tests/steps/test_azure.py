@@ -124,7 +124,7 @@ class ShortLivedCredential(AsyncStaticCredential):
         self.line = line
         self.tokens = 0
 
-    async def get_token(self, *scopes: str, **options: Any) -> Any:  # type: ignore[override]
+    async def get_token(self, *scopes: str, **options: Any) -> Any:  # type: ignore[override]  # fewer parameters than the protocol has
         self.tokens += 1
         self._token = self.line.sandbox.token(lifetime=30 if self.tokens <= 2 else 10**8)
         return await super().get_token(*scopes, **options)
@@ -169,7 +169,7 @@ async def test_polling_outlives_an_answer_that_is_lost_again_and_again() -> None
             return Response(0, dropped=True)
         return handle(request)
 
-    line.sandbox.handle = broken  # type: ignore[method-assign]
+    line.sandbox.handle = broken  # type: ignore[method-assign]  # the sandbox is made to fail
     await line.run("create_virtual_machine")
     assert line.count("PUT", MACHINE) == 1
 
@@ -186,7 +186,7 @@ async def test_an_operation_whose_record_is_gone_is_looked_up_at_the_resource() 
             else answer
         )
 
-    line.sandbox.handle = forgetful  # type: ignore[method-assign]
+    line.sandbox.handle = forgetful  # type: ignore[method-assign]  # the sandbox is made to fail
     assert (await line.run("create_virtual_machine"))["vm_id"]
     assert line.count("PUT", MACHINE) == 1
 
@@ -205,7 +205,7 @@ async def test_a_rejected_sign_in_is_permanent_and_names_the_field() -> None:
     from azure.core.exceptions import ClientAuthenticationError
 
     class Wrong(AsyncStaticCredential):
-        async def get_token(self, *scopes: str, **_: Any) -> Any:  # type: ignore[override]
+        async def get_token(self, *scopes: str, **_: Any) -> Any:  # type: ignore[override]  # fewer parameters than the protocol has
             raise ClientAuthenticationError("AADSTS7000215: Invalid client secret provided.")
 
     line = Line()
@@ -227,7 +227,7 @@ async def test_the_token_is_asked_for_the_endpoint(endpoint: str, scope: str) ->
     asked: list[str] = []
 
     class Recorder(AsyncStaticCredential):
-        async def get_token(self, *scopes: str, **options: Any) -> Any:  # type: ignore[override]
+        async def get_token(self, *scopes: str, **options: Any) -> Any:  # type: ignore[override]  # fewer parameters than the protocol has
             asked.extend(scopes)
             return await super().get_token(*scopes, **options)
 
@@ -241,7 +241,7 @@ async def test_clients_are_made_when_first_used_and_closed_with_the_credential()
     closed: list[str] = []
 
     class Closing(AsyncStaticCredential):
-        async def close(self) -> None:  # type: ignore[override]
+        async def close(self) -> None:  # type: ignore[override]  # fewer parameters than the protocol has
             closed.append("credential")
 
     line = Line()

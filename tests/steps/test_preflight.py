@@ -31,6 +31,7 @@ from include.steps.azure import Azure
 from include.steps.errors import StepError
 from include.steps.version import Version
 from tests.sandbox_transport import DirectoryCredential
+from tests.smallest_recipe import SMALLEST
 from tests.steps.build_line import GALLERIES, GALLERY, HOME, Line
 from tests.steps.planned import writes
 from tests.steps.seeded import PATH, gallery_line, seed
@@ -144,17 +145,14 @@ PLANS: dict[str, tuple[Any, dict[str, Any], str]] = {
     "sharing": (sharing.plan, {"form": {}}, "Microsoft.Authorization/roleAssignments/write"),
     "second_gallery": (second_gallery.plan, {"form": {}}, "Microsoft.Compute/galleries/write"),
 }
-RECIPE = """\
-name: ubuntu
-owner: team@example.com
-os: {type: Linux}
-base: "Canonical:ubuntu-24_04-lts:server:latest"
-build: {region: westeurope}
-publish: {gallery: images, resource_group: galleries}
+RECIPE = (
+    SMALLEST
+    + """\
 share: {readers: [11111111-0000-4000-8000-000000000001]}
 replicate: [northeurope]
 disaster_recovery: {gallery: images2, resource_group: galleries2, location: northeurope}
 """
+)
 
 
 @pytest.mark.parametrize("name", PLANS)

@@ -38,7 +38,7 @@ def test_a_region_that_azure_does_not_report_is_unknown_and_not_completed() -> N
 
 def test_an_update_sends_regions_back_unchanged_and_never_the_source_or_read_only_properties() -> None:
     properties = update(VERSION)["properties"]
-    assert properties["publishingProfile"]["targetRegions"] == VERSION["properties"]["publishingProfile"]["targetRegions"]  # type: ignore[index]
+    assert properties["publishingProfile"]["targetRegions"] == VERSION["properties"]["publishingProfile"]["targetRegions"]  # type: ignore[index]  # of a JSON object
     assert properties["storageProfile"] == {}
     assert "publishedDate" not in properties["publishingProfile"]
     assert properties["publishingProfile"]["endOfLifeDate"] == "2027-11-23T08:00:00+00:00"

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class AvailabilitySets(Simple):
     name = "Microsoft.Compute/availabilitySets"
     reference = "availabilitySet"
+    title = "Availability Set"
+    has_sku = True
     bodies: ClassVar[dict[str, str]] = {"PUT": "compute.AvailabilitySet", "PATCH": "compute.AvailabilitySetUpdate"}
 
     def __init__(self) -> None:
@@ -39,10 +41,15 @@ class AvailabilitySets(Simple):
         group = field(body, "properties.proximityPlacementGroup.id")
         return {**made, "proximityPlacementGroup": {"id": group}} if group is not None else made
 
+    def written(self, arm: Sandbox, call: Call, resource: Resource, *, created: bool) -> Response:
+        """Never 201, and without the machines (recorded)."""
+        return Response(200, {"content-type": JSON_TYPE}, pretty(resource.body))
+
 
 class PlacementGroups(Simple):
     name = "Microsoft.Compute/proximityPlacementGroups"
     reference = "proximityPlacementGroup"
+    title = "Proximity Placement Group"
     bodies: ClassVar[dict[str, str]] = {"PUT": "compute.ProximityPlacementGroup", "PATCH": "compute.ProximityPlacementGroupUpdate"}
 
     def properties(self, arm: Sandbox, call: Call, body: Json, resource: Resource | None) -> Json:

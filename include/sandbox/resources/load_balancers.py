@@ -158,7 +158,7 @@ class Part(NetworkType):
     def __init__(self, kind: str) -> None:
         super().__init__()
         self.kind = kind
-        self.name = f"{LOAD_BALANCER}/{kind}"  # type: ignore[misc]
+        self.name = f"{LOAD_BALANCER}/{kind}"  # type: ignore[misc]  # a class each elsewhere
 
     def dynamic(self, call: Call) -> bool:
         return True
@@ -188,7 +188,7 @@ class WrittenPart(Part):
 
     def __init__(self, kind: str, model: str) -> None:
         super().__init__(kind)
-        self.bodies = {"PUT": model}  # type: ignore[misc]
+        self.bodies = {"PUT": model}  # type: ignore[misc]  # the same
 
     def put(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:
         check_match(call, resource)

@@ -127,7 +127,7 @@ def _moved(arm: Sandbox, operation: Json, ids: list[str], target: str, **_: Any)
         for resource in list(arm.store.resources.values()):
             inside = resource.key == id.lower() or resource.key.startswith(id.lower() + "/")
             text = compact([resource.id, resource.body, resource.private]).decode()
-            changed = pattern.sub(lambda found, new=new: new if found[0] != found[0].lower() else new.lower(), text)  # type: ignore[misc]
+            changed = pattern.sub(lambda found, new=new: new if found[0] != found[0].lower() else new.lower(), text)  # type: ignore[misc]  # mypy infers no lambda with a default
             if changed == text and not inside:
                 continue
             _, body, private = parse(changed.encode())

@@ -8,7 +8,7 @@ from ..content import MACHINE
 from ..pages import show
 from ..registry import ResourceType, field
 from ..store import Resource
-from ..wire import JSON_TYPE, ArmError, Json, Response, pretty
+from ..wire import ArmError, Json, Response
 from .groups import location_of
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ class Simple(ResourceType):
 
     family = "operations"
     reference: ClassVar[str] = ""  # the property with which machines refer to it
+    title: ClassVar[str] = ""  # what it is called where it cannot go because they do
+    has_sku: ClassVar[bool] = False  # whether one that names no sku has the sku Classic
 
     def properties(self, arm: Sandbox, call: Call, body: Json, resource: Resource | None) -> Json:
         """The properties to show of what is asked for."""
@@ -33,7 +35,7 @@ class Simple(ResourceType):
             if body.get(name) is not None:
                 made[name] = body[name]
         made["properties"] = self.properties(arm, call, body, resource)
-        if "sku" in body or self.name.endswith("availabilitySets"):
+        if "sku" in body or self.has_sku:
             made["sku"] = {"name": "Classic", **field(body, "sku", dict, {})}
         created = resource is None
         if resource is None:
@@ -41,8 +43,10 @@ class Simple(ResourceType):
         else:
             resource.body = made
             arm.store.touch(resource)
-        if self.name.endswith("availabilitySets"):  # recorded: never 201, and no machines in the answer
-            return Response(200, {"content-type": JSON_TYPE}, pretty(made))
+        return self.written(arm, call, resource, created=created)
+
+    def written(self, arm: Sandbox, call: Call, resource: Resource, *, created: bool) -> Response:
+        """The answer to a PUT."""
         return show(arm, call, self, resource, 201 if created else 200)
 
     def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
@@ -66,11 +70,10 @@ class Simple(ResourceType):
     def delete(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         users = self.users(arm, resource) if self.reference else []
         if users:
-            what = "Availability Set" if self.reference == "availabilitySet" else "Proximity Placement Group"
             raise ArmError(
                 409,
                 "OperationNotAllowed",
-                f"{what} '{resource.name}' cannot be deleted because it has {len(users)} virtual machines: "
+                f"{self.title} '{resource.name}' cannot be deleted because it has {len(users)} virtual machines: "
                 f"{', '.join(machine.id for machine in users)}.",
             )
         arm.store.drop(resource)

@@ -127,7 +127,7 @@ def check_subnet(arm: Sandbox, call: Call, subnet: Any, space: list[Block], othe
     if not blocks:
         raise refused("SubnetAddressPrefixNotSpecified", f"Subnet {name} of virtual network {network} has no address prefix.")
     for block in blocks:
-        if not any(block.version == outer.version and block.subnet_of(outer) for outer in space):  # type: ignore[arg-type]
+        if not any(block.version == outer.version and block.subnet_of(outer) for outer in space):  # type: ignore[arg-type]  # of one version both
             raise refused(
                 "NetcfgSubnetRangeOutsideVnet",
                 f"Subnet '{name}' is not valid because its IP address range is outside the IP address range of virtual network "

@@ -142,7 +142,7 @@ class Parameters:
                 f"valid. The parameter value is not part of the allowed value(s): '{','.join(str(one) for one in allowed)}'",
                 position,
             )
-        size: int = value if isinstance(value, int) else len(value)  # type: ignore[arg-type]
+        size: int = value if isinstance(value, int) else len(value)  # type: ignore[arg-type]  # a string, list or object: checked above
         kinds = ("minValue", "maxValue") if wanted is int else ("minLength", "maxLength")
         for limit, at_fault, word in (
             (declared.get(kinds[0]), lambda bound: size < bound, "greater"),

@@ -121,7 +121,7 @@ class Plan:
         self._by_key = {one.key: one for one in self.resources}
         if len(self._by_key) < len(self.resources):
             seen: set[str] = set()
-            twice = next(one for one in self.resources if one.key in seen or seen.add(one.key))  # type: ignore[func-returns-value]
+            twice = next(one for one in self.resources if one.key in seen or seen.add(one.key))  # type: ignore[func-returns-value]  # add() is None, which is false
             raise validation_failed(f"The resource '{twice.type}/{twice.name}' is defined multiple times in a template. {USAGE}")
         for one in self.resources:
             self._depend(evaluator, one)

@@ -188,4 +188,4 @@ def _import_sdk() -> None:
     """The SDK takes a second or two to import; the triggerer's event loop must not stand still for it."""
     import azure.identity.aio
     import azure.mgmt.compute.aio
-    import azure.mgmt.resource.resources.aio  # noqa: F401
+    import azure.mgmt.resource.resources.aio  # noqa: F401 -- loaded before the loop runs
