@@ -197,10 +197,25 @@ def _promote(a: Arguments, world: World) -> Iterator[Call]:
     if a["channels"]:
         said[-1] = "; ".join(filter(None, (said[-1], f"channel {', '.join(a['channels'])}")))
     boots = [*a.get("boots", ()), None]
+    version = world.version(a)
+    if a.get("lifts"):
+        yield _patch(_tags(version), "the mark of the roll-back or retirement is taken off")
     for number, what in enumerate(said):
-        yield _put(world.version(a), what)
+        if a["waves"]:
+            yield _patch(version, what)
+        yield _patch(_tags(version), "" if a["waves"] else what)
         if boot := boots[min(number, len(boots) - 1)]:
             yield from planned_calls(boot, _BOOT, world)
+
+
+def _promote_built(a: Arguments, world: World) -> Iterator[Call]:
+    yield _patch(world.version(a), "latest everywhere")
+    yield _patch(_tags(world.version(a)))
+
+
+def _tags(path: str) -> str:
+    """Where a resource's tags are changed one by one."""
+    return f"{path}/providers/Microsoft.Resources/tags/default"
 
 
 def _roll_back(a: Arguments, world: World) -> Iterator[Call]:
@@ -298,7 +313,7 @@ _WRITES: dict[str, Writes] = {
     "destination.ensure": _destination,
     "image_version.publish": _version,
     "image_version.replicate": _replicate,
-    "image_version.promote": _version,
+    "image_version.promote": _promote_built,
     # Only where the run failed.
     "image_version.discard": _nothing,
     "regions.change": _change_regions,

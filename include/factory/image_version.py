@@ -107,10 +107,10 @@ def latest_everywhere(versions: Iterable[ImageVersion]) -> dict[str, ImageVersio
 
 
 def channel_heads(versions: Iterable[ImageVersion]) -> dict[str, ImageVersion]:
-    """The version that each channel is at: the one to which it was moved last. A roll-back takes the channel's tag from a version, so
-    that the channel is where it was before."""
+    """The version that each channel is at: the one to which it was moved last and that was not rolled back. A roll-back takes the
+    channel's tag from a version, so that the channel is where it was before."""
     heads: dict[str, tuple[str, Number, ImageVersion]] = {}
-    for version in versions:
+    for version in (one for one in versions if not one.is_rolled_back):
         for channel, since in version_tags.channels_of(version.tags).items():
             if channel not in heads or (since, version.number) > heads[channel][:2]:
                 heads[channel] = (since, version.number, version)

@@ -33,6 +33,7 @@ GALLERY_RIGHTS = (
     "Microsoft.Compute/galleries/write",
     "Microsoft.Compute/galleries/images/write",
     "Microsoft.Compute/galleries/images/versions/write",
+    "Microsoft.Resources/tags/write",
     "Microsoft.Compute/galleries/images/versions/delete",
 )
 

@@ -12,7 +12,7 @@ from include.factory.definition import AskedOfDefinition
 from include.factory.image_version import ImageVersion, channel_heads, latest_everywhere
 from include.factory.region import RegionName
 from include.factory.value import Value
-from include.factory.version_tags import ROLLED_BACK
+from include.factory.version_tags import RETIRED, ROLLED_BACK
 
 # Task id -> step.
 STEPS = {"promote_version": "promotion.promote", "report_promotion": "promotion.report"}
@@ -65,6 +65,8 @@ class PromotionPlan(Value):
     """Region -> what it will resolve to after the last wave."""
     heads: dict[str, str]
     """Channel -> version now."""
+    lifts: dict[str, str] = Field(default_factory=dict)
+    """The marks of a roll-back or a retirement that the version has now, and that are taken off: tag -> value."""
     problems: tuple[str, ...] = ()
     """Why it cannot be promoted, each with its cure."""
 
@@ -94,6 +96,7 @@ def plan_promotion(asked: Promotion, version: ImageVersion | None, versions: Seq
         before=before,
         after=dict(sorted(after.items())),
         heads=heads,
+        lifts={name: version.tags[name] for name in (ROLLED_BACK, RETIRED) if name in version.tags},
         problems=tuple(_problems(asked, version)),
     )
 
@@ -168,7 +171,7 @@ def promotion_arguments(
             "since": since,
             "pause": asked.pause * 60,
             "check": asked.check,
-            "rolled_back_too": asked.rolled_back_too,
+            "lifts": plan.lifts,
             **({"boots": list(boots)} if boots else {}),
         },
         "report_promotion": dict(asked.path),

@@ -134,7 +134,7 @@ def _lines(asked: Rollback, plan: RollbackPlan, calls: Sequence[Call]) -> Iterat
         yield f"  refused: {problem}"
 
 
-def rollback_arguments(asked: Rollback, plan: RollbackPlan) -> dict[str, Mapping[str, Any]]:
+def rollback_arguments(asked: Rollback, plan: RollbackPlan, since: str) -> dict[str, Mapping[str, Any]]:
     """The arguments of the steps ``rollback.roll_back`` and ``promotion.report`` under the tasks' names."""
     return {
         "roll_back": {
@@ -143,6 +143,7 @@ def rollback_arguments(asked: Rollback, plan: RollbackPlan) -> dict[str, Mapping
             "include": {version: list(regions) for version, regions in plan.include.items()},
             "regions": list(plan.before),
             "reason": asked.reason,
+            "since": since,
         },
         "report_versions": dict(asked.path),
     }

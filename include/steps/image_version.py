@@ -6,15 +6,15 @@ import logging
 from collections.abc import Collection
 from typing import Any
 
-from include.factory.version_tags import ROLLED_BACK
 from include.steps.arm_error import of_exception
 from include.steps.azure import Azure, Started
 from include.steps.errors import StepError, StepSkipped
-from include.steps.look import PROMOTED_TAG, RUN_TAG, Found, Resource, gone, now, rolled_back, sort, step, taken
+from include.steps.latest import show
+from include.steps.look import PROMOTED_TAG, RUN_TAG, Found, Resource, now, sort, step, taken
 from include.steps.replication import replicate, wait_until_replicated
 from include.steps.sources import sources
 from include.steps.target_region import Region, normal, present, states, to_arm
-from include.steps.version import CREATE, Version, update
+from include.steps.version import CREATE, Version, region_update, update
 
 __all__ = ["delete", "discard", "promote", "publish", "replicate", "wait_until_replicated"]
 
@@ -175,52 +175,46 @@ def _same_source(resource: Resource, body: Resource) -> bool:
 async def promote(
     azure: Azure, *, resource_group: str, gallery: str, definition: str, version: str, tags: dict[str, str] | None = None
 ) -> dict[str, str]:
-    """Let ``latest`` resolve to the version: global and regional exclude flags go off in one update, which is read back.
+    """Let ``latest`` resolve to the version: global and regional exclude flags go off in one update, and are read back.
 
     :param tags: added to the version's own, with ``image-factory-promoted`` (ISO time, set once).
     :return: ``{"id", "version"}``.
-    :raises StepError: ``NotReplicated``: a target region is not Completed; ``RolledBack``: somebody did that while the build was on;
+    :raises StepError: ``NotReplicated``: a target region is not Completed; ``RolledBack``, ``Retired``: somebody did
+        that while the build was on;
         ``NameTaken``; kind ``redo`` when the version is gone.
     """
     one = Version(azure, resource_group, gallery, definition, version)
-    run = (tags or {}).get(RUN_TAG)
-    started: Started | None = None
-    while True:
-        found, resource = await one.settle(run, UPDATE_TIMEOUT, started)
-        if resource is None:
-            raise gone(f"Version {version}", "publish_version")
-        if found is Found.FOREIGN:
-            raise taken(resource)
-        if ROLLED_BACK in (resource.get("tags") or {}):
-            raise rolled_back(resource)
-        if _promoted(resource):
-            log.info("latest resolves to version %s in %s.", version, ", ".join(present(resource)))
-            return {"id": one.id, "version": version}
+    await show(one, _Promoted(tags or {}), lifts={}, run=(tags or {}).get(RUN_TAG))
+    log.info("latest resolves to version %s everywhere.", version)
+    return {"id": one.id, "version": version}
+
+
+class _Promoted:
+    """In latest in every region and as a whole."""
+
+    def __init__(self, tags: dict[str, str]) -> None:
+        self.added = tags
+
+    def flags(self, resource: Resource) -> Resource | None:
+        profile, items = resource["properties"]["publishingProfile"], present(resource).values()
+        hidden = profile.get("excludeFromLatest") or any(item.get("excludeFromLatest") for item in items)
+        if not hidden and sort(resource) is Found.DONE:
+            return None
         unready = {name: state for name, state in states(resource).items() if state != "Completed"}
-        if found is Found.FAILED or unready:
+        if sort(resource) is Found.FAILED or unready:
             raise StepError(
                 "permanent",
                 "NotReplicated",
-                f"Version {version} is {found} and not Completed in {', '.join(sorted(unready)) or 'its regions'}",
+                f"Version {resource['name']} is {sort(resource)} and not Completed in {', '.join(sorted(unready)) or 'its regions'}",
                 "latest is left where it was. Clear the run from replicate_version, or take the region out of the recipe.",
                 details={"regions": unready},
             )
-        if started is not None:
-            raise StepError(
-                "transient",
-                "NotPromoted",
-                f"The update of version {version} succeeded, but its flags read back unchanged",
-                "Nothing: it is put again. If it lasts, find out who else updates this version.",
-            )
-        merged = {**(resource.get("tags") or {}), **(tags or {})}
-        started = await one.put(update(resource, excluded=False, tags={**merged, PROMOTED_TAG: merged.get(PROMOTED_TAG) or now()}))
+        return region_update([{**item, "excludeFromLatest": False} for item in items], excluded=False, allow_deletion=False)
 
-
-def _promoted(resource: Resource) -> bool:
-    profile = resource["properties"]["publishingProfile"]
-    regions = profile.get("targetRegions") or ()
-    visible = not profile.get("excludeFromLatest") and not any(region.get("excludeFromLatest") for region in regions)
-    return visible and PROMOTED_TAG in (resource.get("tags") or {}) and sort(resource) is Found.DONE
+    def tags(self, resource: Resource) -> tuple[dict[str, str], dict[str, str]]:
+        there = resource.get("tags") or {}
+        wanted = self.added if PROMOTED_TAG in there else {**self.added, PROMOTED_TAG: now()}
+        return {name: value for name, value in wanted.items() if there.get(name) != value}, {}
 
 
 @step

@@ -157,6 +157,17 @@ def rolled_back(resource: Mapping[str, Any]) -> StepError:
     )
 
 
+def retired(resource: Mapping[str, Any]) -> StepError:
+    """The error for a version that was retired after its promotion was planned."""
+    said = (resource.get("tags") or {}).get(RETIRED, "")
+    return StepError(
+        "permanent",
+        "Retired",
+        f"Version {resource['name']} was retired ({said}) after this promotion was planned",
+        "latest stays where it is. If the version is to live, pin it and start promote_version again: its plan lifts the mark.",
+    )
+
+
 # A conflict, a lost answer or a new group that is not seen everywhere yet: look again after so many seconds, then leave it to Airflow's
 # retries.
 _AGAIN = (2.0, 4.0, 8.0, 15.0, 30.0)

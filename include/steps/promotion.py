@@ -16,11 +16,11 @@ from include.steps import form as form_of
 from include.steps import gallery_versions, image_users, preflight, restore
 from include.steps.azure import Azure
 from include.steps.errors import StepError
-from include.steps.look import Resource, now, rolled_back, step
-from include.steps.merge import merge
+from include.steps.latest import show
+from include.steps.look import Resource, now, step
 from include.steps.table import table
-from include.steps.target_region import normal, states
-from include.steps.version import Version, update
+from include.steps.target_region import normal, present, states
+from include.steps.version import Version, region_update
 
 if TYPE_CHECKING:
     from include.factory.image_version import ImageVersion
@@ -110,7 +110,7 @@ async def promote(
     pause: float = 3600,
     check: bool = True,
     boots: list[dict[str, Any]] | None = None,
-    rolled_back_too: bool = False,
+    lifts: dict[str, str] | None = None,
     approval: dict[str, Any] | str | None = None,
 ) -> dict[str, Any]:
     """Let ``latest`` resolve to the version wave by wave, and move channels to it with the last wave.
@@ -120,17 +120,23 @@ async def promote(
     How far it has come is kept in the version's tags, so that a second run goes on there, and waits no longer than is left of the pause.
 
     :param waves: region names by wave; ``[]`` leaves ``latest`` alone.
-    :param since: ISO time of the plan. A channel is at the version when its tag says so; what was rolled back later is not promoted.
+    :param since: ISO time of the plan. A channel is at the version when its tag says so.
     :param pause: seconds between waves.
     :param check: before each further wave, stop when a machine, scale set or instance made from the version is ``Failed``.
     :param boots: for each wave but the last, what is booted before the next: :func:`include.steps.restore.boot`.
+    :param lifts: marks of a roll-back or retirement that the plan saw on the version, with their values, and that are taken off; a mark
+        that came later ends the promotion.
     :param approval: what the approval's task returned (an object, or JSON text of one); goes into the tags.
     :return: ``{"id", "version", "waves": how many, "latest": {region: what it was proven to resolve to}, "channels", "notices"}``.
-    :raises StepError: ``RolledBack``; ``NotLatest``: names the regions; ``PromotionStopped``: names the machines, or says why one did
+    :raises StepError: ``RolledBack``, ``Retired``: since the plan was made; ``NotLatest``: names the regions;
+        ``PromotionStopped``: names the machines, or says why one did
         not boot; ``ResourceGone``; ``NotReplicated``.
     """
     one = Version(azure, resource_group, gallery, definition, version)
     tags = _approved(approval)
+    if version_tags.ROLLED_BACK in (lifts or {}):
+        tags[version_tags.PROMOTED_AGAIN] = since
+    moved = {version_tags.channel_tag(channel): since for channel in channels}
     began = False
     latest: dict[str, str] = {}
     for number in range(1, max(len(waves), 1) + 1):
@@ -140,9 +146,7 @@ async def promote(
                 await _check(azure, one)
             if boots:
                 await _boot(azure, one, waves[number - 2], boots[number - 2])
-        change = _Wave(waves, number, channels, since, tags, rolled_back_too)
-        await merge(one, change)
-        began = began or change.put
+        began = await show(one, _Wave(waves, number, since, tags, moved), lifts=lifts or {}) or began
         if waves:
             latest |= await _proven(one, waves[number - 1])
     told = [f"latest in {', '.join(region for wave in waves for region in wave)}"] * bool(waves) + [f"channel {name}" for name in channels]
@@ -151,68 +155,59 @@ async def promote(
 
 
 class _Wave:
-    """The change of one wave; ``put`` is whether this process made it."""
+    """The change of one wave."""
 
-    def __init__(
-        self, waves: list[list[str]], number: int, channels: list[str], since: str, tags: dict[str, str], rolled_back_too: bool
-    ) -> None:
-        self.waves, self.number, self.since, self.tags = waves, number, since, tags
-        self.channels = {version_tags.channel_tag(channel): since for channel in channels}
-        self.rolled_back_too = rolled_back_too
+    def __init__(self, waves: list[list[str]], number: int, since: str, tags: dict[str, str], channels: dict[str, str]) -> None:
+        self.waves, self.number, self.since, self.added, self.channels = waves, number, since, tags, channels
         self.last = number >= len(waves)
-        self.put = False
 
-    def __call__(self, resource: Resource) -> Resource | None:
-        there = resource.get("tags") or {}
-        said = there.get(version_tags.ROLLED_BACK)
-        if said and not (self.rolled_back_too and said < self.since):
-            raise rolled_back(resource)
-        if self._is_done(resource):
+    def flags(self, resource: Resource) -> Resource | None:
+        if not self.waves or not self._hidden(resource):
             return None
-        ready = {name: state for name, state in states(resource).items() if state != "Completed"}
-        if ready and self.waves:
+        if ready := {name: state for name, state in states(resource).items() if state != "Completed"}:
             raise StepError(
                 "permanent",
                 "NotReplicated",
                 f"Version {resource['name']} is not Completed in {', '.join(sorted(ready))}",
                 "latest is left where it is. Repair these regions with backfill_regions, then clear this task.",
             )
-        self.put = True
-        time = now()
-        gone = (version_tags.ROLLED_BACK, version_tags.RETIRED, version_tags.WAVE)
-        tags = {name: value for name, value in there.items() if name not in gone} | self.tags
-        if self.waves:
-            tags.setdefault(version_tags.PROMOTED, time)
-        if not self.last:
-            tags[version_tags.WAVE] = f"{self.number} of {len(self.waves)} at {time}"
-        else:
-            tags |= self.channels
-        if not self.waves:
-            return update(resource, tags=tags)
-        if self.last:
-            return update(resource, excluded=False, tags=tags)
-        return update(resource, regions=self._flagged(resource), tags=tags)
-
-    def _regions(self) -> set[str]:
-        return {normal(name) for wave in self.waves[: self.number] for name in wave}
-
-    def _flagged(self, resource: Resource) -> list[dict[str, Any]]:
-        profile = resource["properties"]["publishingProfile"]
-        own, included = bool(profile.get("excludeFromLatest")), self._regions()
-        return [
-            {**item, "excludeFromLatest": False if normal(item["name"]) in included else item.get("excludeFromLatest", own)}
-            for item in profile["targetRegions"]
+        own = _own(resource)
+        items = [
+            {**item, "excludeFromLatest": not self._is_out(name) and item.get("excludeFromLatest", own)}
+            for name, item in present(resource).items()
         ]
+        return region_update(items, excluded=False if self.last else None, allow_deletion=False)
 
-    def _is_done(self, resource: Resource) -> bool:
-        profile, tags = resource["properties"]["publishingProfile"], resource.get("tags") or {}
-        own = bool(profile.get("excludeFromLatest"))
-        hidden = {normal(item["name"]) for item in profile["targetRegions"] if item.get("excludeFromLatest", own)}
-        if self.waves and not self.last:
-            return not hidden & self._regions() and version_tags.PROMOTED in tags
-        moved = self.channels.items() <= tags.items()
-        shown = not own and not hidden and version_tags.PROMOTED in tags and version_tags.WAVE not in tags
-        return moved and (shown or not self.waves)
+    def tags(self, resource: Resource) -> tuple[dict[str, str], dict[str, str]]:
+        there = resource.get("tags") or {}
+        wanted = dict(self.added)
+        if self.waves and version_tags.PROMOTED not in there:
+            wanted[version_tags.PROMOTED] = now()
+        if self.last:
+            wanted |= self.channels
+        if self.waves and _wave_of(there, self.since) < self.number:
+            wanted[version_tags.WAVE] = f"{self.number} of {len(self.waves)} at {now()}"
+        return {name: value for name, value in wanted.items() if there.get(name) != value}, {}
+
+    def _is_out(self, region: str) -> bool:
+        return self.last or region in {normal(name) for wave in self.waves[: self.number] for name in wave}
+
+    def _hidden(self, resource: Resource) -> bool:
+        """Whether the version, or a region whose turn has come, is excluded still."""
+        own = _own(resource)
+        items = present(resource).items()
+        return (self.last and own) or any(self._is_out(name) and item.get("excludeFromLatest", own) for name, item in items)
+
+
+def _own(resource: Resource) -> bool:
+    """The version's own exclude flag."""
+    return bool(resource["properties"]["publishingProfile"].get("excludeFromLatest"))
+
+
+def _wave_of(tags: dict[str, str], since: str) -> int:
+    """The last wave that is out of the promotion that was planned then; 0 where none is."""
+    said = re.fullmatch(r"(\d+) of \d+ at (\S+)", tags.get(version_tags.WAVE, ""))
+    return int(said[1]) if said and said[2] >= since else 0
 
 
 def _approved(approval: dict[str, Any] | str | None) -> dict[str, str]:

@@ -48,7 +48,7 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
     except ValueError as error:
         raise form_of.bad([f"versions: {error}"]) from error
     made = _planned(asked, bad, versions)
-    steps = rollback_arguments(asked, made)
+    steps = rollback_arguments(asked, made, now())
     calls = planned_calls(steps, STEPS, World(azure.subscription_id))
     text = rollback_text(asked, made, calls)
     log.info("%s", text)
@@ -100,6 +100,7 @@ async def roll_back(
     include: dict[str, list[str]],
     regions: list[str],
     reason: str = "",
+    since: str = "",
 ) -> dict[str, Any]:
     """Take the versions out of ``latest`` globally and in every region, and out of their channels; then prove what resolves.
 
@@ -108,8 +109,10 @@ async def roll_back(
 
     :param include: version -> regions in which it is to be included.
     :param regions: where ``latest`` resolved when this was planned, and must resolve afterwards.
+    :param since: ISO time of the plan. A version that was promoted later although it had been rolled back is left alone.
     :return: ``{"latest": {region: version}, "versions", "notices"}``.
     :raises StepError: ``RegionLeftWithout``: since the plan was made, another version went; nothing was changed. ``NotProven``.
+        ``PromotedAgain``.
     """
     from include.factory.image_version import latest_everywhere
     from include.factory.rollback import Rollback
@@ -123,7 +126,7 @@ async def roll_back(
 
     async def each(name: str, wanted: list[str] | None) -> None:
         one = Version(azure, resource_group, gallery, definition, name)
-        await merge(one, _Taken(reason) if wanted is None else _Included(wanted))
+        await merge(one, _Taken(reason, since) if wanted is None else _Included(wanted))
 
     await asyncio.gather(*(each(name, wanted) for name, wanted in include.items()))
     await asyncio.gather(*(each(name, None) for name in versions))
@@ -148,12 +151,21 @@ async def roll_back(
 class _Taken:
     """Out of latest and of its channels, with the mark that keeps it out."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, since: str) -> None:
+        self.since = since
         # Azure takes 256 characters.
         self.mark = f"{now()} {reason}".strip()[:256]
 
     def __call__(self, resource: Resource) -> Resource | None:
         tags = resource.get("tags") or {}
+        again = tags.get(version_tags.PROMOTED_AGAIN, "")
+        if self.since and again > self.since:
+            raise StepError(
+                "permanent",
+                "PromotedAgain",
+                f"Version {resource['name']} was promoted again ({again}) after this roll-back was planned, though rolled back once",
+                "latest stays where it is. If the version is bad after all, start a new run of roll_back, which plans anew.",
+            )
         channels = {version_tags.channel_tag(channel) for channel in version_tags.channels_of(tags)}
         if is_hidden(resource) and version_tags.ROLLED_BACK in tags and not channels:
             return None

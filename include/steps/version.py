@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,6 +113,14 @@ class Version:
     async def patch(self, body: Resource) -> Started:
         """Start updating what ``body`` names of the version; its tags and all else stay as they are at that moment."""
         return await self.azure.start(self.azure.compute.gallery_image_versions.begin_update, *self._path, body)
+
+    async def tag(self, added: Mapping[str, str], dropped: Mapping[str, str]) -> None:
+        """Set tags, and take away those of ``dropped`` that still have the value given there. All others stay, whoever set them meanwhile
+        (Tags - Update At Scope)."""
+        for operation, tags in (("Delete", dropped), ("Merge", added)):
+            if tags:
+                body = {"operation": operation, "properties": {"tags": dict(tags)}}
+                await self.azure.finish(self.azure.resources.tags.begin_update_at_scope, self.id, body, kind="tags PATCH")
 
     async def delete(self) -> None:
         """Delete the version and wait until that is done."""

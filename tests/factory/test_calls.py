@@ -11,6 +11,7 @@ from include.factory import calls
 from include.factory.calls import World, calls_text, planned_calls
 
 PATH = {"resource_group": "g", "gallery": "images", "definition": "ubuntu"}
+TAGS = "/versions/1.0.0/providers/Microsoft.Resources/tags/default"
 DEFINITION = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/galleries/images/images/ubuntu"
 
 
@@ -43,7 +44,13 @@ def test_regions_are_added_in_one_update_and_removed_in_three_after_it() -> None
 
 def test_a_promotion_is_an_update_for_each_wave_and_moves_channels_with_the_last() -> None:
     waves = {**PATH, "version": "1.0.0", "waves": [["a"], ["b", "c"]], "channels": ["prod"]}
-    assert [what for _, _, what in said("promotion.promote", waves)] == ["latest in a", "latest in b, c; channel prod"]
+    assert said("promotion.promote", {**waves, "lifts": {"image-factory-rolled-back": "then"}}) == [
+        ("PATCH", TAGS, "the mark of the roll-back or retirement is taken off"),
+        ("PATCH", "/versions/1.0.0", "latest in a"),
+        ("PATCH", TAGS, ""),
+        ("PATCH", "/versions/1.0.0", "latest in b, c; channel prod"),
+        ("PATCH", TAGS, ""),
+    ]
     assert [what for _, _, what in said("promotion.promote", {**waves, "waves": []})] == ["channel prod"]
     assert said("promotion.promote", {**waves, "waves": [], "channels": []}) == []
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import Any
 
 import pytest
 
 from include.factory.image_version import latest_everywhere
 from include.steps import gallery_versions, image_version, promotion, rollback
+from include.steps.azure import Azure
 from include.steps.errors import StepError, StepSkipped
+from tests.sandbox_transport import AsyncStaticCredential, SandboxTransport
 from tests.steps.build_line import HOME, Killed, Line
 from tests.steps.planned import promised, writes
 from tests.steps.seeded import PATH, gallery_line, seed, tags_of, version_of
@@ -48,7 +51,8 @@ async def test_all_regions_at_once_is_one_update_of_global_and_regional_flags() 
     document = await promoted(line, channels=["test", "prod"])
     assert await latest(line) == dict.fromkeys(sorted(REGIONS), NEW)
     assert writes(line) == promised(document)
-    assert writes(line).total() == 1
+    # One update, and one merge of tags.
+    assert writes(line).total() == 2
     told = await promotion.report(line.azure, **document["steps"]["report_promotion"])
     assert told["channels"] == {"prod": NEW, "test": NEW}
     assert "| channel prod" in told["table"]
@@ -73,7 +77,7 @@ async def test_waves_come_one_after_the_other_with_a_pause_and_the_rest_comes_la
     assert seen[120] == {HOME: OLD, "eastus2": NEW, "uksouth": NEW, "westus2": NEW}
     assert await latest(line) == dict.fromkeys(sorted(REGIONS), NEW)
     assert writes(line) == promised(document)
-    assert "image-factory-wave" not in tags_of(line, NEW)
+    assert tags_of(line, NEW)["image-factory-wave"].startswith("3 of 3 at ")
 
 
 async def test_a_killed_promotion_goes_on_with_the_wave_that_is_next() -> None:
@@ -89,7 +93,7 @@ async def test_a_killed_promotion_goes_on_with_the_wave_that_is_next() -> None:
         line.transport.arm(0, "after")
         await promotion.promote(line.azure, **arguments)
         assert await latest(line) == dict.fromkeys(sorted(REGIONS), NEW)
-        assert line.count("PUT", NEW) == 3
+        assert line.count("PATCH", NEW) == 3
 
 
 async def test_a_failed_machine_stops_the_next_wave() -> None:
@@ -168,7 +172,7 @@ async def test_a_roll_back_between_waves_stops_the_promotion() -> None:
 async def test_a_channel_goes_back_to_where_it_was_before() -> None:
     line = await two_versions()
     await promoted(line, version=OLD, channels=["prod"], latest=False)
-    assert list(writes(line)) == [f"PUT {version_of(line, OLD).id}".lower()]
+    assert list(writes(line)) == [f"PATCH {version_of(line, OLD).id}/providers/microsoft.resources/tags/default".lower()]
     await asyncio.sleep(1)
     await promoted(line, channels=["prod"])
     tags_of(line, OLD)["image-factory-channel-prod"] = "2026-01-01T00:00:00+00:00"
@@ -238,4 +242,131 @@ async def test_what_was_rolled_back_is_promoted_again_only_by_a_word() -> None:
         await image_version.promote(line.azure, **PATH, version=NEW)
     tags_of(line, NEW)["image-factory-rolled-back"] = "2026-01-01T00:00:00+00:00 it does not boot"
     await promoted(line, version=NEW, rolled_back_too=True)
+    assert set((await latest(line)).values()) == {NEW}
+
+
+class Late(SandboxTransport):
+    """A way to Azure on which one write, counted from 1, is under way for an hour: longer than a whole roll-back."""
+
+    def __init__(self, line: Line, late: int) -> None:
+        super().__init__(line.sandbox)
+        self.late = late
+
+    async def send(self, request: Any, *, stream: bool = False, **options: Any) -> Any:
+        if request.method != "GET":
+            self.late -= 1
+            if self.late == 0:
+                await asyncio.sleep(3600)
+        return await super().send(request, stream=stream, **options)
+
+
+def by(way: SandboxTransport, line: Line) -> Azure:
+    return Azure(AsyncStaticCredential(), line.sandbox.subscription_id, transport=way)
+
+
+async def promoting(azure: Azure, line: Line, who: str) -> None:
+    if who == "build":
+        await image_version.promote(azure, **PATH, version=NEW)
+    else:
+        document = await plan_of(line, version=NEW, channels=["prod"], **({"waves": ["westus2"], "pause": 1} if who == "waves" else {}))
+        await promotion.promote(azure, **document["steps"]["promote_version"])
+
+
+@pytest.mark.parametrize("who", ["build", "person", "waves"])
+@pytest.mark.parametrize("late", [1, 2])
+async def test_no_write_of_a_promotion_outlasts_a_roll_back(who: str, late: int) -> None:
+    """The flags, or the tags, were sent before the roll-back was planned, and reach Azure when it is long over."""
+    line = await two_versions()
+    task = asyncio.create_task(promoting(by(Late(line, late), line), line, who))
+    await asyncio.sleep(1200)
+    made = await rollback.plan(line.azure, form={**PATH, "versions": NEW, "reason": "it does not boot"})
+    await rollback.roll_back(line.azure, **made["steps"]["roll_back"])
+    with pytest.raises(StepError, match=r"was rolled back .*it does not boot") as caught:
+        await task
+    assert "promote_version" in caught.value.cure
+    assert await latest(line) == dict.fromkeys(sorted(REGIONS), OLD)
+    assert tags_of(line, NEW)["image-factory-rolled-back"].endswith("it does not boot")
+    assert (await promotion.report(line.azure, **PATH))["channels"] == {}
+
+
+class Delayed(SandboxTransport):
+    """Every request and every answer is under way for a while: mostly moments, sometimes longer than all that another does."""
+
+    def __init__(self, line: Line, chance: random.Random) -> None:
+        super().__init__(line.sandbox)
+        self.chance = chance
+
+    async def send(self, request: Any, *, stream: bool = False, **options: Any) -> Any:
+        await asyncio.sleep(self.chance.choice([0.0, 1.0, 30.0, 3000.0]) * self.chance.random())
+        response = await super().send(request, stream=stream, **options)
+        await asyncio.sleep(self.chance.choice([0.0, 1.0, 30.0, 3000.0]) * self.chance.random())
+        return response
+
+
+@pytest.mark.parametrize("who", ["build", "person"])
+async def test_whoever_comes_first_a_version_that_was_rolled_back_is_nobodys_latest(who: str) -> None:
+    """Forty seeded interleavings each; the roll-back's own request may be the one that is late."""
+    origin = await two_versions()
+    ended: list[str] = []
+    for number in range(40):
+        line, chance = origin.copy(), random.Random(number)
+
+        async def back(line: Line = line, chance: random.Random = chance) -> None:
+            await asyncio.sleep(chance.random() * 1500)
+            azure = by(Delayed(line, chance), line)
+            made = await rollback.plan(azure, form={**PATH, "versions": NEW})
+            await rollback.roll_back(azure, **made["steps"]["roll_back"])
+
+        async def forth(line: Line = line, chance: random.Random = chance) -> str:
+            try:
+                await promoting(by(Delayed(line, chance), line), line, who)
+            except StepError as error:
+                return error.code
+            return "promoted"
+
+        _, end = await asyncio.gather(back(), forth())
+        ended.append(end)
+        assert set((await latest(line)).values()) == {OLD}, f"seed {number}"
+        assert "image-factory-rolled-back" in tags_of(line, NEW), f"seed {number}"
+        assert (await promotion.report(line.azure, **PATH))["channels"] == {}, f"seed {number}"
+    # The test would show nothing if they never met.
+    assert set(ended) >= {"promoted", "RolledBack"}, ended
+
+
+async def test_a_version_that_was_retired_since_the_plan_is_not_promoted() -> None:
+    line = await two_versions()
+    document = await plan_of(line)
+    tags_of(line, NEW)["image-factory-retired"] = "2026-11-24T00:00:00+00:00"
+    with pytest.raises(StepError, match="was retired") as caught:
+        await promotion.promote(line.azure, **document["steps"]["promote_version"])
+    assert (caught.value.code, "pin it" in caught.value.cure) == ("Retired", True)
+    assert set((await latest(line)).values()) == {OLD}
+
+
+async def test_a_roll_back_that_came_after_the_word_wins_over_it() -> None:
+    line = await two_versions()
+    tags_of(line, NEW)["image-factory-rolled-back"] = "2026-01-01T00:00:00+00:00 it does not boot"
+    document = await plan_of(line, version=NEW, rolled_back_too=True)
+    tags_of(line, NEW)["image-factory-rolled-back"] = "2026-11-24T00:00:00+00:00 nor does it stop"
+    with pytest.raises(StepError, match="nor does it stop"):
+        await promotion.promote(line.azure, **document["steps"]["promote_version"])
+    assert set((await latest(line)).values()) == {OLD}
+    assert tags_of(line, NEW)["image-factory-rolled-back"].endswith("nor does it stop")
+
+
+async def test_an_old_roll_back_that_is_cleared_does_not_take_out_what_was_promoted_again_since() -> None:
+    line = await two_versions()
+    await promoted(line)
+    old = await rollback.plan(line.azure, form=PATH)
+    await rollback.roll_back(line.azure, **old["steps"]["roll_back"])
+    await asyncio.sleep(1)
+    again = await plan_of(line, version=NEW, rolled_back_too=True)
+    again["steps"]["promote_version"]["since"] = "2999-01-01T00:00:00+00:00"
+    line.transport.calls.clear()
+    await promotion.promote(line.azure, **again["steps"]["promote_version"])
+    assert writes(line) == promised(again)
+    with pytest.raises(StepError, match="was promoted again") as caught:
+        await rollback.roll_back(line.azure, **old["steps"]["roll_back"])
+    assert (caught.value.code, caught.value.kind) == ("PromotedAgain", "permanent")
+    assert "start a new run of roll_back" in caught.value.cure
     assert set((await latest(line)).values()) == {NEW}

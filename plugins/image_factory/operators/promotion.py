@@ -24,7 +24,7 @@ class PromoteInWavesOperator(StepOperator):
 
     step = "promotion.promote"
     required = ("resource_group", "gallery", "definition", "version", "waves", "channels", "since")
-    optional = ("pause", "check", "boots", "rolled_back_too", "approval")
+    optional = ("pause", "check", "boots", "lifts", "approval")
 
 
 class ReportPromotionOperator(StepOperator):
@@ -55,4 +55,4 @@ class RollBackOperator(StepOperator):
 
     step = "rollback.roll_back"
     required = ("resource_group", "gallery", "definition", "versions", "include", "regions")
-    optional = ("reason",)
+    optional = ("reason", "since")
