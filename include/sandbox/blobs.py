@@ -86,11 +86,16 @@ def _uploaded(disk: Resource) -> str:
     return f"disks{disk.key}"
 
 
-def text_at(arm: Sandbox, url: str) -> str | None:
-    """The text of a blob of the sandbox's account; None for anything else."""
+def content_at(arm: Sandbox, url: str) -> bytes | None:
+    """The bytes of a blob of the sandbox's account; None for anything else."""
     parts = urlsplit(url)
     segments = _segments(f"{parts.scheme}://{parts.netloc}", [segment for segment in parts.path.split("/") if segment])
-    data = arm.store.blobs.get("/".join(segments[1:])) if segments[:1] == [ACCOUNT] else None
+    return arm.store.blobs.get("/".join(segments[1:])) if segments[:1] == [ACCOUNT] else None
+
+
+def text_at(arm: Sandbox, url: str) -> str | None:
+    """The text of a blob of the sandbox's account; None for anything else."""
+    data = content_at(arm, url)
     return data.decode("utf-8", "replace") if data is not None else None
 
 
@@ -134,9 +139,7 @@ def _write_disk(arm: Sandbox, call: Call, disk: Resource) -> Response:
 def exported(arm: Sandbox, uri: str) -> tuple[Json | None, int] | None:
     """What is in the VHD at a blob's address: the operating system of the disk that it was exported from (None for any other bytes), and
     its size in GB. None where there is no such blob."""
-    parts = urlsplit(uri)
-    segments = _segments(f"{parts.scheme}://{parts.netloc}", [segment for segment in parts.path.split("/") if segment])
-    data = arm.store.blobs.get("/".join(segments[1:])) if segments[:1] == [ACCOUNT] else None
+    data = content_at(arm, uri)
     if data is None:
         return None
     facts = arm.store.settings.get(f"vhd.{hashlib.sha256(data).hexdigest()}")

@@ -25,6 +25,7 @@ IMAGE = "Microsoft.Compute/images"
 GALLERY = "Microsoft.Compute/galleries"
 DEFINITION = "Microsoft.Compute/galleries/images"
 APPLICATION = "Microsoft.Compute/galleries/applications"
+APPLICATION_VERSION = "Microsoft.Compute/galleries/applications/versions"
 VERSION = "Microsoft.Compute/galleries/images/versions"
 
 

@@ -301,7 +301,7 @@ def _poll(arm: Sandbox, operation: Json) -> dict[str, str]:
     versions'. A sandbox that is faster than Azure says it always: clients wait as they please where nothing is said, up to a minute."""
     family = operation["family"]
     polls = POLLS[family]
-    if family == "capsOperations" and not operation["kind"].startswith("galleries/images/versions."):
+    if family == "capsOperations" and "/versions." not in operation["kind"]:
         return {}
     if arm.speed == 1 and (not operation.get("paced") or (family == "operations" and operation["polls"] > 1)):
         return {}

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from include.sandbox.api_versions import known_versions, type_of
+from include.sandbox.blobs import ACCOUNT
+from include.sandbox.sandbox import Sandbox
 from tests.sandbox_transport import AzureClients
 
 LOCATION = "westeurope"
 KEY = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQC7 builder@example.com"
 UBUNTU = {"publisher": "Canonical", "offer": "ubuntu-24_04-lts", "sku": "server", "version": "latest"}
+PACKAGE = f"https://{ACCOUNT}.blob.core.windows.net/packages/agent.zip"
 WINDOWS = {"publisher": "MicrosoftWindowsServer", "offer": "WindowsServer", "sku": "2022-datacenter-g2", "version": "latest"}
 
 
@@ -21,8 +24,23 @@ def newest(path: str) -> str:
     return known_versions(type_of(path.split("?")[0].strip("/").split("/")))[0]
 
 
+def put_package(sandbox: Sandbox) -> str:
+    """Put the package of an application into the sandbox's account; returns its address."""
+    sandbox.store.put_blob(PACKAGE.split("/", 3)[3], b"package")
+    return PACKAGE
+
+
 def group(clients: AzureClients, name: str = "rg") -> str:
     return f"/subscriptions/{clients.subscription_id}/resourceGroups/{name}"
+
+
+def application_version(link: str, *regions: str, **profile: Any) -> dict[str, Any]:
+    targets = [{"name": name} for name in (LOCATION, *regions)]
+    actions = {"install": "./install.sh", "remove": "./remove.sh"}
+    return {
+        "location": LOCATION,
+        "properties": {"publishingProfile": {"source": {"mediaLink": link}, "manageActions": actions, "targetRegions": targets, **profile}},
+    }
 
 
 async def make_group(clients: AzureClients, name: str = "rg", location: str = LOCATION, **body: Any) -> Any:
@@ -227,6 +245,10 @@ def one_of_each(at: str) -> dict[str, Any]:
             {"source": {"virtualMachineId": f"{at}{compute}/virtualMachines/vm"}}, "northeurope"
         ),
         f"{compute}/galleries/g/applications/a": {**here, "properties": {"supportedOSType": "Linux"}},
+        f"{compute}/galleries/g/applications/a/versions/1.0.0": {
+            **here,
+            "properties": {"publishingProfile": {"source": {"mediaLink": PACKAGE}, "manageActions": {"install": "i", "remove": "r"}}},
+        },
         f"{compute}/availabilitySets/a": {**here, "sku": {"name": "Aligned"}, "properties": {}},
         f"{compute}/proximityPlacementGroups/p": {**here, "properties": {}},
         f"{compute}/sshPublicKeys/k": {**here, "properties": {"publicKey": KEY}},

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote, urlencode
 
+from include.sandbox.blobs import ACCOUNT
 from include.sandbox.resources.catalogue import find, publish, skus
 from include.sandbox.sandbox import Sandbox
 from include.sandbox.wire import Request, Response
 
-from .bodies import KEY, newest
+from .bodies import KEY, newest, put_package
 
 WINDOWS = {"publisher": "MicrosoftWindowsServer", "offer": "WindowsServer", "sku": "2022-datacenter", "version": "latest"}
 LINUX = {"publisher": "Canonical", "offer": "0001-com-ubuntu-server-jammy", "sku": "22_04-lts", "version": "latest"}
@@ -66,6 +67,8 @@ class Presupposed:
         self.images()
         for vhd in (text for text in self.named if _VHD.fullmatch(text) and self.reads(text)):
             self.vhd(vhd)
+        if isinstance(link := _first(self.body, "mediaLink"), str):
+            self.package(link)
         ids = list(_chain(self.path))
         self.own = ids[-1] if ids and self.method != "PUT" else ""
         for text in self.named:
@@ -81,7 +84,8 @@ class Presupposed:
             self.prepare(self.own)
 
     def as_named(self, text: str) -> str:
-        """A URL or a body with the names that Azure chose."""
+        """A URL or a body with the names that Azure chose, and with an end of life that is still to come, as it was when it was written."""
+        text = re.sub(r'("endOfLifeDate": ?")\d{4}', r"\g<1>2099", text)
         for given, chosen in self.renamed.items():
             text = text.replace(f"/{given}", f"/{chosen}")
         return text
@@ -424,7 +428,29 @@ class Presupposed:
     def _galleries_applications(self, id: str) -> None:
         self.put(id, {"supportedOSType": self.os}, "supportedOSType")
 
+    def _galleries_applications_versions(self, id: str) -> None:
+        if id.rsplit("/", 1)[1].count(".") != 2:  # no version can be called so
+            return
+        action = {"install": "install", "remove": "remove"}
+        self.put(
+            id,
+            {
+                "publishingProfile": {
+                    "source": {"mediaLink": self.as_named(_first(self.body, "mediaLink") or put_package(self.sandbox))},
+                    "manageActions": action,
+                    "targetRegions": [{"name": self.location}],
+                }
+            },
+            "publishingProfile.manageActions",
+        )
+
     # what is no resource of this subscription
+
+    def package(self, link: str) -> None:
+        """A blob, in the account that the sandbox has."""
+        host, name = link.split("/", 3)[2:]
+        self.renamed[host] = f"{ACCOUNT}.blob.core.windows.net"
+        self.sandbox.store.put_blob(name.partition("?")[0], b"package")
 
     def vhd(self, url: str) -> None:
         """A blob with a generalized system disk: what a machine with unmanaged disks left."""

@@ -1,4 +1,4 @@
-"""VM Applications' definitions in a gallery, with the official client."""
+"""VM Applications in a gallery, with the official synchronous client."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError, Resour
 from azure.mgmt.compute import ComputeManagementClient
 from azure.mgmt.resource.resources import ResourceManagementClient
 
-from tests.sandbox.bodies import LOCATION
+from include.sandbox.sandbox import Sandbox
+from tests.sandbox.bodies import LOCATION, application_version, put_package
 from tests.sandbox_transport import StaticCredential, SyncSandboxTransport, make_sync_sandbox
 
 BODY: dict[str, Any] = {"location": LOCATION, "properties": {"supportedOSType": "Linux", "description": "An agent."}}
 
 
 @pytest.fixture
-def compute() -> ComputeManagementClient:
-    sandbox = make_sync_sandbox()
+def sandbox() -> Sandbox:
+    return make_sync_sandbox()
+
+
+@pytest.fixture
+def compute(sandbox: Sandbox) -> ComputeManagementClient:
     transport = SyncSandboxTransport(sandbox)
     resources = ResourceManagementClient(StaticCredential(), sandbox.subscription_id, transport=transport)
     resources.resource_groups.create_or_update("rg", {"location": LOCATION})
@@ -56,7 +61,14 @@ def test_an_applications_system_stays(compute: ComputeManagementClient) -> None:
         )
 
 
-def test_an_applications_versions_are_refused(compute: ComputeManagementClient) -> None:
+def test_the_synchronous_client_makes_and_deletes_a_version(compute: ComputeManagementClient, sandbox: Sandbox) -> None:
     compute.gallery_applications.begin_create_or_update("rg", "gallery", "agent", BODY).result()
-    with pytest.raises(ResourceNotFoundError, match="InvalidResourceType"):
-        compute.gallery_application_versions.get("rg", "gallery", "agent", "1.0.0")
+    versions = compute.gallery_application_versions
+    made = versions.begin_create_or_update("rg", "gallery", "agent", "1.0.0", application_version(put_package(sandbox))).result()
+    assert (made.name, made.properties.provisioning_state) == ("1.0.0", "Succeeded")
+    with pytest.raises(ResourceExistsError, match=r"applications/agent/versions/1\.0\.0"):
+        compute.gallery_applications.begin_delete("rg", "gallery", "agent")
+    versions.begin_delete("rg", "gallery", "agent", "1.0.0").result()
+    compute.gallery_applications.begin_delete("rg", "gallery", "agent").result()
+    with pytest.raises(ResourceNotFoundError):
+        versions.get("rg", "gallery", "agent", "1.0.0")

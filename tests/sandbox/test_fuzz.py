@@ -21,7 +21,7 @@ from include.sandbox.clock import virtual_clock
 from include.sandbox.registry import ROUTES, TYPES
 from include.sandbox.sandbox import Sandbox
 from include.sandbox.wire import Request
-from tests.sandbox.bodies import LOCATION, one_of_each
+from tests.sandbox.bodies import LOCATION, one_of_each, put_package
 from tests.sandbox.official_examples import OPENAPI, examples
 
 HOST = "https://management.azure.com"
@@ -39,6 +39,7 @@ def root(sandbox: Sandbox) -> str:
 def furnished() -> bytes:
     """The state of a sandbox that has one of each."""
     sandbox = Sandbox(virtual_clock(), authenticate=False, throttle=False)
+    put_package(sandbox)
     for path, body in one_of_each(root(sandbox)).items():
         url = f"{HOST}{root(sandbox)}{path}?api-version={newest(path)}"
         sandbox.handle(Request("PUT", url, {}, json.dumps(body).encode()))

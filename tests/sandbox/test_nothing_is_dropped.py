@@ -25,7 +25,7 @@ from include.sandbox.sandbox import Sandbox
 from include.sandbox.schema import Kind, Shape
 from include.sandbox.wire import Request, Response
 
-from .bodies import newest, one_of_each
+from .bodies import newest, one_of_each, put_package
 
 SUBSCRIPTION = f"/subscriptions/{Sandbox(virtual_clock()).subscription_id}"
 KNOWN = one_of_each(SUBSCRIPTION)
@@ -62,6 +62,7 @@ EXCUSED = {
 def furnished() -> bytes:
     """The state of a sandbox that has one of each."""
     sandbox = Sandbox(virtual_clock(), authenticate=False, throttle=False)
+    put_package(sandbox)
     for path, body in KNOWN.items():
         assert ask(sandbox, "PUT", path, body).status < 300, path
         sandbox.clock.advance(4000)

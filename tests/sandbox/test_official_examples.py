@@ -47,12 +47,15 @@ OUT_OF_SCOPE = {
     r"AvailabilitySets_\w+VirtualMachineScaleSet|VirtualMachines_migrateToVMScaleSet": "migration to a scale set",
     r"VirtualMachines_(AssessPatches|InstallPatches)": "the guest's patches",
     r"GalleryInVMAccessControlProfile": "access control profiles of galleries",
-    r"GalleryApplicationVersions_": "versions of VM applications",
     r"(Disks|Snapshots)_CreateOrUpdate/.*elastic san": "Elastic SAN",
 }
 
 # What Azure refuses, too, by "operation/title": the error's code, and why.
 REFUSED = {
+    r"VirtualMachine(s|ScaleSets)_CreateOrUpdate/.*Application Profile": (
+        "GalleryImageNotFound",
+        "it names the versions 1.0 and 1.1 of applications; a version is three numbers",
+    ),
     r"Images_CreateOrUpdate/.*from a blob": ("InvalidParameter", "a blob does not say its hyperVGeneration; recorded since 2019-03-01"),
     r"VirtualMachineImages_Get/": ("NotFound", "generated from the schema: no image's version is called aaa"),
     r"LogAnalytics_": ("BadRequest", "nothing can be written to its SAS, https://somesasuri"),

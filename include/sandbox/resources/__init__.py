@@ -50,6 +50,7 @@ FAMILIES = (
     "galleries",
     "definitions",
     "applications",
+    "application_versions",
     "soft_delete",
     "shared_images",
     "resource_graph",

@@ -1,4 +1,4 @@
-"""VM Applications' definitions in galleries. Their versions, which Azure makes from blobs, are refused as a type that is not there.
+"""VM Applications' definitions in galleries. Their versions are in application_versions.py.
 
 Unlike everything else of a gallery they are there, and gone, at once, and show no provisioningState (az's own recorded traffic,
 test_gallery_application).
@@ -12,6 +12,7 @@ from ..content import APPLICATION
 from ..registry import field, register
 from ..wire import Json, Response
 from .changes import changed
+from .galleries import nested
 from .simple import Simple
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ class Applications(Simple):
     def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         self.check_system(call.json(), resource)
         return super().patch(arm, call, resource)
+
+    def delete(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
+        if versions := list(arm.store.collection(f"{resource.key}/versions").values()):
+            raise nested(versions)
+        return super().delete(arm, call, resource)
 
     def check_system(self, body: Json, resource: Resource | None) -> None:
         """Raises ArmError 409 where the body names another operating system than the application has."""

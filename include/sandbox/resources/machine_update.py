@@ -12,6 +12,7 @@ from ..registry import TYPES, arm_not_found, field, one_of
 from ..store import Resource
 from ..wire import ArmError, Json, Response
 from .identity import identity
+from .machine_applications import check_applications
 from .machine_disks import change_disks, change_os_disk, finish_detaching, first_answer, managed_ids
 from .machine_fit import check_boots
 from .machine_interfaces import change_interfaces
@@ -68,6 +69,7 @@ def update(arm: Sandbox, call: Call, resource: Resource, body: Json) -> Response
     again = resource.private.get("power") in ("creating", "failed")
     _resize(arm, resource, body, again)
     given = field(body, "properties", dict, {})
+    check_applications(arm, call, given, resource.location, resource.properties["storageProfile"]["osDisk"]["osType"])
     if body.get("tags") is not None:
         resource.body["tags"] = body["tags"]
     if field(body, "identity", dict):

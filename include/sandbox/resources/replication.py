@@ -9,19 +9,23 @@ re-add it).
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .. import operations
 from ..events import event
 from ..regions import short
+from ..registry import TYPES
 from ..store import Resource
 from ..wire import ArmError, Json
 
 if TYPE_CHECKING:
     from ..call import Call
     from ..sandbox import Sandbox
+    from .artifact_versions import ArtifactVersions
 
-LARGE = 127  # GB from which on a home copy takes as long as recorded for large sources
+
+def _kind(version: Resource) -> ArtifactVersions:
+    return cast("ArtifactVersions", TYPES[version.type.lower()])
 
 
 def begin(arm: Sandbox, call: Call, version: Resource, operation: Json) -> None:
@@ -35,14 +39,10 @@ def begin(arm: Sandbox, call: Call, version: Resource, operation: Json) -> None:
         del replicas[name]
     home = short(version.location)
     number = arm.count("replication")
-    origin = version.private.get("origin") or version.private["pending"]
-    if profile.get("replicationMode") == "Shallow":
-        kind = "galleries/images/versions.shallow"
-    else:
-        kind = "galleries/images/versions.home.large" if origin["content"]["size_gb"] >= LARGE else "galleries/images/versions.home"
-    earliest = arm.now + arm.seconds("galleries/images/versions.update", version.key, number)
+    kind = _kind(version)
+    earliest = arm.now + arm.seconds(f"{kind.short}.update", version.key, number)
     if replicas.get(home, {}).get("state") != "Completed":
-        earliest = arm.now + arm.seconds(kind, version.key, number)
+        earliest = arm.now + arm.seconds(f"{kind.short}.{kind.pace(version)}", version.key, number)
     started = False
     for name, region in wanted.items():
         replica = replicas.get(name)
@@ -51,7 +51,7 @@ def begin(arm: Sandbox, call: Call, version: Resource, operation: Json) -> None:
             continue
         took = earliest - arm.now
         if name != home:
-            took = max(took, arm.seconds("galleries/images/versions.region", version.key, name, number))
+            took = max(took, arm.seconds(f"{kind.short}.region", version.key, name, number))
         made: Json = {
             "state": "Replicating",
             "start": arm.now,
@@ -109,9 +109,8 @@ def _replica_done(arm: Sandbox, id: str, region: str, number: int) -> None:
     if operation is not None and "fault" in operation and region == short(version.location):
         replica["fails"] = {"message": operation["fault"]["message"]}
     replica["state"] = "Failed" if "fails" in replica else "Completed"
-    if "origin" not in version.private and region == short(version.location) and replica["state"] == "Completed":
-        version.private["origin"] = version.private.pop("pending")
-        _fill(version)
+    if region == short(version.location) and replica["state"] == "Completed":
+        _kind(version).arrived(version)
     arm.store.touch(version)
     _settle(arm, version)
 
@@ -164,24 +163,6 @@ def _failed(arm: Sandbox, operation: Json, resource: Resource, error: Json) -> N
         if replica["state"] == "Replicating":
             replica["state"] = "Failed"
             replica["fails"] = {"message": error["message"]}
-
-
-def _fill(version: Resource) -> None:
-    """What GET shows once the home region has the image: the disks' sizes."""
-    origin = version.private["origin"]
-    storage = version.properties["storageProfile"]
-    os_disk = dict(storage.get("osDiskImage") or {})
-    storage["osDiskImage"] = {
-        "sizeInGB": origin["content"]["size_gb"],
-        "hostCaching": origin["caching"],
-        "source": os_disk.get("source", {}),
-    }
-    given = {one.get("lun"): {"source": one["source"]} for one in storage.get("dataDiskImages", []) if one.get("source")}
-    if origin["data"]:
-        storage["dataDiskImages"] = [
-            {"lun": one["lun"], "sizeInGB": one["size_gb"], "hostCaching": one["caching"], **given.get(one["lun"], {})}
-            for one in origin["data"]
-        ]
 
 
 def status(arm: Sandbox, version: Resource) -> Json:

@@ -23,6 +23,7 @@ from .changes import changed
 from .groups import location_of
 from .identity import identity
 from .interfaces import MEMBERSHIPS
+from .machine_applications import check_applications
 from .machine_fit import security_profile
 from .machine_profile import os_profile
 from .network import LOAD_BALANCER, refer, reference_missing
@@ -147,6 +148,8 @@ class ScaleSets(ResourceType):
                 )
             security_profile({"properties": own["virtualMachineProfile"]}, origin, name, size)
             resource.private["image"] = reference
+        profile = field(body, "properties.virtualMachineProfile", dict, {})
+        check_applications(arm, call, profile, resource.location, storage["osDisk"]["osType"])
         overlay(own, field(body, "properties", dict, {}), but=_SECRET | _GOVERNED)
         own["upgradePolicy"] = policy
         storage["imageReference"] = asked
@@ -260,6 +263,7 @@ def _profile(arm: Sandbox, call: Call, body: Json, origin: Origin, size_name: st
     """The virtualMachineProfile to show. Raises ArmError where it does not fit the image, or names a subnet that is not there."""
     given = required(body, "properties.virtualMachineProfile", dict)
     made: Json = {}
+    check_applications(arm, call, given, location_of(call, body, None), origin.content["os"])
     wanted = field(given, "osProfile", dict)
     named = {**wanted, "computerName": wanted.get("computerNamePrefix") or call.name} if wanted is not None else None
     system = os_profile({"properties": {"osProfile": named}}, origin, call.name)

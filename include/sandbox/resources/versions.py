@@ -2,46 +2,41 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, ClassVar
 
 from .. import operations
 from ..content import VERSION, keep
 from ..registry import field, register
 from ..store import Resource
-from ..wire import ArmError, Json, Response, moment, stamp
+from ..wire import ArmError, Json, Response, moment
 from . import replication, sharing, soft_delete, sources, target_regions, validations, version_layouts
+from .artifact_versions import ArtifactVersions
 from .changes import changed
 from .definitions import security_type
-from .galleries import GalleryType, check_limit
+from .galleries import check_limit
 from .groups import location_of
 
 if TYPE_CHECKING:
     from ..call import Call
     from ..sandbox import Sandbox
 
-INT32 = 2**31 - 1
-_PREFIX = "galleryImageVersion.properties."
+LARGE = 127  # GB from which on a home copy takes as long as recorded for large sources
 
 
-def invalid(message: str, target: str | None = None) -> ArmError:
-    return ArmError(400, "InvalidParameter", message, target=f"{_PREFIX}{target}" if target else None)
-
-
-SAFE_SINCE = "2022-03-03"  # the first api-version with safety profiles: before it any region may go (recorded)
-
-
-class Versions(GalleryType):
+class Versions(ArtifactVersions):
     name = VERSION
     bodies: ClassVar[dict[str, str]] = {"PUT": "compute.GalleryImageVersion", "PATCH": "compute.GalleryImageVersionUpdate"}
     parameter = "galleryImageVersion"
     optional = frozenset({"properties.storageProfile"})  # a PUT without one brings a deleted version back
-    nests = False
     title = "Gallery Image Version"
-    retry_after = 60
+    safety = ("allowDeletionOfReplicatedLocations", "blockDeletionBeforeEndOfLife")
+    malformed = (
+        "The image version name is invalid. The image version name should follow Major(int).Minor(int).Patch(int) format, for e.g: "
+        "1.0.0, 2018.12.1 etc."
+    )
 
     def dynamic(self, call: Call) -> bool:
-        return "$expand" in call.query or version_layouts.is_old(call.api_version)
+        return super().dynamic(call) or version_layouts.is_old(call.api_version)
 
     def view(self, arm: Sandbox, call: Call, resource: Resource) -> Json:
         """With what `$expand` names: ReplicationStatus, UefiSettings, ValidationProfile."""
@@ -68,7 +63,7 @@ class Versions(GalleryType):
     def put(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:
         body = call.json()
         location = location_of(call, body, resource)
-        check_name(call.name)
+        self.check_name(call)
         if resource is not None:
             return self.update(arm, call, resource, body, whole=True)
         kept = soft_delete.find(arm, call.id)
@@ -77,47 +72,24 @@ class Versions(GalleryType):
         if kept is not None:
             raise soft_delete.taken(kept)
         check_limit(arm, call, self.name, location, 10_000)
-        definition = call.parent
-        assert definition is not None
-        if definition.state == "Deleting":
-            raise ArmError(
-                404,
-                "ParentResourceNotFound",
-                f"Can not perform requested operation on nested resource. Parent resource '{definition.name}' not found.",
-                gateway=True,
-            )
-        mode = field(body, "properties.publishingProfile.replicationMode")
-        regions = target_regions.read(call, body, location, None)
-        if mode == "Shallow":
-            target_regions.check_shallow(regions)
+        definition = self.check_parent(call)
+        regions = self.regions(call, body, location)
         gallery = arm.store.resources[definition.key.rsplit("/", 2)[0]]
         sharing.check_version(gallery, location, regions)
         origin = sources.find(arm, call, body, location, definition)
         sources.check_fit(origin, definition, call.name)
         # Which machines a version makes is what its definition says, whatever its source said of itself.
         origin.supports_trusted_launch = "trustedlaunch" in security_type(definition.properties, call.name)
-        if origin.content["size_gb"] > (32_768 if mode == "Shallow" else 2_048):
-            raise invalid(
+        shallow = field(body, "properties.publishingProfile.replicationMode") == "Shallow"
+        if origin.content["size_gb"] > (32_768 if shallow else 2_048):
+            raise self.invalid(
                 f"The GalleryImageVersion source resource size {origin.content['size_gb']} exceeds the max size 2048 supported.",
                 "storageProfile.source",
             )
-        profile: Json = {
-            "targetRegions": regions,
-            "replicaCount": field(body, "properties.publishingProfile.replicaCount", int, 1),
-            "excludeFromLatest": field(body, "properties.publishingProfile.excludeFromLatest", bool, False),
-            "publishedDate": stamp(arm.now),
-            "storageAccountType": target_regions.storage_type(call, body, location, None),
-        }
-        if (strategy := field(body, "properties.publishingProfile.storageAccountStrategy")) is not None:
-            profile["storageAccountStrategy"] = strategy
-        if mode is not None:
-            profile["replicationMode"] = mode
-        if (end := end_of_life(arm, body)) is not None:
-            profile["endOfLifeDate"] = end
         properties: Json = {
-            "publishingProfile": profile,
+            "publishingProfile": self.publishing_profile(arm, call, body, location, regions),
             "storageProfile": sources.storage_profile(body),
-            "safetyProfile": safety(body, None),
+            "safetyProfile": {"reportedForPolicyViolation": False, **self.safety_profile(body, None)},
             "provisioningState": "Creating",
         }
         if (security := field(body, "properties.securityProfile", dict)) is not None:
@@ -126,54 +98,29 @@ class Versions(GalleryType):
         private = {
             "pending": keep(origin, str(definition.properties["osState"])),
             "sources": {path: id.lower() for path, id in sources.named(body).items()},
-            "replicas": {},
         }
-        resource = arm.store.add(Resource(call.id, self.name, made, private))
-        operation = operations.start(
-            arm, call, resource, "galleries/images/versions.update", then="versions.written", family=self.family, open_ended=True
-        )
-        replication.begin(arm, call, resource, operation)
-        return self.written(arm, call, operation, resource, created=True)
+        return self.publish(arm, call, made, private)
 
-    def update(self, arm: Sandbox, call: Call, resource: Resource, body: Json, *, whole: bool) -> Response:
-        self.check_idle(arm, resource)
+    def check_changes(self, resource: Resource, body: Json) -> None:
         for path, id in sources.named(body).items():
             if resource.private["sources"].get(path, "") != id.lower():
-                raise changed("galleryImageVersion", path)
-        profile = resource.properties["publishingProfile"]
-        mode = field(body, "properties.publishingProfile.replicationMode")
-        if mode is not None and mode != profile.get("replicationMode", "Full"):
-            raise changed("galleryImageVersion", "publishingProfile.replicationMode")
-        for name in ("storageAccountType", "storageAccountStrategy"):
-            if field(body, f"properties.publishingProfile.{name}") not in (None, profile.get(name)):
-                raise changed("galleryImageVersion", f"publishingProfile.{name}")
+                raise changed(self.parameter, path)
+        super().check_changes(resource, body)
         sources.check_luns(body, resource)
-        safe = safety(body, resource.properties["safetyProfile"])
-        regions = profile["targetRegions"]
-        if any(field(body, f"properties.publishingProfile.{name}", list) is not None for name in ("targetRegions", "regions")):
-            regions = target_regions.read(call, body, resource.location, profile)
-            if profile.get("replicationMode") == "Shallow":
-                target_regions.check_shallow(regions)
-            failed = {name for name, replica in resource.private["replicas"].items() if replica["state"] == "Failed"}
-            deletion = safe["allowDeletionOfReplicatedLocations"] or call.api_version < SAFE_SINCE
-            target_regions.check_change(profile["targetRegions"], regions, failed, deletion=deletion)
-        end = end_of_life(arm, body)
-        published = dict(profile)
-        published["targetRegions"] = regions
-        for name, kind in (("excludeFromLatest", bool), ("replicaCount", int)):
-            if (value := field(body, f"properties.publishingProfile.{name}", kind)) is not None:
-                published[name] = value
-        if end is not None:
-            published["endOfLifeDate"] = end
-        resource.properties["publishingProfile"] = published
-        resource.properties["safetyProfile"] = safe
-        self.retag(resource, body, whole=whole)
-        resource.properties["provisioningState"] = "Updating"
-        operation = operations.start(
-            arm, call, resource, "galleries/images/versions.update", then="versions.written", family=self.family, open_ended=True
-        )
-        replication.begin(arm, call, resource, operation)
-        return self.written(arm, call, operation, resource, created=False)
+
+    def check_encryption(self, call: Call, regions: list[Json]) -> None:
+        target_regions.check_encryption(self, call, regions)
+
+    def pace(self, version: Resource) -> str:
+        if version.properties["publishingProfile"].get("replicationMode") == "Shallow":
+            return "shallow"
+        origin = version.private.get("origin") or version.private["pending"]
+        return "home.large" if origin["content"]["size_gb"] >= LARGE else "home"
+
+    def arrived(self, version: Resource) -> None:
+        if "origin" not in version.private:
+            version.private["origin"] = version.private.pop("pending")
+            _fill(version)
 
     def restore(self, arm: Sandbox, call: Call, kept: Resource | None, body: Json, location: str, *, whole: bool) -> Response:
         """Take a soft-deleted version out of the bin: a PUT with its home region, `restore` true or no source (recorded); or a PATCH with
@@ -181,7 +128,7 @@ class Versions(GalleryType):
         if kept is None:
             raise ArmError(404, "NotFound", f"The gallery image version '{call.name}' is not soft-deleted and cannot be restored.")
         if location != kept.location:
-            raise invalid(
+            raise self.invalid(
                 f"The location '{location}' of the request is not the location '{kept.location}' of the soft-deleted gallery image "
                 f"version '{call.name}'."
             )
@@ -199,7 +146,7 @@ class Versions(GalleryType):
     def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         if resource.type == soft_delete.TYPE:
             return self.restore(arm, call, resource, call.json(), resource.location, whole=False)
-        return self.update(arm, call, resource, call.json(), whole=False)
+        return super().patch(arm, call, resource)
 
     def delete(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         if resource.properties["safetyProfile"].get("blockDeletionBeforeEndOfLife"):
@@ -215,39 +162,22 @@ class Versions(GalleryType):
         return super().delete(arm, call, resource)
 
 
-def check_name(name: str) -> None:
-    """Major.Minor.Patch, each an int32. Raises ArmError 400 InvalidParameter."""
-    parts = name.split(".")
-    if len(parts) != 3 or not all(re.fullmatch(r"\d+", part) and int(part) <= INT32 for part in parts):
-        raise ArmError(
-            400,
-            "InvalidParameter",
-            "The image version name is invalid. The image version name should follow Major(int).Minor(int).Patch(int) format, for e.g: "
-            "1.0.0, 2018.12.1 etc.",
-            target="galleryImageVersionName",
-        )
-
-
-def end_of_life(arm: Sandbox, body: Json) -> str | None:
-    """publishingProfile.endOfLifeDate. Raises ArmError 400 for one that is no time or has passed."""
-    text = field(body, "properties.publishingProfile.endOfLifeDate")
-    if text is None:
-        return None
-    try:
-        when = moment(text)
-    except ValueError:
-        raise invalid(f"The endOfLifeDate '{text}' is not a valid time.", "publishingProfile.endOfLifeDate") from None
-    if when <= arm.now:
-        raise invalid("EndOfLifeDate must be a future date.", "publishingProfile.endOfLifeDate")
-    return stamp(when)
-
-
-def safety(body: Json, old: Json | None) -> Json:
-    made = dict(old or {"reportedForPolicyViolation": False, "allowDeletionOfReplicatedLocations": False})
-    for name in ("allowDeletionOfReplicatedLocations", "blockDeletionBeforeEndOfLife"):
-        if (value := field(body, f"properties.safetyProfile.{name}", bool)) is not None:
-            made[name] = value
-    return made
+def _fill(version: Resource) -> None:
+    """What GET shows once the home region has the image: the disks' sizes."""
+    origin = version.private["origin"]
+    storage = version.properties["storageProfile"]
+    os_disk = dict(storage.get("osDiskImage") or {})
+    storage["osDiskImage"] = {
+        "sizeInGB": origin["content"]["size_gb"],
+        "hostCaching": origin["caching"],
+        "source": os_disk.get("source", {}),
+    }
+    given = {one.get("lun"): {"source": one["source"]} for one in storage.get("dataDiskImages", []) if one.get("source")}
+    if origin["data"]:
+        storage["dataDiskImages"] = [
+            {"lun": one["lun"], "sizeInGB": one["size_gb"], "hostCaching": one["caching"], **given.get(one["lun"], {})}
+            for one in origin["data"]
+        ]
 
 
 register(Versions())

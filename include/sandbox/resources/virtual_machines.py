@@ -18,6 +18,7 @@ from .entity_names import check_name
 from .groups import location_of
 from .identity import identity
 from .instance_view import instance_view
+from .machine_applications import check_applications
 from .machine_disks import allocated, attached_os, first_answer, let_go, storage_profile
 from .machine_fit import security_profile
 from .machine_interfaces import connect, disconnect, named_interfaces
@@ -109,6 +110,7 @@ class VirtualMachines(ResourceType):
         _check_plan(arm, call, body, origin)
         if option != "Attach" and field(os_disk, "managedDisk.id") is not None:
             raise invalid("Parameter 'osDisk.managedDisk.id' is not allowed.", "osDisk.managedDisk.id")
+        check_applications(arm, call, body["properties"], location, origin.content["os"])
         security = security_profile(body, origin, size_name, size)
         profile = os_profile(body, origin, call.name)
         machine = Resource(call.id, self.name, {"name": call.name, "id": call.id, "type": self.name, "location": location})
