@@ -12,7 +12,7 @@ class ImageUser(Value):
     kind: str
     """``machine``, ``scale set``, ``instance`` or ``version``."""
     definition: str
-    """ARM id of the image definition, in lower case."""
+    """Id of the image definition, in lower case, as the user names it: an ARM id, or that of a direct share or a community gallery."""
     version: str | None
     """The version number; None for a scale set that follows ``latest``, which needs no more than that ``latest`` resolves."""
     state: str = "Succeeded"

@@ -27,6 +27,9 @@ READS_AT_ONCE = 8
 # Subscriptions at the same time.
 SUBSCRIPTIONS_AT_ONCE = 4
 
+# How those name an image to whom it is shown as a direct share, or in a community gallery.
+_SHARED = ("/sharedgalleries/", "/communitygalleries/")
+
 Read = TypeVar("Read")
 
 
@@ -110,8 +113,10 @@ def _user(resource: Resource, kind: str) -> ImageUser | None:
     # A scale set keeps what its machines are made of one level below.
     holder = properties.get("virtualMachineProfile") or properties
     reference = (holder.get("storageProfile") or {}).get("imageReference") or {}
-    image = str(reference.get("id") or "").lower()
-    if "/galleries/" not in image:
+    # Who was let in by a direct share or a community gallery names the image by that (ImageReference).
+    named = (str(reference[name]).lower() for name in ("id", "sharedGalleryImageId", "communityGalleryImageId") if reference.get(name))
+    image = next((id for id in named if "/galleries/" in id or id.startswith(_SHARED)), None)
+    if image is None:
         return None
     exact = reference.get("exactVersion")
     definition, _, version = image.partition("/versions/")
@@ -122,6 +127,16 @@ def _user(resource: Resource, kind: str) -> ImageUser | None:
         version=version if version and version != "latest" else exact,
         state=state_of(resource),
     )
+
+
+def ids_of(gallery: Resource, definition: str) -> set[str]:
+    """Every id by which users may name the definition, in lower case: the ARM id, that of the gallery's direct share, and those of its
+    community galleries."""
+    properties = gallery.get("properties") or {}
+    unique = (properties.get("identifier") or {}).get("uniqueName")
+    public = ((properties.get("sharingProfile") or {}).get("communityGalleryInfo") or {}).get("publicNames") or ()
+    shared = [f"/SharedGalleries/{unique}"] * bool(unique) + [f"/CommunityGalleries/{name}" for name in public]
+    return {f"{id}/images/{definition}".lower() for id in (gallery["id"], *shared)}
 
 
 async def galleries(azure: Azure) -> list[Resource]:

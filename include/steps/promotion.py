@@ -234,9 +234,10 @@ async def _pause(one: Version, done: int, waves: int, pause: float, began: bool)
 
 async def _check(azure: Azure, one: Version) -> None:
     """Stop when the version does not do where it is out already."""
-    here = one.id.rpartition("/versions/")[0].lower()
+    gallery = (await azure.compute.galleries.get(one.resource_group, one.gallery)).as_dict()
+    ids = image_users.ids_of(gallery, one.definition)
     read = await image_users.everywhere(azure, image_users.machines)
-    users = [user for user in read.found if (user.definition, user.version) == (here, one.version)]
+    users = [user for user in read.found if user.definition in ids and user.version == one.version]
     if failed := [str(user) for user in users if user.state == "Failed"]:
         raise StepError(
             "permanent",

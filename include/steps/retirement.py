@@ -178,22 +178,27 @@ async def _judge(azure: Azure, wanted: list[Retired], *, alone: bool) -> tuple[l
         bases.setdefault((base, version), set()).add("/".join(resource["id"].split("/")[-3::2]))
     settings = await asyncio.gather(*(_settings(azure, one) for one in wanted))
     judged = []
-    for asked, (definition, soft) in zip(wanted, settings, strict=True):
-        if definition is None and alone:
+    for asked, found in zip(wanted, settings, strict=True):
+        if found is None and alone:
             raise gallery_versions.not_found(**asked.path)
-        if definition is None:
+        if found is None:
             continue
+        definition, gallery = found
+        ids = image_users.ids_of(gallery, asked.definition)
         key = _key(azure, asked.path)
         listed = [gallery_versions.of_resource(item) for item in everything if item["id"].lower().startswith(f"{key}/versions/")]
         versions = await _with_fronts(azure, asked, listed)
         in_use: dict[str, set[str]] = {}
         for user in users:
-            if user.definition == key and user.version:
+            if user.definition in ids and user.version:
                 in_use.setdefault(user.version, set()).add(str(user))
-        uses = Uses.model_validate(
-            {"users": in_use, "children": {version: names for (base, version), names in bases.items() if base == key}}
-        )
-        softly = asked.model_copy(update={"soft": soft})
+        children: dict[str, set[str]] = {}
+        for (base, version), names in bases.items():
+            if base in ids:
+                children.setdefault(version, set()).update(names)
+        uses = Uses.model_validate({"users": in_use, "children": children})
+        policy = gallery["properties"].get("softDeletePolicy") or {}
+        softly = asked.model_copy(update={"soft": bool(policy.get("isSoftDeleteEnabled"))})
         verdict = verdicts(softly, versions, uses, datetime.now(UTC))
         retired_up_to = (definition.get("tags") or {}).get(version_tags.RETIRED_UP_TO)
         judged.append(_Judged(softly, {one.name: one for one in versions}, verdict, retired_up_to))
@@ -222,12 +227,11 @@ def _key(azure: Azure, path: dict[str, str]) -> str:
     return azure.id(path["resource_group"], "galleries", path["gallery"], "images", path["definition"]).lower()
 
 
-async def _settings(azure: Azure, asked: Retired) -> tuple[Resource | None, bool]:
-    """The definition, and whether its gallery deletes softly."""
+async def _settings(azure: Azure, asked: Retired) -> tuple[Resource, Resource] | None:
+    """The definition and its gallery; None when there is none."""
     definition = await look(azure.compute.gallery_images.get(asked.resource_group, asked.gallery, asked.definition))
     gallery = await look(azure.compute.galleries.get(asked.resource_group, asked.gallery)) if definition else None
-    policy = ((gallery or {}).get("properties") or {}).get("softDeletePolicy") or {}
-    return definition, bool(policy.get("isSoftDeleteEnabled"))
+    return (definition, gallery) if definition and gallery else None
 
 
 @dataclass
@@ -345,8 +349,8 @@ async def _burn(azure: Azure, one: _Judged, names: list[str]) -> None:
     from include.factory.version import highest, parse_version
 
     top = highest(names)
-    definition, _ = await _settings(azure, one.asked)
-    tags = (definition or {}).get("tags") or {}
+    found = await _settings(azure, one.asked)
+    tags = (found[0].get("tags") or {}) if found else {}
     there = tags.get(version_tags.RETIRED_UP_TO)
     if top is None or (there is not None and parse_version(there) >= parse_version(top)):
         return

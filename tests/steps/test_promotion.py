@@ -96,11 +96,14 @@ async def test_a_killed_promotion_goes_on_with_the_wave_that_is_next() -> None:
         assert line.count("PATCH", NEW) == 3
 
 
-async def test_a_failed_machine_stops_the_next_wave() -> None:
+@pytest.mark.parametrize("named_by", ["id", "sharedGalleryImageId"])
+async def test_a_failed_machine_stops_the_next_wave(named_by: str) -> None:
     line = await two_versions()
     document = await plan_of(line, waves=["westus2"], pause=10)
     machine = line.resource("virtualMachines", "ubuntu-build")
-    machine.properties["storageProfile"]["imageReference"] = {"id": version_of(line, NEW).id, "exactVersion": NEW}
+    shared = f"/SharedGalleries/{line.azure.subscription_id}-IMAGES/Images/{PATH['definition']}/Versions/{NEW}"
+    image = version_of(line, NEW).id if named_by == "id" else shared
+    machine.properties["storageProfile"]["imageReference"] = {named_by: image, "exactVersion": NEW}
     machine.properties["provisioningState"] = "Failed"
     with pytest.raises(StepError, match=r"1 of 1 users of version .* are Failed: machine ubuntu-build") as caught:
         await promotion.promote(line.azure, **document["steps"]["promote_version"])

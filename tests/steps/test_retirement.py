@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -38,10 +39,10 @@ async def retired(line: Line, **fields: Any) -> dict[str, Any]:
     return result
 
 
-def machine(line: Line, name: str, image: str, exact: str | None = None, of: Azure | None = None) -> None:
+def machine(line: Line, name: str, image: str, exact: str | None = None, of: Azure | None = None, key: str = "id") -> None:
     """A machine made from an image, straight into the store."""
     id = (of or line.azure).id("apps", "virtualMachines", name)
-    reference = {"id": image, **({"exactVersion": exact} if exact else {})}
+    reference = {key: image, **({"exactVersion": exact} if exact else {})}
     body = {
         "id": id,
         "name": name,
@@ -142,13 +143,69 @@ async def test_scale_sets_and_their_instances_keep_what_they_were_made_from() ->
         assert user in caught.value.result["text"]
 
 
-async def scale_set(line: Line, name: str, image: str) -> None:
+async def shared(line: Line, kind: str) -> tuple[str, str]:
+    """Let others use the gallery; the field of a reference that names the image then, and the id of the definition there."""
+    properties = line.resource("galleries", "images", group=GALLERIES).properties
+    # A gallery is made for the one or the other, or for neither, as this one was.
+    properties["sharingProfile"] = (
+        {"permissions": "Groups"}
+        if kind == "direct share"
+        else {"permissions": "Community", "communityGalleryInfo": {"publicNamePrefix": "factory", "publicNames": ["factory-1"]}}
+    )
+    given: dict[str, Any] = {"operationType": "EnableCommunity"}
+    if kind == "direct share":
+        given = {"operationType": "Add", "groups": [{"type": "Subscriptions", "ids": [line.azure.subscription_id]}]}
+    await line.azure.finish(line.azure.compute.gallery_sharing_profile.begin_update, GALLERIES, "images", given, kind="share")
+    gallery = (await line.azure.compute.galleries.get(GALLERIES, "images")).as_dict()["properties"]
+    if kind == "direct share":
+        return "sharedGalleryImageId", f"/SharedGalleries/{gallery['identifier']['uniqueName']}/Images/{DEFINITION}"
+    name = gallery["sharingProfile"]["communityGalleryInfo"]["publicNames"][0]
+    return "communityGalleryImageId", f"/CommunityGalleries/{name}/Images/{DEFINITION}"
+
+
+@pytest.mark.parametrize("kind", ["direct share", "community gallery"])
+async def test_who_names_a_version_by_a_share_keeps_it_too(kind: str) -> None:
+    """A scale set that names it; an instance of one that follows latest; a machine of another subscription; a version made from it."""
+    line = await gallery_line()
+    await line.azure.finish(line.azure.compute.virtual_machines.begin_delete, GROUP, "ubuntu-build", kind="virtualMachines DELETE")
+    for number in range(1, 6):
+        seed(line, f"{number}.0.0", age=99)
+    key, definition = await shared(line, kind)
+    await scale_set(line, "names", f"{definition}/Versions/1.0.0", key)
+    await line.azure.finish(
+        line.azure.compute.virtual_machine_scale_sets.begin_update, GROUP, "names", {"sku": {"capacity": 0}}, kind="scale"
+    )
+    await scale_set(line, "follows", f"{definition}/Versions/latest", key)
+    elsewhere = line.azure.in_subscription(line.sandbox.directory.second_subscription_id)
+    machine(line, "elsewhere", definition.upper(), "2.0.0", elsewhere, key)
+    image = line.resource("galleries/images", "images", DEFINITION, group=GALLERIES)
+    line.sandbox.store.add(Resource(f"{image.id}-copies", image.type, {**image.body, "name": f"{DEFINITION}-copies"}, {}))
+    source = {"communityGalleryImageId" if kind == "community gallery" else "id": f"{definition}/Versions/3.0.0"}
+    target = {
+        "location": HOME,
+        "properties": {"publishingProfile": {"targetRegions": [{"name": HOME}]}, "storageProfile": {"source": source}},
+    }
+    copies = (GALLERIES, "images", f"{DEFINITION}-copies", "1.0.0", target)
+    await line.azure.finish(line.azure.compute.gallery_image_versions.begin_create_or_update, *copies, kind="versions PUT")
+    seed(line, "9.0.0", age=1)
+    text = (await plan_of(line))["text"]
+    for version, user in (
+        ("1.0.0", "scale set names"),
+        ("2.0.0", "machine elsewhere"),
+        ("3.0.0", f"version images/{DEFINITION}-copies/1.0.0"),
+        ("5.0.0", "instance follows/0"),
+    ):
+        assert re.search(rf"{re.escape(version)} +kept: in use by {user}", text), (version, text)
+    assert re.search(r"4\.0\.0 +to go out of latest now", text)
+
+
+async def scale_set(line: Line, name: str, image: str, named_by: str = "id") -> None:
     subnet = f"{line.azure.id(GROUP, 'virtualNetworks', 'net', provider='Microsoft.Network')}/subnets/build"
     address = {"name": "ip", "properties": {"subnet": {"id": subnet}}}
     key = {"path": "/home/builder/.ssh/authorized_keys", "keyData": "ssh-rsa AAAA builder@example.com"}
     profile = {
         "osProfile": {"computerNamePrefix": "web", "adminUsername": "builder", "linuxConfiguration": {"ssh": {"publicKeys": [key]}}},
-        "storageProfile": {"imageReference": {"id": image}, "osDisk": {"createOption": "FromImage"}},
+        "storageProfile": {"imageReference": {named_by: image}, "osDisk": {"createOption": "FromImage"}},
         "networkProfile": {
             "networkInterfaceConfigurations": [{"name": "nic", "properties": {"primary": True, "ipConfigurations": [address]}}]
         },
