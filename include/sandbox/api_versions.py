@@ -73,8 +73,8 @@ def known_versions(name: str) -> list[str]:
             return _GALLERIES.split()
         if kind.startswith("locations/") or kind in ("skus", "sharedgalleries", "communitygalleries"):  # each has those of its subject
             return sorted({*_COMPUTE.split(), *_DISKS.split(), *_GALLERIES.split(), "2019-04-01", "2017-09-01"}, reverse=True)
-        first = kind.split("/")[0]
-        return (_DISKS if first in ("disks", "snapshots", "diskencryptionsets") else _COMPUTE).split()
+        disks = kind.split("/")[0] in ("disks", "snapshots", "diskencryptionsets", "diskaccesses") or "/diskrestorepoints" in kind
+        return (_DISKS if disks else _COMPUTE).split()
     if space == "microsoft.network":
         return _NETWORK.split()
     if space == "microsoft.managedidentity":

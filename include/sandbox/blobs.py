@@ -76,7 +76,7 @@ def disk_bytes(id: str) -> bytes:
 def _read_disk(arm: Sandbox, disk: Resource) -> bytes:
     """A disk's body, for a reader: what is on the disk is known by these bytes from now on, wherever they are written to."""
     body = arm.store.blobs.get(_uploaded(disk)) or disk_bytes(disk.id)
-    facts = {"content": disk.private.get("content"), "size_gb": disk.properties.get("diskSizeGB", 1)}
+    facts = {"content": disk.private.get("content"), "size_gb": disk.properties.get("diskSizeGB") or disk.private.get("size") or 1}
     arm.store.set(f"vhd.{hashlib.sha256(body).hexdigest()}", facts)
     return body
 

@@ -46,6 +46,13 @@ PUT    snapshots/{} | HighCostSnapshotCreateHydrate | 3Min 1000, 30Min 8000
 PATCH  snapshots/{} | HighCostSnapshotCreateHydrate | 3Min 1000, 30Min 8000
 DELETE snapshots/{} | DeleteDisks | 3Min 3000, 30Min 24000
 POST   snapshots/{}/* | HighCostSnapshotCreateHydrate | 3Min 1000, 30Min 8000
+GET    restorePointCollections/{} | LowCostGetRestorePoint | SubscriptionMaximum 600
+GET    restorePointCollections/{}/restorePoints/{} | LowCostGetRestorePoint | SubscriptionMaximum 600
+PUT    restorePointCollections/{} | PutRestorePointCollection | Resource 15, SubscriptionMaximum 150
+PUT    restorePointCollections/{}/restorePoints/{} | PutRestorePoint | Resource 6, SubscriptionMaximum 150
+GET    diskAccesses | HighCostGet | 3Min 240, 30Min 1920
+GET    diskAccesses/{} | LowCostDiskAccessGet | 3Min 1000, 30Min 5000
+PUT    diskAccesses/{} | HighCostDiskAccess | 3Min 100, 30Min 300
 GET    images | HighCostGetImages | SubscriptionMaximum 90
 GET    images/{} | GetImages | SubscriptionMaximum 360
 PUT    images/{} | CreateImages | SubscriptionMaximum 60

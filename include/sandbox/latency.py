@@ -45,6 +45,9 @@ LATENCIES: dict[str, Latency] = {
     "snapshots.update": (0.7, 0.4, 0.2, 2),
     "snapshots.copyStart": (600, 0.5, 120, 7200),  # documented: minutes to hours, by size and distance
     "snapshots.delete": (0.3, 0.3, 0.1, 1),
+    "restorePoints.create": (35, 0.4, 10, 120),
+    "restorePoints.copy": (30, 0.4, 10, 120),  # the operation; the replication takes as long as a snapshot's
+    "restorePoints.delete": (10, 0.4, 3, 60),  # no figure is published
     "disks.create": (0.2, 0.5, 0.1, 0.9),
     "disks.update": (0.2, 0.5, 0.1, 0.9),
     "disks.delete": (0.3, 0.3, 0.1, 1),

@@ -34,7 +34,11 @@ BACK_REFERENCES = frozenset({"ipConfigurations", "ipConfiguration", "subnets", "
 PARTS = frozenset({"subnets", "ipconfigurations", "securityrules", "defaultsecurityrules"})
 
 # What has nothing to tell but its name, with the api-version to make it with: it need not be shown.
-BARE = {"microsoft.managedidentity/userassignedidentities": "2023-01-31", "microsoft.network/applicationsecuritygroups": "2022-01-01"}
+BARE = {
+    "microsoft.managedidentity/userassignedidentities": "2023-01-31",
+    "microsoft.network/applicationsecuritygroups": "2022-01-01",
+    "microsoft.compute/diskaccesses": "2020-05-01",
+}
 
 PASSWORD = "REDACTED-Passw0rd!"
 

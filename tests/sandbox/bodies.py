@@ -253,6 +253,9 @@ def one_of_each(at: str) -> dict[str, Any]:
         f"{compute}/proximityPlacementGroups/p": {**here, "properties": {}},
         f"{compute}/sshPublicKeys/k": {**here, "properties": {"publicKey": KEY}},
         f"{compute}/diskEncryptionSets/e": {**here, "identity": {"type": "SystemAssigned"}, "properties": {"activeKey": keys}},
+        f"{compute}/diskAccesses/a": {**here, "tags": {"a": "b"}},
+        f"{compute}/restorePointCollections/r": {**here, "properties": {"source": {"id": f"{at}{compute}/virtualMachines/vm"}}},
+        f"{compute}/restorePointCollections/r/restorePoints/p": {"properties": {"consistencyMode": "CrashConsistent"}},
         f"{compute}/virtualMachines/vm/extensions/x": {**here, "properties": {**script, "settings": {"commandToExecute": "true"}}},
         f"{compute}/virtualMachineScaleSets/s": {
             **here,

@@ -102,7 +102,7 @@ class Presupposed:
         for step in before:
             self.send("POST", f"{id}/{step}")
         if action == "endgetaccess":
-            self.send("POST", f"{id}/beginGetAccess", {"access": "Read", "durationInSeconds": 300})
+            self.send("POST", f"{self.as_named(id)}/beginGetAccess", {"access": "Read", "durationInSeconds": 300})
 
     def reads(self, url: str) -> bool:
         """Whether the request reads a blob, rather than makes it."""
@@ -222,9 +222,28 @@ class Presupposed:
         key = {"keyUrl": "https://presupposed.vault.azure.net/keys/key/0123456789abcdef0123456789abcdef"}
         self.put(id, {"activeKey": key, "encryptionType": kind}, identity={"type": "SystemAssigned"})
 
+    def _diskaccesses(self, id: str) -> None:
+        self.send("PUT", id, {"location": self.location})
+
+    def _restorepointcollections(self, id: str) -> None:
+        """Of the machine that the request says, or of the collection that it copies from."""
+        named = ["/".join(text.split("/")[:9]) for text in self.named if "/restorepointcollections/" in text.lower()]
+        copied = [one for one in named if one.lower() != id.lower()] if self.path.lower().startswith(f"{id.lower()}/") else []
+        source = copied[0] if copied else self.at(id, "Microsoft.Compute/virtualMachines")
+        self.ensure(source)
+        self.put(id, {"source": {"id": source}}, "source")
+
+    def _restorepointcollections_restorepoints(self, id: str) -> None:
+        self.send("PUT", id, {})
+
+    def _restorepointcollections_restorepoints_diskrestorepoints(self, id: str) -> None:
+        """Azure names it."""
+        point = self.sandbox.store.collection(f"{id.rsplit('/', 1)[0].lower()}")
+        self.renamed[id.rsplit("/", 1)[1]] = next(iter(point.values())).name
+
     def _disks(self, id: str) -> None:
         role = next((path for path, text in _walk(self.body) if str(text).lower() == id.lower()), "")
-        data = "dataDisk" in role
+        data = "dataDisk" in role or "excludeDisks" in role
         if data or id.lower() == self.own.lower():
             self.put(id, {"creationData": {"createOption": "Empty"}, "diskSizeGB": self.size}, sku={"name": "Premium_LRS"})
         else:
@@ -319,6 +338,9 @@ class Presupposed:
         for one in self.body.get("dataDisksToDetach") or []:
             self.ensure(one["diskId"])
             disks.append({"lun": 10 + len(disks), "createOption": "Attach", "managedDisk": {"id": one["diskId"]}})
+        for one in self.properties.get("excludeDisks") or []:
+            self.ensure(one["id"])
+            disks.append({"lun": 10 + len(disks), "createOption": "Attach", "managedDisk": {"id": one["id"]}})
         named = (self.properties.get("storageProfile") or {}).get("dataDisks") or [] if self.method != "PUT" else []
         return disks + [
             {"lun": one["lun"], "createOption": "Empty", "diskSizeGB": one["diskSizeGB"]} for one in named if "toBeDetached" in one

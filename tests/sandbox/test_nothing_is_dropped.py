@@ -55,6 +55,8 @@ EXCUSED = {
     r"virtualNetworkPeerings:properties\.(remote.*AddressSpace|peeringState|peeringSyncLevel).*": "the other network decides",
     r"extensions:properties\.instanceView\..*": "clients only read it, although the model lets them set it",
     r"virtualMachineScaleSets:sku\.tier": "the size decides",
+    r"restorePoints:properties\.sourceMetadata\..*(managedDisk|diskRestorePoint\.(id|sourceDiskRestorePoint)).*": "the machine decides",
+    r"restorePoints:properties\.timeCreated": "clients only read it, although the model lets them set it",
 }
 
 

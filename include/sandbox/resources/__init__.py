@@ -29,6 +29,8 @@ FAMILIES = (
     "interfaces",
     "disks",
     "encryption_sets",
+    "disk_accesses",
+    "restore_points",
     "availability",
     "aliases",
     "marketplace",

@@ -1,4 +1,4 @@
-"""A disk's or snapshot's SAS: granted for a time, revoked, run out."""
+"""A SAS of a disk, a snapshot or a disk restore point: granted for a time, revoked, run out."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from .. import operations
 from ..blobs import disk_url
+from ..content import DISK_RESTORE_POINT
 from ..events import event
 from ..registry import field, invalid
 from ..wire import ArmError, Json, Response
@@ -31,6 +32,12 @@ def begin_access(arm: Sandbox, call: Call, resource: Resource) -> Response:
             409,
             "OperationNotAllowed",
             f"Cannot grant access to disk {resource.name}: it is attached to the running VM {resource.body.get('managedBy', '')}.",
+        )
+    if resource.type == DISK_RESTORE_POINT and access != "Read":
+        raise ArmError(409, "OperationNotAllowed", f"The disk restore point {resource.name} can only be read.")
+    if resource.private.get("completes_at", 0) > arm.now:
+        raise ArmError(
+            409, "OperationNotAllowed", f"{resource.name} is still being copied. Please retry when its completionPercent is 100."
         )
     if access == "Write" and state not in _UPLOADS:
         raise ArmError(
@@ -68,17 +75,21 @@ def _access_begun(
 ) -> None:
     if resource is None:
         raise ArmError(404, "NotFound", "The disk was deleted.")
-    name = resource.properties["uniqueId"].replace("-", "")
+    # a disk restore point has no diskState, and its GUID in its name
+    unique = resource.properties.get("uniqueId") or resource.name[-36:]
+    name = unique.replace("-", "")
     query = f"sv=2018-03-28&sr=b&si={policy}&sig={arm.guid('signature', policy).replace('-', '')}"
-    state = resource.properties["diskState"]
+    state = resource.properties.get("diskState")
+    size = resource.properties.get("diskSizeBytes") or resource.private["size"] * 1024**3
     resource.private["access"] = {"policy": policy, "until": until, "state": resource.private.get("access", {}).get("state", state)}
-    resource.properties["diskState"] = _UPLOADS.get(state, "ActiveSAS")
+    if state is not None:
+        resource.properties["diskState"] = _UPLOADS.get(state, "ActiveSAS")
     operation["output"] = {"accessSAS": disk_url(base, name, query)}
     if secure:
         operation["output"]["securityDataAccessSAS"] = disk_url(base, name, query, "vmgs")
     arm.store.set(
         f"sas.{policy}",
-        {"id": resource.key, "from": arm.now, "until": until, "write": access == "Write", "bytes": resource.properties["diskSizeBytes"]},
+        {"id": resource.key, "from": arm.now, "until": until, "write": access == "Write", "bytes": size},
     )
     arm.store.touch(resource)
     arm.store.schedule(until, "disks.accessExpired", id=resource.key, policy=policy)
@@ -96,7 +107,8 @@ def _revoke(arm: Sandbox, resource: Resource, *, ended: bool) -> None:
     access = resource.private.pop("access", None)
     if access is not None:
         state = access["state"]
-        resource.properties["diskState"] = "Unattached" if ended and state in _UPLOADS else state
+        if state is not None:
+            resource.properties["diskState"] = "Unattached" if ended and state in _UPLOADS else state
         arm.store.set(f"sas.{access['policy']}", None)
         arm.store.touch(resource)
 

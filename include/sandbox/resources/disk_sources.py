@@ -6,7 +6,8 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..content import DISK, SNAPSHOT, disk_content, of_stored
+from ..authorization import check_linked
+from ..content import DISK, DISK_RESTORE_POINT, SNAPSHOT, disk_content, of_stored
 from ..registry import field as value_of
 from ..registry import invalid, required
 from ..store import Resource
@@ -51,8 +52,10 @@ def find(arm: Sandbox, call: Call, body: Json, option: str, location: str, kind:
         return _upload(body, option)
     if option in ("Import", "ImportSecure"):
         return _import(arm, body, location)
-    if option in ("Copy", "Restore", "CopyStart"):
+    if option in ("Copy", "CopyStart"):
         return _copy(arm, body, option, location, kind)
+    if option == "Restore":
+        return _restore(arm, call, body, location, kind)
     if option == "FromImage":
         return _from_image(arm, call, body, location)
     raise invalid(f"The createOption '{option}' is not supported.", "creationData.createOption")
@@ -136,6 +139,30 @@ def _copy(arm: Sandbox, body: Json, option: str, location: str, kind: str) -> So
     if path == "sourceResourceId" and (also := value_of(body, "properties.creationData.sourceUri")) is not None:
         shown["sourceUri"] = also
     return Source(deepcopy(disk_content(source)), size, shown, source)
+
+
+def _restore(arm: Sandbox, call: Call, body: Json, location: str, kind: str) -> Source:
+    if kind != DISK:
+        raise invalid("The createOption 'Restore' is supported for disks only.", "creationData.createOption")
+    id = required(body, "properties.creationData.sourceResourceId", target="creationData.sourceResourceId")
+    source = restore_point(arm, call, id, location)
+    return Source(deepcopy(disk_content(source)), int(source.private["size"]), {"sourceResourceId": id})
+
+
+def restore_point(arm: Sandbox, call: Call, id: str, location: str) -> Resource:
+    """The disk restore point that a disk is made of. Raises ArmError 404 where it is not in the region, 409 where not all of it is."""
+    source = arm.resource(id, DISK_RESTORE_POINT)
+    collection = arm.resource("/".join(source.id.split("/")[:9])) if source is not None else None
+    if source is None or collection is None or collection.location != location:
+        raise ArmError(404, "NotFound", f"Resource {str(id).rsplit('/', 1)[-1]} is not found.")
+    check_linked(arm, call, f"{DISK_RESTORE_POINT}/read", source.id)
+    if source.private.get("completes_at", 0) > arm.now:
+        raise ArmError(
+            409,
+            "OperationNotAllowed",
+            f"The source disk restore point {source.name} is still being copied. Please retry when its completionPercent is 100.",
+        )
+    return source
 
 
 def _from_image(arm: Sandbox, call: Call, body: Json, location: str) -> Source:

@@ -9,12 +9,13 @@ from .. import operations
 from ..blobs import forget_upload
 from ..content import DISK, SNAPSHOT, disk_content
 from ..events import event
-from ..registry import ResourceType, arm_not_found, field, invalid, one_of, register, required
+from ..registry import ResourceType, field, invalid, one_of, register, required
 from ..store import Resource
 from ..vintages import DISKS_UNTIL
 from ..wire import ArmError, Json, Response, stamp
 from . import disk_sources
 from .disk_access import begin_access, end_access
+from .disk_accesses import check_disk_access
 from .disk_performance import PROVISIONED, SKUS, TIERS, of_tier, performance
 from .encryption_sets import check_encryption
 from .entity_names import check_name
@@ -187,9 +188,9 @@ class ManagedDisks(ResourceType):
         if self.name == SNAPSHOT and sku not in ("Standard_LRS", "Premium_LRS", "Standard_ZRS"):
             raise invalid(f"The storage account type '{sku}' is not supported for snapshots.", "sku.name")
         if field(body, "properties.networkAccessPolicy") == "AllowPrivate":
-            id = required(body, "properties.diskAccessId", target="diskAccessId")
-            if arm.resource(id) is None:
-                raise arm_not_found(id)
+            required(body, "properties.diskAccessId", target="diskAccessId")
+        if (access := field(body, "properties.diskAccessId")) is not None:
+            check_disk_access(arm, access, location)
         check_encryption(arm, field(body, "properties.encryption", dict), location)
 
     def update(self, arm: Sandbox, call: Call, resource: Resource, body: Json) -> Response:

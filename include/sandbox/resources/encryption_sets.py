@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import operations
-from ..content import DISK, SNAPSHOT
+from ..content import DISK, DISK_RESTORE_POINT, SNAPSHOT
 from ..events import event
 from ..registry import ResourceType, arm_not_found, field, invalid, register, required
 from ..store import Resource
@@ -49,7 +49,7 @@ def users(arm: Sandbox, found: Resource) -> list[str]:
     """The ids of what is encrypted with a set."""
     return [
         resource.id
-        for kind in (DISK, SNAPSHOT)
+        for kind in (DISK, SNAPSHOT, DISK_RESTORE_POINT)
         for resource in arm.store.of_type(found.subscription, kind).values()
         if str(field(resource.properties, "encryption.diskEncryptionSetId", str, "")).lower() == found.key
     ]

@@ -10,6 +10,7 @@ from ..registry import arm_not_found, field, invalid, one_of, required
 from ..store import Resource
 from ..wire import ArmError, Json, stamp
 from . import vhds
+from .disk_sources import restore_point
 from .disks import fill, new_disk
 from .encryption_sets import check_encryption_set
 from .marketplace import platform_id
@@ -258,7 +259,7 @@ def data_disk(arm: Sandbox, call: Call, machine: Resource, given: Json, origin: 
             if disk.body.get("managedBy"):
                 raise ArmError(409, "AttachDiskWhileBeingDetached", f"Disk '{disk.name}' is attached to VM '{machine.name}' already.")
     else:
-        size, creation, content = _contents(arm, given, str(option), lun, origin, machine)
+        size, creation, content = _contents(arm, call, given, str(option), lun, origin, machine)
         if option == "FromImage" and origin is not None:
             caching = field(given, "caching") or next(one["caching"] for one in origin.data if one["lun"] == lun)
         if "sourceResource" in creation:
@@ -284,7 +285,9 @@ def data_disk(arm: Sandbox, call: Call, machine: Resource, given: Json, origin: 
     return shown
 
 
-def _contents(arm: Sandbox, given: Json, option: str, lun: int, origin: Origin | None, machine: Resource) -> tuple[int, Json, Json | None]:
+def _contents(
+    arm: Sandbox, call: Call, given: Json, option: str, lun: int, origin: Origin | None, machine: Resource
+) -> tuple[int, Json, Json | None]:
     """Size, creationData and content of a data disk that is made."""
     size = field(given, "diskSizeGB", int)
     creation: Json = {"createOption": option}
@@ -298,7 +301,12 @@ def _contents(arm: Sandbox, given: Json, option: str, lun: int, origin: Origin |
                 "dataDisk.lun",
             )
         least = int(source["size_gb"])
-    elif option in ("Copy", "Restore"):
+    elif option == "Restore":
+        id = required(given, "sourceResource.id", target="dataDisk.sourceResource.id")
+        kept = restore_point(arm, call, id, machine.location)
+        least, content = int(kept.private["size"]), deepcopy(disk_content(kept))
+        creation |= {"sourceResourceId": id, "sourceResource": {"id": id}}
+    elif option == "Copy":
         id = required(given, "sourceResource.id", target="dataDisk.sourceResource.id")
         found = arm.resource(id)
         if found is None or found.type not in (DISK, SNAPSHOT):
