@@ -57,8 +57,9 @@ class PublicAddresses(NetworkType):
         if (settings := field(given, "dnsSettings", dict)) is not None:
             properties["dnsSettings"] = self._name(arm, call, settings, made["location"])
         properties["ipTags"] = field(given, "ipTags", list, [])
-        if sku["name"] == "Standard":
-            properties["ddosSettings"] = field(given, "ddosSettings", dict) or {"protectionMode": "VirtualNetworkInherited"}
+        asked = field(given, "ddosSettings", dict)
+        if asked or sku["name"] == "Standard":
+            properties["ddosSettings"] = asked or {"protectionMode": "VirtualNetworkInherited"}
         if field(given, "deleteOption"):
             properties["deleteOption"] = field(given, "deleteOption")
         if resource is not None:
