@@ -75,6 +75,15 @@ NAMED = 10
 """Of what is not done, how many are named in the message."""
 
 
+def told_of(what: str, message: str) -> str:
+    """A message about something, after its name; which is not told twice where the message begins with it.
+
+    :param what: a version (``1.0.0``, ``gallery/definition/1.0.0``, ``recipe 1.0.0``), or the id of a resource.
+    """
+    version = re.split("[ /]", what)[-1]
+    return f"{what}: {message.removeprefix(f'Version {version} ').removeprefix(f'{what} ')}"
+
+
 def partly(
     code: str,
     said: str,
@@ -92,7 +101,7 @@ def partly(
     :param done: what is, for ``details``.
     """
     waiting = all(failure.kind in ("transient", "adopt") for failure in failures.values())
-    named = [f"{what}: {failure.message.rstrip('.')}" for what, failure in sorted(failures.items())]
+    named = [told_of(what, failure.message.rstrip(".")) for what, failure in sorted(failures.items())]
     more = [f"and {len(named) - NAMED} more, each with its reason in the log"] if len(named) > NAMED else []
     throttled = [failure for failure in failures.values() if failure.status == 429] if waiting else []
     pauses = [failure.retry_after for failure in throttled if failure.retry_after]

@@ -175,7 +175,8 @@ async def _gallery_facts(azure: Azure, asked: Capture) -> GalleryFacts:
 async def retire(
     azure: Azure, *, resource_group: str, gallery: str, definition: str, name: str, keep: int, versions: list[str]
 ) -> dict[str, Any]:
-    """Delete older captures of one name, oldest first; ``{"deleted": [version …]}``. Run again, it deletes what is left.
+    """Delete older captures of one name, oldest first; ``{"deleted": [version …]}``: those of ``versions`` that are gone. Run again, it
+    deletes what is left.
 
     A version that does not carry that name, or is pinned (tag ``image-factory-pinned``), is left; and nothing is deleted unless ``keep``
     other good captures of the name are there.
@@ -199,6 +200,7 @@ async def retire(
         one = Version(azure, **path, version=version)
         found, resource = await one.settle(None, DELETE_TIMEOUT)
         if resource is None or found is Found.ABSENT:
+            deleted.append(version)
             continue
         tags = resource.get("tags") or {}
         pinned = tags.get(PINNED, "false").lower() != "false"

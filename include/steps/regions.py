@@ -13,7 +13,7 @@ from include.steps import form as form_of
 from include.steps import gallery_versions, preflight
 from include.steps.arm_error import of_exception
 from include.steps.azure import Azure
-from include.steps.errors import StepError, partly
+from include.steps.errors import StepError, partly, told_of
 from include.steps.look import step
 from include.steps.replication import Replication
 from include.steps.table import table
@@ -154,7 +154,8 @@ async def change(
     :param target_regions: settings of the regions to add, ``{"name", "replica_count", "storage_account_type", "encryption_set"|None}``.
     :param versions: in order, the fields of :class:`include.factory.region_change.VersionChange` each.
     :param timeout: seconds for each version.
-    :return: ``{"versions": {version: {region: state}}}``, and ``"notes"``, ``{version: [sentences]}``, where other writers' updates had to
+    :return: ``{"versions": {version: {region: state}}}``, with ``Removed`` for regions that are gone as
+        asked, whichever try took them away; and ``"notes"``, ``{version: [sentences]}``, where other writers' updates had to
         be mended.
     :raises StepError: ``PartlyReplicated``: some are done, and the others and their regions are named; kind ``transient`` when waiting
         is all that is missing.
@@ -170,18 +171,18 @@ async def change(
         async with gate:
             try:
                 result = await _change(Version(azure, resource_group, gallery, definition, name), settings, asked, timeout)
-                done[name] = result["regions"]
+                done[name] = {**result["regions"], **dict.fromkeys(result.get("removed", ()), "Removed")}
                 if "notes" in result:
                     notes[name] = result["notes"]
             except Exception as error:
                 failures[name] = error if isinstance(error, StepError) else of_exception(error)
-                log.error("Version %s: %s", name, failures[name])
+                log.error("Version %s", told_of(name, str(failures[name])))
             log.info("%d of %d versions are done, %d failed.", len(done), len(versions), len(failures))
 
     await asyncio.gather(*map(one, versions))
     if failures:
         said = f"{len(done)} of {len(versions)} versions are done, {len(failures)} are not."
-        raise partly("PartlyReplicated", said, failures, done=sorted(done))
+        raise partly("PartlyReplicated", said, failures, done=dict(sorted(done.items())))
     return {"versions": done, **({"notes": notes} if notes else {})}
 
 

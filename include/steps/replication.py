@@ -124,7 +124,12 @@ class Replication:
             elif (self.allowed or self.unwanted) and _allows_deletion(resource):
                 await self.patch(region_update(allow_deletion=False))
             else:
-                return {"regions": state, **({"notes": self.notes} if self.notes else {})}
+                removed = sorted(self.unwanted - there.keys())
+                return {
+                    "regions": state,
+                    **({"removed": removed} if removed else {}),
+                    **({"notes": self.notes} if self.notes else {}),
+                }
             if self.updates > updates:
                 pauses = self.version.pauses()
 

@@ -12,7 +12,7 @@ from include.steps import form as form_of
 from include.steps import preflight, recycle_bin
 from include.steps.arm_error import of_exception
 from include.steps.azure import Azure
-from include.steps.errors import StepError, partly
+from include.steps.errors import StepError, partly, told_of
 from include.steps.look import Resource, now, step
 from include.steps.merge import merge
 from include.steps.table import table
@@ -94,7 +94,7 @@ async def restore(
             await _restore(version, location, pin)
         except Exception as error:
             failed[name] = error if isinstance(error, StepError) else of_exception(error)
-            log.error("Version %s: %s", name, failed[name])
+            log.error("Version %s", told_of(name, str(failed[name])))
 
     await asyncio.gather(*(one(name, location) for name, location in versions.items()))
 

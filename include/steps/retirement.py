@@ -16,7 +16,7 @@ from include.steps import form as form_of
 from include.steps import gallery_versions, image_users, preflight
 from include.steps.arm_error import of_exception
 from include.steps.azure import Azure
-from include.steps.errors import StepError, partly
+from include.steps.errors import StepError, partly, told_of
 from include.steps.look import Found, Resource, is_hidden, look, now, sort, step
 from include.steps.merge import merge
 from include.steps.sources import sources
@@ -241,14 +241,25 @@ class _Outcome:
     spared: dict[str, str] = field(default_factory=dict)
     failed: dict[str, StepError] = field(default_factory=dict)
 
+    def sort(self, label: str, action: str, verdict: Verdict | None) -> None:
+        """A version that was planned and is not due: done already, or spared."""
+        if verdict is None and action == "delete":
+            self.deleted.append(label)
+        elif verdict is None:
+            self.spared[label] = "it is gone already"
+        elif action == "exclude" and verdict.action in ("wait", "delete"):
+            self.excluded.append(label)
+        else:
+            self.spared[label] = verdict.reason if verdict.action == "keep" else f"it was changed since the plan ({verdict.reason})"
+
 
 @step
 async def retire(azure: Azure, *, definitions: list[dict[str, Any]], at_once: int = 10) -> dict[str, Any]:
     """Exclude and delete what was planned and is due still: everything is read and judged again first.
 
     :param definitions: ``{"asked": fields of :class:`include.factory.retirement.Retired`, "exclude": [versions], "delete": [versions]}``.
-    :return: ``{"excluded": ["gallery/definition/version"], "deleted": […], "spared": {"gallery/definition/version": why},
-        "notices"}``.
+    :return: ``{"excluded": ["gallery/definition/version"], "deleted": […], "spared": {"gallery/definition/version": why}, "notices"}``:
+        what of the plan is done, by this try or an earlier one.
     :raises StepError: ``PartlyRetired``: some are done, and the others are named, each with its reason.
     """
     from include.factory.retirement import Retired
@@ -271,7 +282,7 @@ async def retire(azure: Azure, *, definitions: list[dict[str, Any]], at_once: in
                     outcome.deleted.append(label)
             except Exception as error:
                 outcome.failed[label] = error if isinstance(error, StepError) else of_exception(error)
-                log.error("%s: %s", label, outcome.failed[label])
+                log.error("%s", told_of(label, str(outcome.failed[label])))
 
     work = []
     judged, subscriptions = await _judge(azure, [Retired.model_validate(one["asked"]) for one in definitions], alone=False)
@@ -285,9 +296,10 @@ async def retire(azure: Azure, *, definitions: list[dict[str, Any]], at_once: in
             action: [name for name in wanted[action] if name in verdict and (verdict[name].action == action or name in going)]
             for action in _ACTIONS
         }
-        for name in {*wanted["exclude"], *wanted["delete"]} & verdict.keys() - {*due["exclude"], *due["delete"]}:
-            if verdict[name].action == "keep":
-                outcome.spared[f"{one.asked.gallery}/{one.asked.definition}/{name}"] = verdict[name].reason
+        # What is so already, an earlier try of this task did: the result and the notices are about the run.
+        for action in _ACTIONS:
+            for name in set(wanted[action]) - set(due[action]):
+                outcome.sort(f"{one.name}/{name}", action, verdict.get(name))
         if due["delete"]:
             await _burn(azure, one, due["delete"])
         work += [each(one, action, name) for action in _ACTIONS for name in due[action]]

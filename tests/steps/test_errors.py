@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from include.steps.arm_error import of_exception, read_arm_error
-from include.steps.errors import RULES, StepError, StepSkipped, classify, partly
+from include.steps.errors import RULES, StepError, StepSkipped, classify, partly, told_of
 
 
 @dataclass
@@ -199,3 +199,17 @@ def test_what_is_partly_done_names_ten_and_every_cure_once_and_is_as_patient_as_
     assert error.cure == "Ask its owner. Clear this task: it does what is left, and nothing twice."
     waiting = partly("PartlyDone", "None is done.", {"2.0.0": slow}, done=[])
     assert (waiting.kind, waiting.status, waiting.retry_after) == ("transient", 429, 30)
+
+
+@pytest.mark.parametrize(
+    ("what", "message", "told"),
+    [
+        ("1.0.0", "Version 1.0.0 failed in uksouth", "1.0.0: failed in uksouth"),
+        ("images/ubuntu/1.0.0", "Version 1.0.0 was rolled back", "images/ubuntu/1.0.0: was rolled back"),
+        ("ubuntu 1.0.0", "Version 1.0.0 failed", "ubuntu 1.0.0: failed"),
+        ("1.0.0", "Version 1.0.01 failed", "1.0.0: Version 1.0.01 failed"),
+        ("1.0.0", "The client may not write", "1.0.0: The client may not write"),
+    ],
+)
+def test_what_a_message_is_about_is_told_once(what: str, message: str, told: str) -> None:
+    assert told_of(what, message) == told

@@ -82,7 +82,7 @@ async def test_a_version_that_fails_delays_no_other_and_the_next_run_does_only_w
     line.sandbox.faults.rules[-1].match["name"] = NUMBERS[1]
     line.sandbox.faults.add(name="for ever", match={**line.sandbox.faults.rules[-1].match}, effect=broken("uksouth", "readd")["effect"])
     plan = await regions.plan(line.azure, form=form())
-    with pytest.raises(StepError, match=rf"2 of 3 versions are done, 1 are not. {NUMBERS[1]}: .*failed in uksouth") as caught:
+    with pytest.raises(StepError, match=rf"2 of 3 versions are done, 1 are not. {NUMBERS[1]}: failed in uksouth") as caught:
         await regions.change(line.azure, **plan["steps"]["change_regions"])
     assert (caught.value.kind, caught.value.code) == ("permanent", "PartlyReplicated")
     told = await regions.report(line.azure, **plan["steps"]["report_regions"])

@@ -267,6 +267,24 @@ async def test_one_that_azure_does_not_let_go_is_named_and_the_others_go() -> No
     assert names(line) == {"4.0.0", "3.0.0", "2.0.0", "1.0.0"}
 
 
+async def test_a_second_try_tells_what_the_first_did_too() -> None:
+    """Nothing that the run did goes untold because a part of it failed first."""
+    line = await four_versions()
+    denial = {"status": 409, "code": "ScopeLocked", "message": "The scope is locked."}
+    match = {"method": "DELETE", "type": "Microsoft.Compute/galleries/images/versions"}
+    line.sandbox.faults.add(name="locked", match=match, effect={"error": denial})
+    document = await plan_of(line)
+    with pytest.raises(StepError, match="1 of 2 versions are done") as caught:
+        await retirement.retire(line.azure, **document["steps"]["retire_versions"])
+    assert [notice["text"] for notice in caught.value.notices] == ["3.0.0: excluded"]
+    line.sandbox.faults.clear()
+    for _ in range(2):
+        result = await retirement.retire(line.azure, **document["steps"]["retire_versions"])
+        assert (result["excluded"], result["deleted"], result["spared"]) == (["images/ubuntu/3.0.0"], ["images/ubuntu/1.0.0"], {})
+        (notice,) = result["notices"]
+        assert notice["text"] == "3.0.0: excluded\n1.0.0: deleted"
+
+
 async def test_a_version_is_judged_latest_only_where_it_can_be_used() -> None:
     line = await gallery_line()
     seed(line, "2.0.0", (HOME, "eastus2"), age=1)
