@@ -55,7 +55,7 @@ from image_factory.operators.virtual_machine import (
     GeneralizeVirtualMachineOperator,
 )
 from image_factory.planning import FORM, PLAN, RUN
-from image_factory.tasks import add_task, group_of
+from image_factory.tasks import add_like_task, add_task, group_of
 from include.factory.catalogue import Catalogue, load_catalogue
 from include.factory.folder import catalogue_folder
 
@@ -129,7 +129,7 @@ def build_dag(recipe: Recipe, catalogue: Catalogue) -> DAG:
         default_args={"owner": recipe.owner},
     )
     plan = add_task(dag, PlanImageBuildOperator, PLAN, recipe=recipe.name, run=RUN_AND_FORM)
-    task = partial(add_task, planned_by=PLAN)
+    task = partial(add_like_task, planned_by=PLAN)
 
     build_machine = group_of(dag, "build_machine")
     group = task(build_machine, CreateResourceGroupOperator, "create_resource_group").as_setup()
@@ -162,7 +162,7 @@ def build_dag(recipe: Recipe, catalogue: Catalogue) -> DAG:
     replicate = task(dag, ReplicateImageVersionOperator, "replicate_version")
     promote = task(dag, PromoteImageVersionOperator, "promote_version")
     image = image_asset(recipe.publish.gallery, recipe.definition)
-    announce = task(dag, AnnounceImageVersionOperator, "announce_version", asset=image, promoted_by="promote_version")
+    announce = add_task(dag, AnnounceImageVersionOperator, "announce_version", asset=image, planned_by=PLAN, promoted_by="promote_version")
     publish >> replicate
     [*tested, replicate] >> promote >> announce
     if recipe.approval:
