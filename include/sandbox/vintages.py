@@ -8,11 +8,21 @@ SDK. A path goes into the entries of every list on its way.
 from __future__ import annotations
 
 import math
-from typing import Any
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final, Literal
 
 from .wire import Json, moment
 
 DISKS_UNTIL = moment("2023-04-01")  # until when writes of disks and snapshots were answered in the old way
+AT_LAST = moment("9999-12-31")
+
+_HIDDEN: Final = object()
+
+
+def _until(end: str | float) -> tuple[float, float]:
+    return -math.inf, end if isinstance(end, float) else moment(end)
+
 
 _SUBNET = (
     ("type", "2018-01-01"),
@@ -150,113 +160,111 @@ _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 
-# type, lower case -> (the object, the field, its default, the first api-version that shows the default, the first that does not)
-_PASSING: dict[str, tuple[tuple[str, str, Any, str, str], ...]] = {
-    "microsoft.compute/virtualmachines": (
-        ("properties.osProfile.linuxConfiguration", "enableVMAgentPlatformUpdates", False, "2022-03-01", "2024-03-01"),
-        ("properties.osProfile.windowsConfiguration", "enableVMAgentPlatformUpdates", False, "2022-03-01", "2024-03-01"),
-    ),
-    "microsoft.network/virtualnetworks": (("properties", "enableVmProtection", False, "2017-09-01", "2020-11-01"),),
-    "microsoft.network/networkinterfaces": (("properties", "enableAcceleratedNetworking", False, "2016-09-01", "2022-01-01"),),
-}
-# type, lower case -> (path, the first api-version that no longer shows it, the first that shows it again)
-_GAPS: dict[str, tuple[tuple[str, str, str], ...]] = {
-    "microsoft.network/publicipaddresses": (("sku.tier", "2019-09-01", "2020-07-01"),),
-}
-# type, lower case -> (path, the first api-version that shows it in the answer to the PUT that makes the resource)
-_MADE: dict[str, tuple[tuple[str, str], ...]] = {
-    "microsoft.compute/virtualmachines": (("properties.storageProfile.osDisk.diskSizeGB", "2020-06-01"),),
-}
-# type, lower case -> (path, the first api-version that shows it where the value at another path begins so)
-_SOME: dict[str, tuple[tuple[str, str, str, str], ...]] = {
-    "microsoft.compute/disks": (("properties.tier", "2023-01-02", "sku.name", "Standard"),),
-}
+@dataclass(frozen=True)
+class _Rule:
+    """A field that is not there, or that is there with its default, in some answers.
 
-# What came and went on a day, in all api-versions at once (days between which recorded answers of one api-version differ): type, lower
-# case -> (the object, the field, its default, the first api-version that shows the default, the first day, the day when it was gone)
-_DAYS: dict[str, tuple[tuple[str, str, Any, str, float, float], ...]] = {
+    :param path: of the field.
+    :param default: what the answer gets where the resource has no such field; ``_HIDDEN``: the answer does not show the field.
+    :param versions: the first api-version of those, and the first that is none any more.
+    :param days: from when until when, epoch seconds.
+    :param answers: ``any``; ``writes``; ``creation``: of the PUT that made the resource.
+    :param where: only where the value at this path begins so.
+    """
+
+    path: str
+    default: Any = _HIDDEN
+    versions: tuple[str, str] = ("", "~")
+    days: tuple[float, float] = (-math.inf, math.inf)
+    answers: Literal["any", "writes", "creation"] = "any"
+    where: tuple[str, str] | None = None
+
+    def on(self, now: float) -> bool:
+        return self.days[0] <= now < self.days[1]
+
+    def applied(self, body: Json) -> Json:
+        path = self.path.split(".")
+        if self.where is not None and not str(_at(body, self.where[0].split("."))).startswith(self.where[1]):
+            return body
+        return _without(body, path) if self.default is _HIDDEN else _with(body, path[:-1], path[-1], self.default)
+
+
+# What came and went otherwise: type, lower case -> rules. The days are those between which recorded answers of one api-version differ.
+_RULES: dict[str, tuple[_Rule, ...]] = {
+    "microsoft.compute/virtualmachines": (
+        _Rule("properties.osProfile.linuxConfiguration.enableVMAgentPlatformUpdates", False, versions=("2022-03-01", "2024-03-01")),
+        _Rule("properties.osProfile.windowsConfiguration.enableVMAgentPlatformUpdates", False, versions=("2022-03-01", "2024-03-01")),
+        _Rule("properties.storageProfile.osDisk.diskSizeGB", versions=("", "2020-06-01"), answers="creation"),
+    ),
+    "microsoft.compute/disks": (
+        _Rule("properties.tier", versions=("", "2023-01-02"), where=("sku.name", "Standard")),
+        _Rule("id", days=_until("2022-01-01"), answers="writes"),
+        _Rule("type", days=_until(DISKS_UNTIL), answers="writes"),
+        _Rule("properties.isArmResource", True, days=_until(DISKS_UNTIL), answers="writes"),
+    ),
+    "microsoft.compute/snapshots": (
+        _Rule("id", days=_until("2022-01-01"), answers="writes"),
+        _Rule("name", days=_until(DISKS_UNTIL), answers="writes"),
+        _Rule("type", days=_until(DISKS_UNTIL), answers="writes"),
+        _Rule("properties.isArmResource", True, days=_until(DISKS_UNTIL), answers="writes"),
+        _Rule("properties.publicNetworkAccess", "Enabled", versions=("2021-04-01", "~"), days=_until(DISKS_UNTIL), answers="writes"),
+    ),
+    "microsoft.compute/galleries": (
+        _Rule("properties.sharingProfile", {"permissions": "Private"}, versions=("2020-09-30", "2021-07-01"), answers="writes"),
+    ),
     "microsoft.network/virtualnetworks": (
-        ("properties.addressSpace", "ipamPoolPrefixAllocations", [], "2024-01-01", moment("2024-08-01"), moment("2024-10-15")),
-        ("properties.subnets.properties", "ipamPoolPrefixAllocations", [], "2024-01-01", moment("2024-08-01"), moment("2024-10-15")),
+        _Rule("properties.enableVmProtection", False, versions=("2017-09-01", "2020-11-01")),
+        _Rule("properties.privateEndpointVNetPolicies", days=_until("2024-08-01")),
+        *(
+            _Rule(
+                f"properties.{at}.ipamPoolPrefixAllocations",
+                [],
+                versions=("2024-01-01", "~"),
+                days=(moment("2024-08-01"), moment("2024-10-15")),
+            )
+            for at in ("addressSpace", "subnets.properties")
+        ),
     ),
     "microsoft.network/virtualnetworks/subnets": (
-        ("properties", "ipamPoolPrefixAllocations", [], "2024-01-01", moment("2024-07-01"), moment("2024-10-15")),
+        _Rule("properties.ipamPoolPrefixAllocations", [], versions=("2024-01-01", "~"), days=(moment("2024-07-01"), moment("2024-10-15"))),
     ),
-    "microsoft.network/networkinterfaces": (("properties", "enableAcceleratedNetworking", False, "2016-09-01", 0.0, moment("2023-01-01")),),
-}
-# type, lower case -> (path, the first day that shows it)
-_SINCE: dict[str, tuple[tuple[str, float], ...]] = {
-    "microsoft.network/virtualnetworks": (("properties.privateEndpointVNetPolicies", moment("2024-08-01")),),
-    "microsoft.network/networkinterfaces": (("properties.auxiliaryMode", moment("2023-07-01")),),
-}
-# The same in answers to writes: type, lower case -> (path, the day until which it is hidden)
-_HIDDEN: dict[str, tuple[tuple[str, float], ...]] = {
-    "microsoft.compute/disks": (("id", moment("2022-01-01")), ("type", DISKS_UNTIL)),
-    "microsoft.compute/snapshots": (("id", moment("2022-01-01")), ("name", DISKS_UNTIL), ("type", DISKS_UNTIL)),
-}
-# and -> (a property, its value, the first api-version that shows it, the first that does not, the day until which it is shown)
-_ADDED: dict[str, tuple[tuple[str, Any, str, str, float], ...]] = {
-    "microsoft.compute/disks": (("isArmResource", True, "", "~", DISKS_UNTIL),),
-    "microsoft.compute/snapshots": (
-        ("isArmResource", True, "", "~", DISKS_UNTIL),
-        ("publicNetworkAccess", "Enabled", "2021-04-01", "~", DISKS_UNTIL),
+    "microsoft.network/networkinterfaces": (
+        _Rule("properties.enableAcceleratedNetworking", False, versions=("2016-09-01", "2022-01-01")),
+        _Rule("properties.enableAcceleratedNetworking", False, versions=("2016-09-01", "~"), days=_until("2023-01-01")),
+        _Rule("properties.auxiliaryMode", days=_until("2023-07-01")),
     ),
-    "microsoft.compute/galleries": (("sharingProfile", {"permissions": "Private"}, "2020-09-30", "2021-07-01", math.inf),),
+    "microsoft.network/publicipaddresses": (_Rule("sku.tier", versions=("2019-09-01", "2020-07-01")),),
 }
-_NEWEST = {type: max(since for _, since in fields) for type, fields in _FIELDS.items()}
 
 
-def differs(type: str, version: str, now: float = math.inf) -> bool:
+@cache
+def _rules(type: str, version: str) -> tuple[_Rule, ...]:
+    """Of a type (lower case), those that concern answers of this api-version; fields are hidden first."""
+    fields = (_Rule(path, versions=("", since)) for path, since in _FIELDS.get(type, ()))
+    of = [rule for rule in (*fields, *_RULES.get(type, ())) if rule.versions[0] <= version < rule.versions[1]]
+    return tuple(sorted(of, key=lambda rule: rule.default is not _HIDDEN))
+
+
+def differs(type: str, version: str, now: float = AT_LAST) -> bool:
     """Whether an answer of this api-version may show something else than the newest one does; `now`: when, epoch seconds (default: as
     Azure is at last)."""
-    key = type.lower()
-    if any(version < since for _, since, *_ in _SOME.get(key, ())):
-        return True
-    if any(first <= now < last for *_, first, last in _DAYS.get(key, ())) or any(now < first for _, first in _SINCE.get(key, ())):
-        return True
-    passing = (*_PASSING.get(key, ()), *_GAPS.get(key, ()))
-    return version < _NEWEST.get(key, "") or any(since <= version < until for *_, since, until in passing)
+    return any(rule.on(now) for rule in _rules(type.lower(), version) if rule.answers == "any")
 
 
-def shown(type: str, version: str, body: Json, now: float = math.inf) -> Json:
+def shown(type: str, version: str, body: Json, now: float = AT_LAST) -> Json:
     """The body as that api-version shows it, at that time. `body` itself is left as it is."""
-    key = type.lower()
-    if not differs(key, version, now):
-        return body
-    for path, since in _FIELDS.get(key, ()):
-        if version < since:
-            body = _without(body, path.split("."))
-    for path, first in _SINCE.get(key, ()):
-        if now < first:
-            body = _without(body, path.split("."))
-    for path, gone, back in _GAPS.get(key, ()):
-        if gone <= version < back:
-            body = _without(body, path.split("."))
-    for path, since, where, start in _SOME.get(key, ()):
-        if version < since and str(_at(body, where.split("."))).startswith(start):
-            body = _without(body, path.split("."))
-    for path, name, value, since, until in _PASSING.get(key, ()):
-        if since <= version < until:
-            body = _with(body, path.split("."), name, value)
-    for path, name, value, since, first, last in _DAYS.get(key, ()):
-        if since <= version and first <= now < last:
-            body = _with(body, path.split("."), name, value)
-    return body
+    return _applied(type, version, body, now, {"any"})
 
 
-def written(type: str, version: str, body: Json, now: float = math.inf, *, created: bool = False) -> Json:
+def written(type: str, version: str, body: Json, now: float = AT_LAST, *, created: bool = False) -> Json:
     """As `shown`, in the answer to a write; `created`: to the PUT that made the resource."""
-    key = type.lower()
-    body = shown(key, version, body, now)
-    for path, since in _MADE.get(key, ()) if created else ():
-        if version < since:
-            body = _without(body, path.split("."))
-    for path, until in _HIDDEN.get(key, ()):
-        if now < until:
-            body = _without(body, path.split("."))
-    for name, value, since, gone, until in _ADDED.get(key, ()):
-        if since <= version < gone and now < until:
-            body = _with(body, ["properties"], name, value)
+    return _applied(type, version, body, now, {"any", "writes", "creation"} if created else {"any", "writes"})
+
+
+def _applied(type: str, version: str, body: Json, now: float, answers: set[str]) -> Json:
+    for rule in _rules(type.lower(), version):
+        if rule.answers in answers and rule.on(now):
+            body = rule.applied(body)
     return body
 
 
