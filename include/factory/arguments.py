@@ -169,7 +169,6 @@ class Build:
 
     def _publish(self) -> dict[str, Arguments]:
         recipe, publish = self.recipe, self.recipe.publish
-        publisher, offer, sku = recipe.identifier
         location = publish.location or recipe.build.region
         tags = shared_tags(recipe)
         # How a gallery may be shared is fixed when it is made.
@@ -191,15 +190,7 @@ class Build:
                     "gallery": publish.gallery,
                     "name": recipe.definition,
                     "location": location,
-                    "os_type": recipe.os.type,
-                    "os_state": recipe.os.state,
-                    "hyper_v_generation": recipe.os.generation,
-                    "architecture": recipe.os.architecture,
-                    "publisher": publisher,
-                    "offer": offer,
-                    "sku": sku,
-                    "features": features_of(recipe),
-                    "description": recipe.description,
+                    **_described(recipe),
                     "end_of_life": None,
                     "recommended": _recommended(publish.recommended),
                     "tags": tags,
@@ -291,7 +282,6 @@ def second_destination(recipe: Recipe, plan: dict[str, str] | None) -> Arguments
     """
     second = recipe.disaster_recovery
     assert second is not None
-    publisher, offer, sku = recipe.identifier
     tags = shared_tags(recipe)
     return {
         "resource_group": {"name": second.resource_group, "location": second.location, "tags": tags},
@@ -307,18 +297,26 @@ def second_destination(recipe: Recipe, plan: dict[str, str] | None) -> Arguments
             "gallery": second.gallery,
             "name": recipe.definition,
             "location": second.location,
-            "os_type": recipe.os.type,
-            "os_state": recipe.os.state,
-            "hyper_v_generation": recipe.os.generation,
-            "architecture": recipe.os.architecture,
-            "publisher": publisher,
-            "offer": offer,
-            "sku": sku,
-            "features": features_of(recipe),
-            "description": recipe.description,
+            **_described(recipe),
             "tags": tags,
             **({"plan": plan} if plan else {}),
         },
+    }
+
+
+def _described(recipe: Recipe) -> Arguments:
+    """What a definition says of its images, in whichever gallery."""
+    publisher, offer, sku = recipe.identifier
+    return {
+        "os_type": recipe.os.type,
+        "os_state": recipe.os.state,
+        "hyper_v_generation": recipe.os.generation,
+        "architecture": recipe.os.architecture,
+        "publisher": publisher,
+        "offer": offer,
+        "sku": sku,
+        "features": features_of(recipe),
+        "description": recipe.description,
     }
 
 
