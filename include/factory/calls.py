@@ -184,9 +184,12 @@ def _change_regions(a: Arguments, world: World) -> Iterator[Call]:
             said.append("(excluded from latest there)" if change.get("excluded", True) else "(latest there)")
         said += [f"{name}: {count} replicas" for name, count in change.get("replica_count", {}).items()]
         said += [f"repair {name}" for name in change.get("repair", ())]
+        if change.get("forget"):
+            yield _patch(_tags(path), "what was removed is added again")
         if said:
             yield _patch(path, " ".join(said))
         if removed := change.get("remove"):
+            yield _patch(_tags(path), f"{', '.join(removed)}: the removal announced")
             yield _patch(path, "deletion of regions allowed")
             yield _patch(path, " ".join(f"-{name}" for name in removed))
             yield _patch(path, "deletion of regions forbidden")

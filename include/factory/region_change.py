@@ -16,6 +16,7 @@ from include.factory.publish import TargetRegion
 from include.factory.region import RegionName
 from include.factory.value import Value
 from include.factory.version_selection import CURE
+from include.factory.version_tags import REMOVED
 
 REGIONS_LIMIT = 100  # replicas of a version: https://learn.microsoft.com/azure/virtual-machines/azure-compute-gallery (limits)
 
@@ -73,6 +74,9 @@ class VersionChange(Value):
     excluded: bool = True
     """The exclude flag of the regions that are added. Only the newest included version's are included: an old version that is
     brought to a region must not become ``latest`` there."""
+
+    forget: dict[str, str] = Field(default_factory=dict)
+    """Tags, with their values, that announced the removal of regions that are now added."""
 
     @property
     def is_empty(self) -> bool:
@@ -164,6 +168,7 @@ def _change(asked: RegionChange, version: ImageVersion, is_front: bool) -> tuple
         replica_count=counts,
         repair=failed,
         excluded=not (is_front and not version.excluded),
+        forget={REMOVED + name: version.tags[REMOVED + name] for name in missing if REMOVED + name in version.tags},
     )
     return change, reasons
 

@@ -25,6 +25,9 @@ COPIED_FROM = "image-factory-copied-from"
 PINNED = "image-factory-pinned"
 """Set by people: whatever its value, the version is kept. ``false`` is as if it were not there."""
 
+REMOVED = "image-factory-removed-"
+"""With the name of a region: ISO time at which a run was about to take the version away from it."""
+
 RETIRED_UP_TO = "image-factory-retired-up-to"
 """On the image definition: the highest number that was ever deleted. No new version takes a number up to it."""
 

@@ -195,6 +195,7 @@ async def _change(version: Version, settings: dict[str, Region], asked: dict[str
         remove=asked.get("remove", ()),
         replica_count=asked.get("replica_count"),
         excluded=asked.get("excluded", True),
+        forget=asked.get("forget"),
     ).run()
 
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from weakref import WeakValueDictionary
 
+from include.factory.version_tags import REMOVED
 from include.steps.arm_error import of_exception
 from include.steps.azure import Azure, Started
 from include.steps.errors import StepError
-from include.steps.look import Found, Resource, gone, is_hidden, is_withdrawn, sort, step
+from include.steps.look import Found, Resource, gone, is_hidden, is_withdrawn, now, sort, step
 from include.steps.target_region import Region, details, luns, normal, present, states, to_arm
 from include.steps.version import REGIONS, Version, region_update
 
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 
 # A failed region is put again once, then removed and added again once (the advice of Azure's own message, azure-cli#15539).
 PUT_AGAIN, GIVE_UP = 0, 2
-# One for the list, four for a region's repair, three for a removal, and some for other writers'; more is no race any more.
+# One for the list, four for a region's repair, four for a removal, and some for other writers'; more is no race any more.
 UPDATES = 20
 # A removal that is refused so often although deletion is allowed and nothing runs is not refused because of another writer.
 REFUSALS = 3
@@ -31,12 +32,9 @@ REFUSALS = 3
 UPDATE = 60.0
 
 
-class _Asked(set[str]):
-    """Regions that runs of this process were asked to take from one version."""
-
-
-# By the version's id, for as long as one of the runs goes on: so that none takes another's removal for a loss.
-_ASKED: WeakValueDictionary[str, _Asked] = WeakValueDictionary()
+# A removal is announced in the version's tags before it is made, so that no other run, of whatever process, takes it for a loss. After
+# this time an announcement says nothing any more; no run lasts so long.
+ANNOUNCED = timedelta(days=1)
 
 
 @step
@@ -63,6 +61,7 @@ class Replication:
     :param replica_count: new counts of regions that are there already.
     :param excluded: the exclude flag of the regions that are added; None takes the version's own. A version that is excluded as a whole
         is excluded in every region that is added.
+    :param forget: tags, with their values, by which the removal of regions was announced that are now added.
     """
 
     def __init__(
@@ -74,14 +73,17 @@ class Replication:
         remove: Collection[str] = (),
         replica_count: Mapping[str, int] | None = None,
         excluded: bool | None = None,
+        forget: Mapping[str, str] | None = None,
     ) -> None:
         self.version = version
         self.wanted = {normal(region["name"]): region for region in target_regions}
         self.unwanted = {normal(name) for name in remove}
         self.replica_count = dict(replica_count or {})
         self.excluded = excluded
-        self.asked = _ASKED.setdefault(version.id.lower(), _Asked())
-        self.asked.update(self.unwanted)
+        self.forget = dict(forget or {})
+        self.announced = not self.unwanted
+        self.known: set[str] = set()
+        """The regions whose removal was announced when the version was read last."""
         self.clock = asyncio.get_running_loop().time
         self.deadline = self.clock() + timeout
         self.repairs: Counter[str] = Counter()
@@ -105,20 +107,28 @@ class Replication:
             resource = await self.settled()
             updates = self.updates
             there = present(resource)
+            if self.updates and (back := self.brought_back(resource)):
+                self.note(f"{', '.join(sorted(back))} was taken away by another run while this one was on its way, and is taken away.")
+                self.unwanted |= back
+            self.known = announced(resource)
             unwanted = [name for name in there if name in self.unwanted and name != normal(resource["location"])]
             missing = [name for name in self.wanted if name not in there]
             state = {name: states(resource).get(name, "Unknown") for name in self.wanted}
             failed = [name for name in self.wanted if state[name] == "Failed"]
             if self.undid_a_withdrawal(resource):
                 await self.withdraw(resource)
-            elif missing or self.recounted(there) != there or self.vanished(there):
-                await self.add(resource, missing, self.vanished(there))
+            elif self.forget.items() & (resource.get("tags") or {}).items():
+                await self.write(lambda: self.version.tag({}, self.forget))
+            elif missing or self.recounted(there) != there or self.vanished(resource):
+                await self.add(resource, missing, self.vanished(resource))
             elif failed:
                 await self.repair(resource, failed)
             elif any(one != "Completed" for one in state.values()):
                 if not self.left():
                     raise _too_slow(self.version, state)
                 await asyncio.sleep(next(pauses))
+            elif unwanted and not self.announced:
+                self.announced = await self.announce(unwanted)
             elif unwanted:
                 await self.remove(resource, unwanted)
             elif (self.allowed or self.unwanted) and _allows_deletion(resource):
@@ -165,10 +175,18 @@ class Replication:
         if await self.patch(region_update([*self.recounted(present(resource)).values(), *new, *back], allow_deletion=False)):
             self.put_again.update(vanished)
 
-    def vanished(self, there: Collection[str]) -> list[str]:
-        """Regions that are gone since deletion was allowed although no run of this process was asked to take them away. Each is put again
-        once: who takes it away twice means it."""
-        return [name for name in self.seen if name not in there and name not in self.asked | self.put_again]
+    async def announce(self, names: list[str]) -> bool:
+        return await self.write(lambda: self.version.tag({REMOVED + name: now() for name in names}, {}))
+
+    def brought_back(self, resource: Resource) -> set[str]:
+        """Regions whose removal was announced after the last list of this run was read, and that it may have brought back."""
+        return {name for name in announced(resource) - self.known if name in present(resource)} - self.wanted.keys() - self.unwanted
+
+    def vanished(self, resource: Resource) -> list[str]:
+        """Regions that are gone since deletion was allowed although no run announced that it takes them away. Each is put again once: who
+        takes it away twice means it."""
+        meant = {*present(resource), *self.unwanted, *announced(resource), *self.put_again}
+        return [name for name in self.seen if name not in meant]
 
     async def remove(self, resource: Resource, names: list[str]) -> bool:
         """Take regions away, in two updates; True when the second was accepted.
@@ -220,6 +238,14 @@ class Replication:
         Deletion of regions is forbidden by every update but a removal, so that Azure refuses a list that was read before another writer
         added to it. The version's tags are not sent: they are other people's.
         """
+
+        async def start() -> None:
+            self.started = await self.version.patch(body)
+
+        return await self.write(start)
+
+    async def write(self, send: Callable[[], Awaitable[None]]) -> bool:
+        """Send an update; False when it was refused because another came first."""
         self.updates += 1
         if self.updates > UPDATES:
             raise StepError(
@@ -229,7 +255,7 @@ class Replication:
                 "Find who else updates this version (a pipeline, Terraform) and let only one of them do it; then clear this task.",
             )
         try:
-            self.started = await self.version.patch(body)
+            await send()
         except Exception as error:
             failure = of_exception(error)
             if failure.kind != "adopt":
@@ -302,6 +328,13 @@ async def wait_until_replicated(
         if asyncio.get_running_loop().time() > deadline:
             raise _too_slow(one, state)
         await asyncio.sleep(next(pauses))
+
+
+def announced(resource: Resource) -> set[str]:
+    """The regions that a run was to take away from the version within the last day."""
+    since = (datetime.now(UTC) - ANNOUNCED).isoformat(timespec="seconds")
+    tags = resource.get("tags") or {}
+    return {name.removeprefix(REMOVED) for name, time in tags.items() if name.startswith(REMOVED) and time > since}
 
 
 def _allows_deletion(resource: Resource) -> bool:

@@ -36,6 +36,7 @@ def test_regions_are_added_in_one_update_and_removed_in_three_after_it() -> None
     change = {"version": "1.0.0", "add": ["uksouth"], "remove": ["eastus2"], "replica_count": {"westeurope": 2}}
     assert said("regions.change", {**PATH, "versions": [change]}) == [
         ("PATCH", "/versions/1.0.0", "+uksouth (excluded from latest there) westeurope: 2 replicas"),
+        ("PATCH", TAGS, "eastus2: the removal announced"),
         ("PATCH", "/versions/1.0.0", "deletion of regions allowed"),
         ("PATCH", "/versions/1.0.0", "-eastus2"),
         ("PATCH", "/versions/1.0.0", "deletion of regions forbidden"),

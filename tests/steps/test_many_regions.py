@@ -138,6 +138,27 @@ async def test_two_writers_and_a_person_on_one_version_lose_no_region(block: int
     assert conflicts > 10
 
 
+@pytest.mark.parametrize("block", range(5))
+async def test_two_removals_at_once_lose_nothing_of_each_other_and_both_are_done(block: int) -> None:
+    """A hundred seeded interleavings of two processes that each add and remove; neither knows of the other but by the version."""
+    origin = await gallery_line()
+    seed(origin, "1.0.0", (HOME, "francecentral", "swedencentral", "centralus"))
+    met = 0
+    for number in range(block * 20, block * 20 + 20):
+        chance = random.Random(number)
+        line = origin.copy()
+        ways = [Delayed(line, chance, 3000.0) for _ in range(2)]
+        one, two = (Azure(AsyncStaticCredential(), line.sandbox.subscription_id, transport=way) for way in ways)
+        noted = await asyncio.gather(
+            factory(one, ["eastus2"][: number % 2], ["francecentral"]),
+            factory(two, ["uksouth"], ["swedencentral"]),
+        )
+        assert names_there(line) == {HOME, "centralus", "uksouth", *["eastus2"][: number % 2]}, f"seed {number}: {noted}"
+        assert version_of(line, "1.0.0").properties["safetyProfile"]["allowDeletionOfReplicatedLocations"] is False, f"seed {number}"
+        met += sum(1 for way in ways for method, _, status in way.calls if method != "GET" and status == 409)
+    assert met > 0
+
+
 class Late(SandboxTransport):
     """A way to Azure on which the first update of a version is under way for an hour."""
 

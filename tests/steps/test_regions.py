@@ -13,9 +13,10 @@ from include.steps.errors import StepError, StepSkipped
 from include.steps.target_region import to_arm
 from include.steps.version import Version, update
 from tests.steps.build_line import DEFINITION, GALLERIES, GALLERY, HOME, Killed, Line, region
+from tests.steps.planned import promised, writes
+from tests.steps.seeded import PATH, gallery_line, seed, tags_of
 from tests.steps.test_replication import broken
 
-PATH = {"resource_group": GALLERIES, "gallery": GALLERY, "definition": DEFINITION}
 NUMBERS = ("2026.1121.20000", "2026.1122.20000", "2026.1123.20000")
 
 
@@ -174,3 +175,14 @@ async def test_a_bad_form_is_refused_before_anything_is_written(fields: dict[str
         await regions.plan(line.azure, form=form(**fields))
     assert caught.value.kind == "permanent"
     assert line.count("PATCH") == before
+
+
+async def test_a_region_that_was_removed_is_added_again_without_the_word_that_it_goes() -> None:
+    line = await gallery_line()
+    seed(line, NUMBERS[0], (HOME, "northeurope"))
+    for fields in ({"remove": ["northeurope"]}, {"add": ["northeurope"]}):
+        plan = await regions.plan(line.azure, form={**PATH, "versions": NUMBERS[0], **fields})
+        line.transport.calls.clear()
+        await regions.change(line.azure, **plan["steps"]["change_regions"])
+        assert writes(line) == promised(plan)
+        assert ("image-factory-removed-northeurope" in tags_of(line, NUMBERS[0])) == ("remove" in fields)
