@@ -35,16 +35,3 @@ class AzurePortalLink(BaseOperatorLink):
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Only a worker asks here, for a task that ran in ``execute``; there is nothing more to say than the XCom holds."""
         return ""
-
-
-class TriggeredRunLink(BaseOperatorLink):
-    """The button on the page of a task that started a run of another DAG."""
-
-    name = "Triggered DAG"
-
-    def get_link(self, operator: Any, *, ti_key: TaskInstanceKey) -> str:
-        """The page of the run that the operator names as ``trigger_run_id`` of ``trigger_dag_id``."""
-        from airflow.sdk.configuration import conf
-
-        base = conf.get("api", "base_url", fallback="/").rstrip("/")
-        return f"{base}/dags/{operator.trigger_dag_id}/runs/{operator.trigger_run_id}"

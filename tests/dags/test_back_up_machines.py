@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import DagRunTriggerException
+from airflow.serialization.serialized_objects import DagSerialization
 
-from image_factory.operators.backup import StartCaptureOperator
 from tests.factory.test_backup import GOOD
 
 PROJECT = Path(__file__).parents[2]
@@ -19,13 +19,19 @@ HALF_PAST_ONE = datetime(2026, 11, 24, 1, 30, tzinfo=UTC)
 
 
 @pytest.fixture
-def function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The function behind the task ``due_backups``, on a catalogue with one backup, due at half past one."""
+def bag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DagBag:
+    """The DAG on a catalogue with one backup, due at half past one."""
     (tmp_path / "backups").mkdir()
     (tmp_path / "backups" / "web.yaml").write_text(GOOD)
     monkeypatch.setenv("IMAGE_FACTORY_RECIPES", str(tmp_path))
     bag = DagBag(dag_folder=PROJECT / "dags" / "back_up_machines.py", bundle_path=PROJECT / "dags", safe_mode=False)
     assert bag.import_errors == {}
+    return bag
+
+
+@pytest.fixture
+def function(bag: DagBag) -> Any:
+    """The function behind the task ``due_backups``."""
     return bag.dags["back_up_machines"].get_task("due_backups").python_callable
 
 
@@ -45,14 +51,15 @@ def test_a_missed_quarter_is_made_up_for(function: Any) -> None:
     assert started(function, late, HALF_PAST_ONE) == []
 
 
-def test_a_capture_is_started_once_and_its_task_leads_to_its_run() -> None:
-    task = StartCaptureOperator(task_id="capture", trigger_run_id="backup__web__2026-11-24T01:30", conf={"name": "web"})
-
+def test_a_capture_is_started_once_and_airflow_knows_that_the_one_dag_starts_the_other(bag: DagBag) -> None:
+    dag = bag.dags["back_up_machines"]
+    started = {"trigger_run_id": "backup__web__2026-11-24T01:30", "conf": {"name": "web"}}
+    task = dag.get_task("capture").unmap(started)
     with pytest.raises(DagRunTriggerException) as raised:
         task.execute({})
-
     asked = raised.value
     assert (asked.trigger_dag_id, asked.dag_run_id, asked.conf) == ("capture_vm", "backup__web__2026-11-24T01:30", {"name": "web"})
     assert asked.skip_when_already_exists
-    (link,) = task.operator_extra_links
-    assert link.get_link(task, ti_key=None).endswith("/dags/capture_vm/runs/backup__web__2026-11-24T01:30")
+    assert asked.logical_date is None
+    (dependency,) = DagSerialization.to_dict(dag)["dag"]["dag_dependencies"]
+    assert (dependency["source"], dependency["target"], dependency["dependency_type"]) == ("back_up_machines", "capture_vm", "trigger")
