@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from .catalogue import read, rules
+from .clouds import CLOUDS, PUBLIC
 from .proxy import execute
 from .server import as_json, connection, serve
 from .wire import Json
@@ -21,7 +22,7 @@ from .wire import Json
 STATE = Path(os.environ.get("SANDBOX_STATE", ".demo/sandbox"))
 PORT = int(os.environ.get("SANDBOX_PORT", "8443"))
 RECORD = Path(os.environ["SANDBOX_RECORD"]) if os.environ.get("SANDBOX_RECORD") else None
-PUBLIC = "the range of machines' public IP addresses, so that a server of yours can answer there (default: ranges for documentation)"
+ADDRESSES = "the range of machines' public IP addresses, so that a server of yours can answer there (default: ranges for documentation)"
 
 
 def ask(state: Path, port: int, method: str, path: str, body: object = None) -> object:
@@ -66,7 +67,9 @@ def parser() -> argparse.ArgumentParser:
     )
     server.add_argument("--faults", type=Path, metavar="FILE", help="rules in YAML to begin with, as faults --add @FILE takes them")
     server.add_argument("--no-control", action="store_true", help="serve without the control API")
-    server.add_argument("--public-addresses", type=address_range, metavar="CIDR", help=PUBLIC)
+    server.add_argument("--cloud", choices=CLOUDS, default=PUBLIC.name, help="which of Azure's clouds it is (default: %(default)s)")
+    server.add_argument("--metadata-port", type=int, metavar="PORT", help="serve instance metadata there, over plain HTTP on loopback")
+    server.add_argument("--public-addresses", type=address_range, metavar="CIDR", help=ADDRESSES)
     server.add_argument(
         "--record", type=Path, default=RECORD, metavar="FILE", help="append every exchange to FILE, as oav validate-traffic reads it"
     )
@@ -96,8 +99,12 @@ def parser() -> argparse.ArgumentParser:
     around.add_argument(
         "--speed", type=float, default=60.0, help="of the sandbox that is started where none serves the port (default: %(default)g)"
     )
-    around.add_argument("--public-addresses", type=address_range, metavar="CIDR", help=PUBLIC)
+    around.add_argument("--public-addresses", type=address_range, metavar="CIDR", help=ADDRESSES)
+    around.add_argument("--cloud", choices=CLOUDS, default=PUBLIC.name, help="whose hosts are answered (default: %(default)s)")
     around.add_argument("words", nargs="+", metavar="COMMAND", help="what to run, after --")
+    issuer = command("issuer", "Learn the keys of an issuer of tokens for workload identities.")
+    issuer.add_argument("url", help="as the tokens' iss claim has it")
+    issuer.add_argument("keys", type=Path, help="file with the JSON Web Key Set that the issuer's jwks_uri shows")
     newer = command("publish", "Publish a newer platform image.")
     newer.add_argument("urn", help="publisher:offer:sku:version")
     return made
@@ -120,6 +127,8 @@ def main(arguments: list[str] | None = None) -> int:
                 faults=given.faults,
                 record=given.record,
                 public_addresses=(given.public_addresses,) if given.public_addresses else (),
+                cloud=given.cloud,
+                metadata_port=given.metadata_port,
             )
         case "connection":
             print(as_json(connection(state, port, given.host)))
@@ -152,7 +161,14 @@ def main(arguments: list[str] | None = None) -> int:
         case "advance":
             _print(ask(state, port, "POST", "advance", {"seconds": given.seconds}))
         case "exec":
-            return execute(given.words, state, port, speed=given.speed, public_addresses=given.public_addresses or "")
+            return execute(given.words, state, port, speed=given.speed, public_addresses=given.public_addresses or "", cloud=given.cloud)
+        case "issuer":
+            try:
+                found = json.loads(given.keys.read_text())
+            except (OSError, ValueError) as problem:
+                raise SystemExit(f"the keys cannot be read: {problem}") from None
+            keys = found.get("keys") if isinstance(found, dict) else found
+            _print(ask(state, port, "POST", "issuers", {"issuer": given.url, "keys": keys}))
         case "publish":
             parts = given.urn.split(":")
             if len(parts) != 4:

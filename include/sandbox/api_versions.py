@@ -126,6 +126,6 @@ def check(call: Call, name: str) -> None:
         "NoRegisteredProviderFound",
         f"No registered resource provider found for location '{location}' and API version '{version}' for type '{kind}'. "
         f"The supported api-versions are '{', '.join(sorted(known_versions(name)))}'. "
-        f"The supported locations are '{', '.join(REGIONS)}'.",
+        f"The supported locations are '{', '.join(REGIONS[call.cloud.name])}'.",
         gateway=True,
     )

@@ -20,6 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 from xml.sax.saxutils import escape
 
 from . import tokens
+from .clouds import CLOUDS, Cloud
 from .effects import under_faults
 from .events import event
 from .wire import ArmError, Json, Response, moment
@@ -33,8 +34,7 @@ ACCOUNT = "devstorage"
 SIZE = 1024 * 1024
 PUBLIC: dict[str, Callable[[Sandbox], bytes]] = {}  # account/container/blob -> the bytes that anybody may read
 _STEM = "md-"
-_DISKS = ".blob.storage.azure.net"
-_ACCOUNTS = ".blob.core.windows.net"
+_HOSTS = tuple(suffix for cloud in CLOUDS.values() for suffix in (cloud.disks, f".blob.{cloud.storage}"))
 
 
 def public_blob(path: str) -> Callable[[Callable[[Sandbox], bytes]], Callable[[Sandbox], bytes]]:
@@ -49,14 +49,19 @@ def public_blob(path: str) -> Callable[[Callable[[Sandbox], bytes]], Callable[[S
 
 def is_blob_host(host: str) -> bool:
     """Whether a host name is one of Azure's storage."""
-    return host.endswith((_DISKS, _ACCOUNTS))
+    return host.endswith(_HOSTS)
+
+
+def _cloud_of(base: str) -> Cloud | None:
+    """The cloud whose Resource Manager's own address that is."""
+    return next((one for one in CLOUDS.values() if one.resource_manager == base), None)
 
 
 def disk_url(base: str, name: str, query: str, blob: str = "abcd") -> str:
     """Where a disk's bytes are read: at a host of its own for a client of Azure's public names, else below `base`."""
     account, container = f"{_STEM}{name[:12]}", f"{name[12:24]}/{blob}"
-    if base.endswith("://management.azure.com"):
-        return f"https://{account}.z{int(name[:2], 16) % 51}{_DISKS}/{container}?{query}"
+    if (cloud := _cloud_of(base)) is not None:
+        return f"https://{account}.z{int(name[:2], 16) % 51}{cloud.disks}/{container}?{query}"
     return f"{base}/{account}/{container}?{query}"
 
 
@@ -162,8 +167,8 @@ def account_sas(arm: Sandbox) -> str:
 
 def account_url(arm: Sandbox, base: str, name: str) -> str:
     """A URL that reads the blob `name` (container/blob) of the sandbox's account."""
-    if base.endswith("://management.azure.com"):
-        return f"https://{ACCOUNT}{_ACCOUNTS}/{name}?{account_sas(arm)}"
+    if (cloud := _cloud_of(base)) is not None:
+        return f"https://{ACCOUNT}.blob.{cloud.storage}/{name}?{account_sas(arm)}"
     return f"{base}/{ACCOUNT}/{name}?{account_sas(arm)}"
 
 

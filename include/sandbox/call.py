@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from .api_versions import type_of
+from .clouds import PUBLIC, Cloud
 from .regions import short
 from .wire import ArmError, Json, Request, parse, unreadable
 
@@ -32,6 +33,7 @@ class Call:
         "base",
         "body",
         "client",
+        "cloud",
         "group",
         "headers",
         "id",
@@ -50,7 +52,8 @@ class Call:
         "type",
     )
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, cloud: Cloud = PUBLIC) -> None:
+        self.cloud = cloud
         parts = urlsplit(request.url)
         self.method = request.method.upper()
         self.base = f"{parts.scheme}://{parts.netloc}"

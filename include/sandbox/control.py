@@ -11,6 +11,7 @@ GET    /_sandbox/state                      all state, as JSON
 PUT    /_sandbox/state                      become that state
 POST   /_sandbox/marketplace                {"publisher", "offer", "sku", "version"}: publish a newer platform image; or a new one, or an
                                             extension (catalogue.publish)
+POST   /_sandbox/issuers                    {"issuer", "keys"}: the keys of an issuer of tokens for workload identities (assertions.trust)
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from . import catalogue
+from . import assertions, catalogue
 from .wire import JSON_TYPE, ArmError, Json, Response, compact, parse, stamp
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def answer(arm: Sandbox, call: Call) -> Response:
                 from .resources.catalogue import publish
 
                 return _json(publish(arm, call.json()), 201)
+            case "POST", "issuers":
+                return _json(assertions.trust(arm, call.json()), 201)
     except ArmError as error:
         return _json({"error": error.message}, error.status)
     except ValueError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from . import blobs, control, routing, tokens
+from . import blobs, control, instance_metadata, routing, tokens
 from .effects import under_faults
 from .graph import host as graph
 from .validation import check_media
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 def answer(arm: Sandbox, call: Call) -> Response:
     """The answer to a request, whoever gives it; an ArmError as the answer that it is."""
+    if call.base.startswith("http://"):
+        return instance_metadata.answer(arm, call)
     if graph.is_graph(call):
         return graph.answer(arm, call)
     try:

@@ -16,16 +16,18 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from .server import HOSTS, certificates, connection
+from .clouds import CLOUDS, PUBLIC, Cloud
+from .server import certificates, connection
 
 HEAD_LIMIT = 16_384  # bytes of a CONNECT request's head
 READY_WITHIN = 30.0  # seconds for a sandbox to start
 
 
-def is_azure(host: str) -> bool:
-    """Whether the sandbox answers for that host: one that its certificate carries, by name or by wildcard."""
+def is_azure(host: str, cloud: Cloud = PUBLIC) -> bool:
+    """Whether the host is one of the cloud's, by name or by wildcard, or public storage, which az reads in every cloud."""
     name = host.lower().rstrip(".")
-    return any(name == known or (known.startswith("*.") and name.partition(".")[2] == known[2:]) for known in HOSTS)
+    hosts = (*cloud.hosts, f"*.blob.{PUBLIC.storage}")
+    return any(name == known or (known.startswith("*.") and name.partition(".")[2] == known[2:]) for known in hosts)
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -40,7 +42,8 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 class Proxy:
     """Tunnels for the hosts that the sandbox answers for. `port` is 0 for any free one; after `start` it is the bound one."""
 
-    def __init__(self, sandbox_port: int, port: int = 0) -> None:
+    def __init__(self, sandbox_port: int, port: int = 0, cloud: Cloud = PUBLIC) -> None:
+        self.cloud = cloud
         self.sandbox_port = sandbox_port
         self.port = port
         self._server: asyncio.Server | None = None
@@ -75,7 +78,7 @@ class Proxy:
         host, _, port = rest.partition(" ")[0].rpartition(":")
         if method != "CONNECT":
             return await _refuse(writer, "405 Method Not Allowed", "this proxy makes tunnels (CONNECT) only")
-        if not is_azure(host) or port != "443":
+        if not is_azure(host, self.cloud) or port != "443":
             return await _refuse(writer, "403 Forbidden", f"{host}:{port} is not a host of the sandbox, and nothing else is let through")
         try:
             inside, outside = await asyncio.open_connection("127.0.0.1", self.sandbox_port)
@@ -96,7 +99,9 @@ async def _refuse(writer: asyncio.StreamWriter, status: str, why: str) -> None:
     await writer.drain()
 
 
-def environment(state: Path, sandbox_port: int, proxy_port: int, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
+def environment(
+    state: Path, sandbox_port: int, proxy_port: int, inherited: Mapping[str, str] = os.environ, cloud: Cloud = PUBLIC
+) -> dict[str, str]:
     """The environment in which a client that knows only Azure's public hosts talks to the sandbox.
 
     The names are those that az, the SDKs, Ansible, Packer and Terraform read. az keeps its logins in the sandbox's state folder, apart
@@ -115,6 +120,7 @@ def environment(state: Path, sandbox_port: int, proxy_port: int, inherited: Mapp
         **dict.fromkeys(("AZURE_TENANT_ID", "AZURE_TENANT", "ARM_TENANT_ID"), found.tenant_id),
         **dict.fromkeys(("AZURE_CLIENT_ID", "ARM_CLIENT_ID"), found.client_id),
         **dict.fromkeys(("AZURE_CLIENT_SECRET", "AZURE_SECRET", "ARM_CLIENT_SECRET"), found.client_secret),
+        "AZURE_AUTHORITY_HOST": cloud.login,
         "AZURE_CONFIG_DIR": str((state / "azure").resolve()),
         "AZURE_CORE_COLLECT_TELEMETRY": "0",
         "CHECKPOINT_DISABLE": "1",  # Packer and Terraform would ask for news
@@ -137,9 +143,9 @@ async def _running(state: Path, port: int) -> bool:
     return True
 
 
-async def _start_sandbox(state: Path, port: int, speed: float, public_addresses: str) -> asyncio.subprocess.Process:
+async def _start_sandbox(state: Path, port: int, speed: float, public_addresses: str, cloud: Cloud) -> asyncio.subprocess.Process:
     """A sandbox in a process of its own, ready. Raises SystemExit where it does not get ready."""
-    options = ["--state", str(state), "--port", str(port), "--speed", f"{speed:g}"]
+    options = ["--state", str(state), "--port", str(port), "--speed", f"{speed:g}", "--cloud", cloud.name]
     options += ["--public-addresses", public_addresses] if public_addresses else []
     # Its own session: Ctrl-C is for the command, which may still want to tidy up in the sandbox.
     server = await asyncio.create_subprocess_exec(
@@ -162,13 +168,13 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
-async def _execute(command: Sequence[str], state: Path, port: int, speed: float, public_addresses: str) -> int:
+async def _execute(command: Sequence[str], state: Path, port: int, speed: float, public_addresses: str, cloud: Cloud) -> int:
     certificates(state)
-    server = None if await _running(state, port) else await _start_sandbox(state, port, speed, public_addresses)
-    proxy = Proxy(port)
+    server = None if await _running(state, port) else await _start_sandbox(state, port, speed, public_addresses, cloud)
+    proxy = Proxy(port, cloud=cloud)
     try:
         await proxy.start()
-        child = await asyncio.create_subprocess_exec(*command, env=environment(state, port, proxy.port))
+        child = await asyncio.create_subprocess_exec(*command, env=environment(state, port, proxy.port, cloud=cloud))
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGINT, lambda: None)  # the terminal sends it to the command, too
         loop.add_signal_handler(signal.SIGTERM, child.terminate)
@@ -180,12 +186,15 @@ async def _execute(command: Sequence[str], state: Path, port: int, speed: float,
     return code if code >= 0 else 128 - code
 
 
-def execute(command: Sequence[str], state: Path, port: int, *, speed: float = 60.0, public_addresses: str = "") -> int:
-    """Run `command` with Azure's public hosts answered by the sandbox of `state`; returns its exit code (128 + n for signal n).
+def execute(
+    command: Sequence[str], state: Path, port: int, *, speed: float = 60.0, public_addresses: str = "", cloud: str = PUBLIC.name
+) -> int:
+    """Run `command` with the hosts of one of Azure's clouds answered by the sandbox of `state`; returns its exit code (128 + n for
+    signal n).
 
     A sandbox is started for the time of the command where none serves `port`; `speed` and `public_addresses` are for that one. Raises
     SystemExit where the command does not exist or the sandbox cannot be reached.
     """
     if shutil.which(command[0]) is None:
         raise SystemExit(f"no such command: {command[0]}")
-    return asyncio.run(_execute(command, state, port, speed, public_addresses))
+    return asyncio.run(_execute(command, state, port, speed, public_addresses, CLOUDS[cloud]))

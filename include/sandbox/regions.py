@@ -1,8 +1,8 @@
-"""Azure's regions as data: short name, display name, and whether it has availability zones."""
+"""Azure's regions as data: short name, display name, whether it has availability zones, and which cloud's it is."""
 
 from __future__ import annotations
 
-REGIONS: dict[str, str] = {
+_PUBLIC: dict[str, str] = {
     "eastus": "East US",
     "eastus2": "East US 2",
     "westus": "West US",
@@ -46,8 +46,28 @@ REGIONS: dict[str, str] = {
     "eastus2euap": "East US 2 EUAP",
 }
 
+_US_GOVERNMENT = {
+    "usgovvirginia": "USGov Virginia",
+    "usgovarizona": "USGov Arizona",
+    "usgovtexas": "USGov Texas",
+    "usdodeast": "USDoD East",
+    "usdodcentral": "USDoD Central",
+}
+_CHINA = {
+    "chinanorth": "China North",
+    "chinanorth2": "China North 2",
+    "chinanorth3": "China North 3",
+    "chinaeast": "China East",
+    "chinaeast2": "China East 2",
+    "chinaeast3": "China East 3",
+}
+
+REGIONS: dict[str, dict[str, str]] = {"AzureCloud": _PUBLIC, "AzureUSGovernment": _US_GOVERNMENT, "AzureChinaCloud": _CHINA}
+_ALL = {name: shown for regions in REGIONS.values() for name, shown in regions.items()}
+
 WITHOUT_ZONES = frozenset(
     {"westus", "northcentralus", "westcentralus", "canadaeast", "ukwest", "southindia", "japanwest", "australiasoutheast", "centraluseuap"}
+    | {name for name in (*_US_GOVERNMENT, *_CHINA) if name not in ("usgovvirginia", "chinanorth3")}
 )
 
 
@@ -58,8 +78,9 @@ def short(name: str) -> str:
 
 def display(name: str) -> str:
     """`westeurope` -> `West Europe`, as gallery target regions come back."""
-    return REGIONS.get(short(name), name)
+    return _ALL.get(short(name), name)
 
 
-def is_known(name: str) -> bool:
-    return short(name) in REGIONS
+def is_known(name: str, cloud: str) -> bool:
+    """Whether the cloud of that name has the region."""
+    return short(name) in REGIONS[cloud]

@@ -17,6 +17,7 @@ from uuid import UUID
 from . import front_door, latency, stale, tokens
 from .call import Call
 from .clock import Clock
+from .clouds import CLOUDS, PUBLIC
 from .directory import Directory, Principal
 from .events import EVENTS
 from .faults import Faults
@@ -36,7 +37,7 @@ class Sandbox:
     `clock`: anything with `now() -> float`, epoch seconds. `store`: a Store, a path to keep state in, or None for memory. `speed`
     divides every latency and every Retry-After. `authenticate=False` lets requests without a token in; `control=False` hides `/_sandbox`.
     `recorder` is told every exchange. `throttle`: whether rate limits refuse (default: at speed 1). `public_addresses`: the ranges (CIDR)
-    of public IPv4 addresses, instead of those for documentation.
+    of public IPv4 addresses, instead of those for documentation. `cloud`: which of Azure's clouds (clouds.py) it is.
     """
 
     def __init__(
@@ -53,10 +54,12 @@ class Sandbox:
         recorder: Recorder | None = None,
         throttle: bool | None = None,
         public_addresses: tuple[str, ...] = (),
+        cloud: str = PUBLIC.name,
     ) -> None:
         if speed <= 0:
             raise ValueError(f"speed must be above 0, not {speed}")
         load_families()
+        self.cloud = CLOUDS[cloud]
         self.clock = clock if clock is not None else Clock()
         self.store = store if isinstance(store, Store) else Store(Path(store) if store is not None else None)
         self.seed = seed
@@ -124,7 +127,7 @@ class Sandbox:
         with self._lock:
             self.advance()
             self.store.commit()
-            call = Call(request)
+            call = Call(request, self.cloud)
             response = front_door.answer(self, call)
             if self.faults.changed:
                 self.store.set("faults", self.faults.dump())
@@ -140,7 +143,7 @@ class Sandbox:
         """Answer a request that the sandbox makes of itself, as a deployment does, within the request or event at hand. What happened so
         far stands, whatever the answer."""
         self.store.commit()
-        call = Call(request)
+        call = Call(request, self.cloud)
         call.internal = True
         return front_door.answer(self, call)
 
@@ -181,8 +184,6 @@ class Sandbox:
         self.store.set("skipped", self.clock.skipped)
         self.advance()
 
-    def token(
-        self, principal: Principal | None = None, *, lifetime: int = 10 * 365 * 86_400, audience: str = "https://management.azure.com/"
-    ) -> str:
+    def token(self, principal: Principal | None = None, *, lifetime: int = 10 * 365 * 86_400, audience: str = "") -> str:
         """A bearer token for in-process clients, of a principal of the directory (default: the main one)."""
         return tokens.issue(self, principal=principal, lifetime=lifetime, audience=audience)

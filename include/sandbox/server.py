@@ -21,25 +21,20 @@ from cryptography import x509
 
 from . import catalogue
 from .blobs import ACCOUNT, account_sas
+from .clouds import CLOUDS, PUBLIC
 from .directory import Directory
+from .instance_metadata import header_of
 from .recorder import record_to
 from .sandbox import Sandbox
 from .wire import JSON_TYPE, Request, compact
 
-# The names that the certificate carries: this machine's, and Azure's public hosts. Disks are read at `md-….z12.blob.storage.azure.net`.
+# The names that the certificate carries: this machine's, and those of Azure's clouds. Disks are read at `md-….z12.blob.storage.azure.net`.
 HOSTS = (
     "localhost",
     "127.0.0.1",
     "::1",
     "sandbox",
-    "management.azure.com",
-    "login.microsoftonline.com",
-    "login.windows.net",
-    "graph.microsoft.com",
-    "graph.windows.net",
-    "*.blob.core.windows.net",
-    "*.blob.storage.azure.net",
-    *(f"*.z{zone}.blob.storage.azure.net" for zone in range(51)),
+    *dict.fromkeys(host for cloud in CLOUDS.values() for host in cloud.hosts),
 )
 
 
@@ -64,6 +59,7 @@ class Connection:
     partner_subscription_id: str
     partner_client_id: str
     partner_client_secret: str
+    identity_header: str
 
 
 def identity(state: Path) -> Directory:
@@ -114,6 +110,7 @@ def connection(state: Path, port: int, host: str = "127.0.0.1") -> Connection:
     certificates(state)
     own = identity(state)
     endpoint = f"https://{host}:{port}"
+    closed = Sandbox(control=False, directory=own)
     return Connection(
         endpoint=endpoint,
         authority=endpoint,
@@ -121,7 +118,8 @@ def connection(state: Path, port: int, host: str = "127.0.0.1") -> Connection:
         ca_file=str((state / "ca.pem").resolve()),
         ca_bundle=str((state / "bundle.pem").resolve()),
         blob_endpoint=f"{endpoint}/{ACCOUNT}",
-        blob_sas=account_sas(Sandbox(control=False, directory=own)),
+        blob_sas=account_sas(closed),
+        identity_header=header_of(closed),
     )
 
 
@@ -191,13 +189,16 @@ def serve(
     faults: Path | None = None,
     record: Path | None = None,
     public_addresses: tuple[str, ...] = (),
+    cloud: str = PUBLIC.name,
+    metadata_port: int | None = None,
 ) -> None:
     """Serve until interrupted. Prints one line when ready. `throttle`: whether rate limits refuse (default: at speed 1). `faults`: a file
-    of rules to begin with. `record`: a file to append every exchange to."""
+    of rules to begin with. `record`: a file to append every exchange to. `cloud`: which of Azure's clouds it is. `metadata_port`: where
+    the instance metadata endpoint answers, on loopback and over plain HTTP, as nothing else does."""
     certificate = certificates(state)
     recorder = record_to(record) if record is not None else None
     options = {"speed": speed, "seed": seed, "control": control, "throttle": throttle, "public_addresses": public_addresses}
-    sandbox = open_sandbox(state, recorder=recorder, **options)
+    sandbox = open_sandbox(state, recorder=recorder, cloud=cloud, **options)
     try:
         for rule in catalogue.read(faults.read_text()) if faults is not None else ():
             sandbox.faults.add(rule)
@@ -208,7 +209,18 @@ def serve(
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets)
             bound = self.servers[0].sockets[0].getsockname()[1] if self.servers else port
-            print(f"sandbox ready on https://{host}:{bound} state {state} speed {speed:g}", flush=True)  # noqa: T201 -- the one line
+            more = f" metadata http://127.0.0.1:{await self._metadata(metadata_port)}" if metadata_port is not None else ""
+            print(f"sandbox ready on https://{host}:{bound} state {state} speed {speed:g}{more}", flush=True)  # noqa: T201 -- the one line
+
+        async def _metadata(self, port: int) -> int:
+            """Listen for instance metadata, too; the port that was bound."""
+
+            def protocol() -> Any:
+                made: Any = config.http_protocol_class
+                return made(config=config, server_state=self.server_state, app_state={})
+
+            self.servers.append(await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", port))
+            return int(self.servers[-1].sockets[0].getsockname()[1])
 
     app = App(sandbox)
     config = uvicorn.Config(

@@ -13,8 +13,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
+from . import assertions
+from .clouds import CLOUDS, is_elsewhere
 from .directory import Principal
 from .graph import credentials
 from .wire import JSON_TYPE, ArmError, Json, Response, compact
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
 LIFETIME = 86_399  # seconds, as recorded
 SKEW = 300.0  # seconds by which clocks may differ
-AUDIENCES = ("https://management.core.windows.net", "https://management.azure.com")  # of Resource Manager
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +45,15 @@ def _base64(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def issue(
-    arm: Sandbox, *, principal: Principal | None = None, lifetime: int = LIFETIME, audience: str = "https://management.azure.com/"
-) -> str:
+def issue(arm: Sandbox, *, principal: Principal | None = None, lifetime: int = LIFETIME, audience: str = "") -> str:
     """A bearer token of a service principal (default: the main one) that `check` accepts for `lifetime` seconds: a JWT signed with the
-    sandbox's own key."""
+    sandbox's own key. `audience`: the service that it is for (default: Resource Manager)."""
     whose = principal or arm.directory.main
     now = int(arm.clock.now())
     header = _base64(b'{"typ":"JWT","alg":"HS256"}')
     claims = {
-        "aud": audience,
-        "iss": f"https://sts.windows.net/{whose.tenant_id}/",
+        "aud": audience or f"{arm.cloud.resource_manager}/",
+        "iss": f"{arm.cloud.tokens}/{whose.tenant_id}/",
         "iat": now,
         "nbf": now,
         "exp": now + lifetime,
@@ -85,13 +84,14 @@ def check(arm: Sandbox, call: Call, *, now: float | None = None) -> None:
     if not bearer:
         raise _refused(arm, call, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")
     held = _valid(arm, call, claims, now)
-    if _is_for_another(call, held, AUDIENCES):
+    audiences = call.cloud.audiences
+    if _is_for_another(call, held, audiences):
         raise _refused(
             arm,
             call,
             "InvalidAuthenticationTokenAudience",
             f"The access token has been obtained for wrong audience or resource '{held.audience}'. It should exactly match with one of the "
-            f"allowed audiences {','.join(repr(one + slash) for one in AUDIENCES for slash in ('/', ''))}.",
+            f"allowed audiences {','.join(repr(one + slash) for one in audiences for slash in ('/', ''))}.",
         )
     call.tenant, call.principal, call.client = held.tenant, held.principal, held.client
     for other in filter(None, call.header("x-ms-authorization-auxiliary").split(",")):
@@ -122,14 +122,16 @@ def check_graph(arm: Sandbox, call: Call, audiences: frozenset[str]) -> None:
         401,
         "InvalidAuthenticationToken",
         why,
-        headers={"www-authenticate": 'Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize"'},
+        headers={"www-authenticate": f'Bearer realm="", authorization_uri="{call.cloud.login}/common/oauth2/authorize"'},
     )
 
 
 def _is_for_another(call: Call, claims: Claims, audiences: Collection[str]) -> bool:
-    """Whether a token is for another service. Where all services share an endpoint that is not Azure's own, it is their audience."""
-    host = urlsplit(call.base).hostname or ""
-    return host.endswith((".azure.com", ".microsoft.com")) and claims.audience.rstrip("/") not in audiences
+    """Whether a token is for another service. Where all services share an endpoint that is not Azure's own, it is their audience, too."""
+    audience = claims.audience.rstrip("/")
+    if audience in audiences:
+        return False
+    return call.cloud.owns(call.base) or any(audience in one.services for one in CLOUDS.values())
 
 
 def check_tenant(arm: Sandbox, call: Call) -> None:
@@ -141,8 +143,8 @@ def check_tenant(arm: Sandbox, call: Call) -> None:
     raise ArmError(
         401,
         "InvalidAuthenticationTokenTenant",
-        f"The access token is from the wrong issuer 'https://sts.windows.net/{call.tenant}/'. It must match the tenant "
-        f"'https://sts.windows.net/{wanted}/' associated with this subscription. Please use the authority (URL) '{authority}' to get the "
+        f"The access token is from the wrong issuer '{call.cloud.tokens}/{call.tenant}/'. It must match the tenant "
+        f"'{call.cloud.tokens}/{wanted}/' associated with this subscription. Please use the authority (URL) '{authority}' to get the "
         "token. Note, if the subscription is transferred to another tenant there is no impact to the services, but information about new "
         "tenant could take time to propagate (up to an hour). If you just transferred your subscription and see this error message, please "
         "try back later.",
@@ -301,8 +303,16 @@ def _token(arm: Sandbox, call: Call, tenant: str, *, version2: bool) -> Response
             "secret ID, "
             f"for a secret added to app '{client}'.",
         )
-    if secret is None and (assertion or "").count(".") != 2:
-        return _refuse(arm, 401, "invalid_client", 50027, "JWT token is invalid or malformed.")
+    if secret is None:
+        if form.get("client_assertion_type") != assertions.TYPE:
+            text = "The request body must contain the following parameter: 'client_assertion_type'."
+            return _refuse(arm, 400, "invalid_request", 900144, text)
+        names = (tenant, home)
+        authorities = {f"{call.base}/{name}{end}".lower() for name in names for end in ("", "/v2.0", "/oauth2/token", "/oauth2/v2.0/token")}
+        try:
+            assertions.check(arm, principal, str(assertion), authorities)
+        except assertions.RefusalError as refusal:
+            return _refuse(arm, refusal.status, refusal.error, refusal.number, refusal.text)
     resource = form.get("resource") or form.get("scope", "").removesuffix("/.default")
     if not resource:
         return _refuse(
@@ -312,6 +322,8 @@ def _token(arm: Sandbox, call: Call, tenant: str, *, version2: bool) -> Response
             900144,
             f"The request body must contain the following parameter: '{'scope' if version2 else 'resource'}'.",
         )
+    if (unknown := unknown_service(arm, resource, home)) is not None:
+        return _refuse(arm, 400, "invalid_resource", 500011, unknown)
     token = issue(arm, principal=principal, audience=resource)
     if version2:
         return _json(
@@ -339,6 +351,17 @@ def _token(arm: Sandbox, call: Call, tenant: str, *, version2: bool) -> Response
     )
 
 
+def unknown_service(arm: Sandbox, audience: str, tenant: str) -> str | None:
+    """Why there is no token for a service of another cloud; None where there is one."""
+    if not is_elsewhere(audience, arm.cloud):
+        return None
+    return (
+        f"The resource principal named {audience} was not found in the tenant named {tenant}. This can happen if the application has not "
+        "been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your "
+        "authentication request to the wrong tenant."
+    )
+
+
 def _refuse(arm: Sandbox, status: int, error: str, number: int, text: str) -> Response:
     when = datetime.fromtimestamp(arm.now, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     trace, correlation = arm.request_guid(), arm.request_guid()
@@ -351,7 +374,7 @@ def _refuse(arm: Sandbox, status: int, error: str, number: int, text: str) -> Re
             "timestamp": when,
             "trace_id": trace,
             "correlation_id": correlation,
-            "error_uri": f"https://login.microsoftonline.com/error?code={number}",
+            "error_uri": f"{arm.cloud.login}/error?code={number}",
         },
     )
 

@@ -28,7 +28,7 @@ def get_provider_info() -> dict[str, Any]:
                     "relabeling": {"login": "Client ID", "password": "Client secret"},
                     "placeholders": {
                         "login": "service principal: application id; managed or workload identity: client id of the identity, or empty",
-                        "password": "service principal only",
+                        "password": "service principal only; with a certificate: the password of its key, or empty",
                     },
                 },
                 "conn-fields": {
@@ -39,7 +39,7 @@ def get_provider_info() -> dict[str, Any]:
                     ),
                     "identity": {
                         "label": "Identity",
-                        "description": "Empty: service principal when a client secret is given, else the default credential chain.",
+                        "description": "Empty: service principal when a client secret or a certificate is given, else the default credential chain.",
                         "schema": {"type": ["string", "null"], "enum": [*IDENTITIES, None]},
                     },
                     "cloud": {
@@ -49,6 +49,10 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "endpoint": _text("Resource Manager endpoint", "Only for a custom cloud or the sandbox: https://host:port"),
                     "authority": _text("Authority", "Only for a custom cloud or the sandbox: https://host:port"),
+                    "certificate_file": _text(
+                        "Certificate file",
+                        "Instead of a client secret: PEM or PKCS12 file with certificate and key, on every Airflow machine.",
+                    ),
                     "ca_file": _text("CA file", "PEM file that signs the custom endpoint's certificate, on every Airflow machine."),
                 },
             }

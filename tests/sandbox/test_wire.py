@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from include.sandbox import tokens
+from include.sandbox import assertions, tokens
 from include.sandbox.clock import virtual_clock
 from include.sandbox.sandbox import Sandbox
 from include.sandbox.wire import Request, Response
@@ -260,7 +260,9 @@ def test_a_request_needs_a_token_that_the_sandbox_issued() -> None:
     ("form", "status", "number"),
     [
         ("client_id={client}&client_secret={secret}&scope=https://management.azure.com/.default", 200, None),
-        ("client_id={client}&client_assertion=a.b.c&client_assertion_type=urn&scope=https://management.azure.com/.default", 200, None),
+        ("client_id={client}&client_assertion=a.b.c&client_assertion_type=urn&scope=https://management.azure.com/.default", 400, 900144),
+        ("client_id={client}&client_assertion=a.b.c&client_assertion_type={type}&scope=https://management.azure.com/.default", 401, 50027),
+        ("client_id={client}&client_secret={secret}&scope=https://management.usgovcloudapi.net/.default", 400, 500011),
         ("client_id={client}&client_secret=wrong&scope=https://management.azure.com/.default", 401, 7000215),
         ("client_id=nobody&client_secret={secret}&scope=https://management.azure.com/.default", 400, 700016),
         ("client_id={client}&scope=https://management.azure.com/.default", 401, 7000218),
@@ -268,7 +270,7 @@ def test_a_request_needs_a_token_that_the_sandbox_issued() -> None:
 )
 def test_the_token_endpoint_answers_as_entra_does(form: str, status: int, number: int | None) -> None:
     sandbox = closed()
-    body = "grant_type=client_credentials&" + form.format(client=sandbox.client_id, secret=sandbox.client_secret)
+    body = "grant_type=client_credentials&" + form.format(client=sandbox.client_id, secret=sandbox.client_secret, type=assertions.TYPE)
     response = sandbox.handle(Request("POST", f"{HOST}/{sandbox.tenant_id}/oauth2/v2.0/token", {}, body.encode()))
     assert response.status == status
     if number is None:

@@ -6,19 +6,18 @@ import json
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from .. import tokens
 from ..effects import under_faults
 from ..wire import ArmError, Json, Response, compact
-from . import credentials, errors, membership, objects, queries, writes
+from . import credentials, errors, federation, membership, objects, queries, writes
 
 if TYPE_CHECKING:
     from ..call import Call
     from ..sandbox import Sandbox
 
 VERSIONS = ("v1.0", "beta")
-AUDIENCES = frozenset({"https://graph.microsoft.com", "00000003-0000-0000-c000-000000000000"})
+ID = "00000003-0000-0000-c000-000000000000"  # Graph's application, the same in all clouds
 
 _JSON = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
 _KINDS = {
@@ -33,7 +32,7 @@ _KEYED = re.compile(r"(\w+)\((?:(\w+)=)?'([^']*)'\)")
 
 def is_graph(call: Call) -> bool:
     """Whether the request is for Graph: by its host, or by the first part of its path where all services share a host."""
-    return urlsplit(call.base).hostname == "graph.microsoft.com" or call.segments[:1] in ([version] for version in VERSIONS)
+    return call.base == call.cloud.graph or call.segments[:1] in ([version] for version in VERSIONS)
 
 
 def answer(arm: Sandbox, call: Call) -> Response:
@@ -55,7 +54,7 @@ def answer(arm: Sandbox, call: Call) -> Response:
 
 
 def _answer(arm: Sandbox, call: Call) -> Response:
-    tokens.check_graph(arm, call, AUDIENCES)
+    tokens.check_graph(arm, call, frozenset((call.cloud.graph, ID)))
     call.type = f"Microsoft.Graph/{call.segments[1] if len(call.segments) > 1 else ''}"
     return under_faults(arm, call, lambda: _route(arm, call))
 
@@ -161,7 +160,31 @@ def _below(arm: Sandbox, call: Call, kind: str, found: Json, rest: list[str]) ->
         case "POST", "removepassword" if registered:
             credentials.remove_password(arm, writes.own(arm, call.tenant, found), call.json())
             return Response(204)
+        case _, "federatedidentitycredentials" if kind == objects.APPLICATION:
+            return _federated(arm, call, found, after)
     raise errors.no_segment(rest[0])
+
+
+def _federated(arm: Sandbox, call: Call, found: Json, after: list[str]) -> Response:
+    """An application's federated identity credentials, or the one that the path names by id or name."""
+    held = federation.of(arm, call.tenant, found)
+    context = _context(call, f"applications('{found['id']}')/federatedIdentityCredentials")
+    one = federation.find(held, after[0]) if len(after) == 1 else None
+    match call.method:
+        case "GET" if not after:
+            return _show({"@odata.context": context, "value": held})
+        case "GET" if one is not None:
+            return _show({"@odata.context": f"{context}/$entity", **one})
+        case "POST" if not after:
+            made = federation.add(arm, writes.own(arm, call.tenant, found), call.json())
+            return _show({"@odata.context": f"{context}/$entity", **made}, 201)
+        case "PATCH" if one is not None:
+            federation.change(arm, writes.own(arm, call.tenant, found), one, call.json())
+            return Response(204)
+        case "DELETE" if one is not None:
+            federation.remove(arm, writes.own(arm, call.tenant, found), one)
+            return Response(204)
+    raise errors.absent(after[0]) if len(after) == 1 else errors.no_segment("federatedIdentityCredentials")
 
 
 def _member_groups(arm: Sandbox, call: Call, found: Json) -> Response:

@@ -247,6 +247,13 @@ def _given(arm: Sandbox, tenant: str, kind: str) -> Iterator[Json]:
         yield from _managed(arm, tenant)
 
 
+def identities(arm: Sandbox, tenant: str) -> Iterator[Resource]:
+    """The user-assigned managed identities of a tenant's subscriptions."""
+    for subscription, its in arm.directory.subscriptions.items():
+        if its == tenant:
+            yield from arm.store.of_type(subscription, _IDENTITY).values()
+
+
 def _managed(arm: Sandbox, tenant: str) -> Iterator[Json]:
     for resource in arm.store.resources.values():
         found: Any = resource.properties if resource.type == _IDENTITY else resource.body.get("identity")

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from ..registry import field
 from ..store import Resource
 from ..wire import Json
-from . import errors, membership, objects
+from . import credentials, errors, membership, objects
 
 if TYPE_CHECKING:
     from ..sandbox import Sandbox
@@ -40,7 +40,10 @@ def create(arm: Sandbox, tenant: str, kind: str, body: Json) -> Resource:
         made = objects.application(id, arm.guid("appId", number), objects.domain(arm, tenant), created, _application(arm, tenant, given))
     else:
         made = _service_principal(arm, tenant, id, created, given)
-    resource = objects.keep(arm, tenant, made)
+    keys = made.get("keyCredentials") or []
+    resource = objects.keep(arm, tenant, {**made, "keyCredentials": []} if keys else made)
+    if keys:
+        credentials.keep_keys(arm, resource, keys)
     _bind(arm, tenant, resource, body)
     return resource
 
@@ -55,6 +58,9 @@ def update(arm: Sandbox, tenant: str, found: Json, body: Json) -> None:
     resource = own(arm, tenant, found)
     if kind == objects.USER:
         given = _user(arm, tenant, found["id"], given)
+    keys = given.pop("keyCredentials", None)
+    if keys is not None:
+        credentials.keep_keys(arm, resource, keys)
     resource.properties.update(given)
     arm.store.touch(resource)
     _bind(arm, tenant, resource, body)

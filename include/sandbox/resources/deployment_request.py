@@ -140,7 +140,7 @@ def scope_of(arm: Sandbox, id: str, deployment: Json) -> Scope:
     return Scope(
         subscription={key: shown[key] for key in ("id", "subscriptionId", "tenantId", "displayName")},
         tenant=tenant(shown["tenantId"]),
-        environment=cloud(base),
+        environment=cloud(arm.cloud, base),
         deployment={key: value for key, value in deployment.items() if key != "base"},
         group=found.body if found is not None else None,
         provider_of=provider_of,

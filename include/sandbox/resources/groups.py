@@ -28,7 +28,7 @@ def location_of(call: Call, body: Json, existing: Resource | None) -> str:
             return existing.location
         raise ArmError(400, "LocationRequired", "The location property is required for this definition.", gateway=True)
     location = short(given)
-    if not is_known(location):
+    if not is_known(location, call.cloud.name):
         raise ArmError(
             400,
             "LocationNotAvailableForResourceType",

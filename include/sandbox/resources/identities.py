@@ -1,12 +1,14 @@
-"""User-assigned managed identities.
+"""User-assigned managed identities, and which tokens of which other issuers are taken for their own (federated identity credentials).
 
 Shapes: the ManagedIdentity OpenAPI document (2023-01-31).
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from ..graph.federation import LIMIT
 from ..pages import show
 from ..registry import ResourceType, field, register
 from ..store import Resource
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from ..sandbox import Sandbox
 
 IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{2,119}")
 
 
 class Identities(ResourceType):
@@ -60,8 +63,58 @@ class Identities(ResourceType):
         return show(arm, call, self, resource)
 
     def delete(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
+        self.remove(arm, resource)
+        return Response(200)
+
+    nests = True
+
+
+class FederatedCredentials(ResourceType):
+    """A credential is its name, issuer, subject and audiences; of one identity no two have issuer and subject in common.
+
+    Limits: "Important considerations and restrictions for federated identity credentials" (learn.microsoft.com).
+    """
+
+    name = f"{IDENTITY}/federatedIdentityCredentials"
+    regional = False
+    listed = False
+
+    def put(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:
+        body = call.json()
+        if not _NAME.fullmatch(call.name):
+            raise _bad(
+                f"The federated identity credential name '{call.name}' is invalid: it must begin with a letter or digit, and be of 3 to "
+                "120 letters, digits, hyphens and underscores."
+            )
+        given: Json = {}
+        for name, kind in (("issuer", str), ("subject", str), ("audiences", list)):
+            given[name] = field(body, f"properties.{name}", kind)
+            if not given[name]:
+                raise _bad(f"The required property '{name}' of the federated identity credential is missing or empty.")
+        if len(given["audiences"]) != 1:
+            raise _bad("A federated identity credential must have exactly one audience.")
+        others = [one for one in arm.store.collection(call.id.rsplit("/", 1)[0].lower()).values() if one.name.lower() != call.name.lower()]
+        if len(others) >= LIMIT:
+            raise _bad(f"Too many federated identity credentials: an identity may have {LIMIT}.")
+        if any((one.properties["issuer"], one.properties["subject"]) == (given["issuer"], given["subject"]) for one in others):
+            message = "Issuer and subject combination already exists for this Managed Identity."
+            raise ArmError(409, "Conflict", message)
+        made: Json = {"id": call.id, "name": call.name, "type": self.name, "properties": given}
+        if resource is None:
+            arm.store.add(Resource(call.id, self.name, made))
+        else:
+            resource.body = made
+            arm.store.touch(resource)
+        return Response(201 if resource is None else 200, {"content-type": JSON_TYPE}, compact(made))
+
+    def delete(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         arm.store.drop(resource)
         return Response(200)
 
 
+def _bad(message: str) -> ArmError:
+    return ArmError(400, "BadRequest", message)
+
+
 register(Identities())
+register(FederatedCredentials())

@@ -41,16 +41,16 @@ def document(arm: Sandbox, subscription: str, namespace: str) -> Json:
     space = _spaces().get(namespace.lower())
     if space is None:
         raise ArmError(404, "InvalidResourceNamespace", f"The resource namespace '{namespace}' is invalid.", gateway=True)
-    displays = list(REGIONS.values())
+    regions = REGIONS[arm.cloud.name]
     kinds = [
-        _type(space, kind.short, displays if kind.regional else [], known_versions(kind.name), nested="/" in kind.short)
+        _type(space, kind.short, regions if kind.regional else {}, known_versions(kind.name), nested="/" in kind.short)
         for kind in TYPES.values()
         if kind.name.startswith(space + "/")
     ]
     shown = {one["resourceType"].lower() for one in kinds}
     extra = (name for name in EXTRA.get(space, ()) if name.lower() not in shown)
-    kinds += [_type(space, name, [], known_versions(f"{space}/{name}"), nested=True) for name in extra]
-    kinds += [_type(space, name, displays, list(versions), nested="/" in name) for name, versions in OTHERS.get(space, {}).items()]
+    kinds += [_type(space, name, {}, known_versions(f"{space}/{name}"), nested=True) for name in extra]
+    kinds += [_type(space, name, regions, list(versions), nested="/" in name) for name, versions in OTHERS.get(space, {}).items()]
     body: Json = {"id": f"/subscriptions/{subscription}/providers/{space}", "namespace": space}
     body.update(applications(space))
     body["resourceTypes"] = kinds
@@ -59,12 +59,13 @@ def document(arm: Sandbox, subscription: str, namespace: str) -> Json:
     return body
 
 
-def _type(space: str, name: str, locations: list[str], versions: list[str], *, nested: bool) -> Json:
+def _type(space: str, name: str, regions: dict[str, str], versions: list[str], *, nested: bool) -> Json:
+    locations = list(regions.values())
     kind: Json = {"resourceType": name, "locations": locations}
     if name.lower() in EDGED:
         kind["locationMappings"] = [{"location": "West US", "type": "EdgeZone", "extendedLocations": ["losangeles"]}]
     if name.lower() in ZONED:
-        kind["zoneMappings"] = [{"location": shown, "zones": ["1", "2", "3"]} for key, shown in REGIONS.items() if key not in WITHOUT_ZONES]
+        kind["zoneMappings"] = [{"location": shown, "zones": ["1", "2", "3"]} for key, shown in regions.items() if key not in WITHOUT_ZONES]
     kind["apiVersions"] = versions
     stable = next((version for version in versions if not version.endswith("-preview")), None)
     if stable is not None and locations and (space not in OTHERS or space == "Microsoft.Storage"):

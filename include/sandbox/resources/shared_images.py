@@ -41,7 +41,7 @@ class Shelf:
     """What one of the two APIs shows, at one location."""
 
     def __init__(self, arm: Sandbox, call: Call, location: str, *, community: bool) -> None:
-        if not is_known(location):
+        if not is_known(location, arm.cloud.name):
             raise ArmError(
                 400, "NoRegisteredProviderFound", f"No registered resource provider found for location '{location}'.", gateway=True
             )

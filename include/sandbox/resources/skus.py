@@ -78,7 +78,7 @@ def skus(arm: Sandbox, call: Call, subscription: str) -> Response:
     wanted = ""
     if "location eq" in call.query.get("$filter", "").lower():
         wanted = short(call.query["$filter"].split("eq", 1)[1].strip().strip("'"))
-    value = [one for region in ([wanted] if wanted else REGIONS) for one in _of_region(arm, region)]
+    value = [one for region in ([wanted] if wanted else REGIONS[arm.cloud.name]) for one in _of_region(arm, region)]
     return Response(200, {"content-type": JSON_TYPE}, pretty({"value": value}))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import authorization, vintages
+from ..clouds import Cloud
 from ..operations import status
 from ..regions import REGIONS, WITHOUT_ZONES
 from ..registry import route
@@ -24,45 +25,39 @@ def _json(value: object) -> Response:
     return Response(200, {"content-type": JSON_TYPE}, compact(value))
 
 
-def cloud(base: str) -> Json:
-    """The cloud's endpoints, for a client that reaches the sandbox at `base`."""
-    audiences = ["https://management.core.windows.net/", "https://management.azure.com/", base]
+def cloud(whose: Cloud, base: str) -> Json:
+    """The cloud's endpoints, for a client that reaches it at `base`: where that is no address of the cloud's own, everything is there."""
+    own = whose.owns(base)
+    login, graph, portal = (whose.login, whose.graph, whose.portal) if own else (base, base, base)
+    audiences = [*(f"{one}/" for one in whose.audiences), *([] if own else [base])]
     return {
-        "portal": base,
-        "authentication": {"loginEndpoint": f"{base}/", "audiences": audiences, "tenant": "common", "identityProvider": "AAD"},
+        "portal": portal,
+        "authentication": {"loginEndpoint": f"{login}/", "audiences": audiences, "tenant": "common", "identityProvider": "AAD"},
         "media": "https://rest.media.azure.net",
-        "graphAudience": f"{base}/",
-        "graph": f"{base}/",
-        "name": "Sandbox",
-        "suffixes": {
-            "azureDataLakeStoreFileSystem": "azuredatalakestore.net",
-            "acrLoginServer": "azurecr.io",
-            "sqlServerHostname": "database.windows.net",
-            "azureDataLakeAnalyticsCatalogAndJob": "azuredatalakeanalytics.net",
-            "keyVaultDns": "vault.azure.net",
-            "storage": "core.windows.net",
-            "azureFrontDoorEndpointSuffix": "azurefd.net",
-        },
-        "batch": "https://batch.core.windows.net/",
+        "graphAudience": f"{graph}/",
+        "graph": f"{graph}/",
+        "name": whose.name if own else "Sandbox",
+        "suffixes": dict(whose.suffixes),
+        "batch": whose.batch,
         "resourceManager": f"{base}/",
-        "vmImageAliasDoc": _ALIASES if base.endswith(".azure.com") else f"{base}/azcliprod/cli/vm/aliases.json",
+        "vmImageAliasDoc": _ALIASES if own else f"{base}/azcliprod/cli/vm/aliases.json",
         "activeDirectoryDataLake": "https://datalake.azure.net/",
-        "sqlManagement": "https://management.core.windows.net:8443/",
-        "microsoftGraphResourceId": f"{base}/",
+        "sqlManagement": f"{whose.management}:8443/",
+        "microsoftGraphResourceId": f"{graph}/",
         "appInsightsResourceId": "https://api.applicationinsights.io",
         "appInsightsTelemetryChannelResourceId": "https://dc.applicationinsights.azure.com/v2/track",
         "attestationResourceId": "https://attest.azure.net",
         "synapseAnalyticsResourceId": "https://dev.azuresynapse.net",
         "logAnalyticsResourceId": "https://api.loganalytics.io",
         "ossrDbmsResourceId": "https://ossrdbms-aad.database.windows.net",
-        "gallery": "https://gallery.azure.com/",
+        "gallery": whose.gallery,
     }
 
 
 @route("GET", "metadata/endpoints")
 def metadata(arm: Sandbox, call: Call) -> Response:
     """What `az cloud register` asks: an array before api-version 2022-09-01, one object since, and the short form of 2015-01-01."""
-    found = cloud(call.base)
+    found = cloud(arm.cloud, call.base)
     if call.api_version.startswith("2015") or not call.api_version:
         authentication = {key: found["authentication"][key] for key in ("loginEndpoint", "audiences")}
         return _json(
@@ -119,7 +114,7 @@ def subscription(arm: Sandbox, call: Call, id: str) -> Response:
 @route("GET", "subscriptions/{}/locations")
 def locations(arm: Sandbox, call: Call, id: str) -> Response:
     value = []
-    for name, shown in REGIONS.items():
+    for name, shown in REGIONS[arm.cloud.name].items():
         prefix, geography, group, longitude, latitude, place, paired = PLACES[name]
         pairs = [{"name": paired, "id": f"/subscriptions/{id}/locations/{paired}"}] if paired else []
         one: Json = {

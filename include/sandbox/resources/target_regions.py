@@ -65,7 +65,7 @@ def read(kind: ArtifactVersions, call: Call, body: Json, location: str, old: Jso
     found: list[Json] = []
     for one in given or [{"name": location}]:
         name = required(one, "name", target=f"{kind.parameter}.properties.{_REGIONS}.name")
-        if not is_known(name):
+        if not is_known(name, call.cloud.name):
             raise invalid(kind, f"The target region '{name}' is not a known Azure region.")
         if any(short(other["name"]) == short(name) for other in found):
             raise invalid(kind, "Duplicate regions are not allowed in target publishing regions.")

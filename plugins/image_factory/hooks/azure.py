@@ -51,12 +51,14 @@ class AzureSettings:
     endpoint: str
     ca_file: str | None
     auxiliary_tenant_ids: tuple[str, ...] = ()
+    certificate_file: str | None = None
 
     @classmethod
     def of(cls, connection: Connection) -> AzureSettings:
         extra: dict[str, Any] = {name: value for name, value in (connection.extra_dejson or {}).items() if value not in (None, "")}
         client_id, client_secret = connection.login or None, connection.password or None
-        identity = extra.get("identity") or ("service_principal" if client_secret else "default")
+        certificate_file = extra.get("certificate_file")
+        identity = extra.get("identity") or ("service_principal" if client_secret or certificate_file else "default")
         cloud = extra.get("cloud") or "AzureCloud"
         tenant_id, subscription_id = extra.get("tenantId"), extra.get("subscriptionId")
         authority = extra.get("authority") or _CLOUD_ENDPOINTS.get(cloud, ("", ""))[0]
@@ -78,14 +80,21 @@ class AzureSettings:
         if identity == "service_principal":
             problems += [
                 f"{name}: missing; a service principal needs it"
-                for name, value in (("tenantId", tenant_id), ("login (client id)", client_id), ("password (client secret)", client_secret))
+                for name, value in (
+                    ("tenantId", tenant_id),
+                    ("login (client id)", client_id),
+                    ("password (client secret) or certificate_file", client_secret or certificate_file),
+                )
                 if not value
             ]
+        elif certificate_file:
+            problems.append(f"certificate_file: a {identity} has no certificate; it is a service principal's")
         for name, url in (("endpoint", endpoint), ("authority", authority)):
             if url and not url.startswith("https://"):
                 problems.append(f"{name}: {url!r} must begin with https://, as tokens are only sent over TLS")
-        if ca_file and not Path(ca_file).is_file():
-            problems.append(f"ca_file: {ca_file} does not exist on this machine")
+        for name, path in (("ca_file", ca_file), ("certificate_file", certificate_file)):
+            if path and not Path(path).is_file():
+                problems.append(f"{name}: {path} does not exist on this machine")
         if problems:
             raise ValueError(f"Connection {connection.conn_id!r}: " + "; ".join(problems))
         return cls(
@@ -98,12 +107,14 @@ class AzureSettings:
             endpoint=endpoint.rstrip("/"),
             ca_file=ca_file,
             auxiliary_tenant_ids=auxiliary,
+            certificate_file=certificate_file,
         )
 
     def key(self) -> str:
-        """A digest that changes with any field, the secret's value included: the key under which clients are shared."""
+        """A digest that changes with any field, the secret's value and the certificate included: the key under which clients are shared."""
+        certificate = hashlib.sha256(Path(self.certificate_file).read_bytes()).hexdigest() if self.certificate_file else None
         fields = [self.subscription_id, self.tenant_id, self.identity, self.client_id, self.client_secret, self.authority, self.endpoint]
-        return hashlib.sha256(json.dumps([*fields, self.ca_file, *self.auxiliary_tenant_ids]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([*fields, self.ca_file, certificate, *self.auxiliary_tenant_ids]).encode()).hexdigest()
 
     def connect(self) -> Azure:
         """Make the clients. Nothing is sent until a step calls them."""
@@ -117,6 +128,7 @@ class AzureSettings:
 
     def _credential(self, options: dict[str, Any], tenant_id: str | None) -> AsyncTokenCredential:
         from azure.identity.aio import (
+            CertificateCredential,
             ClientSecretCredential,
             DefaultAzureCredential,
             ManagedIdentityCredential,
@@ -126,10 +138,12 @@ class AzureSettings:
         # A custom authority is not in Microsoft's instance list: asking that list would send the client to the public cloud.
         known = {authority for authority, _ in _CLOUD_ENDPOINTS.values()}
         options = {**options, "authority": self.authority, "disable_instance_discovery": self.authority not in known}
+        if self.certificate_file:
+            return CertificateCredential(str(tenant_id), str(self.client_id), self.certificate_file, password=self.client_secret, **options)
         if self.identity == "service_principal":
             return ClientSecretCredential(str(tenant_id), str(self.client_id), str(self.client_secret), **options)
         if self.identity == "managed_identity":
-            return ManagedIdentityCredential(client_id=self.client_id)
+            return ManagedIdentityCredential(client_id=self.client_id, **options)
         if self.identity == "workload_identity":
             return WorkloadIdentityCredential(tenant_id=tenant_id, client_id=self.client_id, **options)
         return DefaultAzureCredential(managed_identity_client_id=self.client_id, **options)
