@@ -191,6 +191,13 @@ _NO_ZRS = "Replicate to that region with storage type Standard_LRS."
 _LIMIT = "Tidy up, or publish elsewhere: a region holds 1,000 definitions and 10,000 versions of a subscription, a version 100 replicas."
 _NIC = "Nothing: Azure holds the interface for 180 s; the call is made again."
 _CHILD = "Nothing: Azure still lists a child that has gone; the call is made again."
+_FEDERATED = "Give the identity a federated credential of that issuer, subject and audience, to the letter; a new one takes some minutes."
+_CERTIFICATE = "Register the certificate of the connection's certificate_file with the application; an expired one needs a successor."
+_STALE = "Check this machine's clock, and that something renews the token in AZURE_FEDERATED_TOKEN_FILE."
+_ISSUER = "Nothing: it is tried again. If it lasts, the issuer's keys are not to be read from the internet."
+_CLOUD = "That service is another cloud's: correct cloud (or authority and endpoint) in the connection."
+_DIRECTORY = "Correct tenantId in the connection, or cloud: each has its own tenants."
+_ASSIGN = "Assign the managed identity to the machine that this runs on, or correct the client id in the connection."
 _SIGN_IN = "Check the connection's tenant, client and secret."
 _RIGHTS = "Grant the connection's identity the rights that the message names."
 _NAME = "Check the name; somebody may have deleted it. Clear the run from the task that makes it."
@@ -211,6 +218,14 @@ RULES: tuple[Rule, ...] = (
     Rule("AuthorizationFailed", "permanent", _ROLE),
     Rule("LinkedAuthorizationFailed", "permanent", _ROLE),
     Rule("SubscriptionNotFound", "permanent", _SUBSCRIPTION),
+    Rule("InvalidAuthenticationTokenAudience", "permanent", _CLOUD),
+    Rule("*", "permanent", _CLOUD, message=r"AADSTS500011\b"),
+    Rule("*", "permanent", _DIRECTORY, message=r"AADSTS90002\b"),
+    Rule("*", "transient", _ISSUER, message=r"AADSTS(50166|501661|90061)\b"),
+    Rule("*", "permanent", _FEDERATED, message=r"AADSTS70021\d*\b"),
+    Rule("*", "permanent", _CERTIFICATE, message=r"AADSTS700027\b"),
+    Rule("*", "permanent", _STALE, message=r"AADSTS700024\b"),
+    Rule("*", "permanent", _ASSIGN, message=r"ManagedIdentityCredential authentication unavailable"),
     Rule("invalid_client", "permanent", _CREDENTIAL),
     Rule("unauthorized_client", "permanent", _CLIENT),
     # Rules of the house.

@@ -39,7 +39,7 @@ def get_provider_info() -> dict[str, Any]:
                     ),
                     "identity": {
                         "label": "Identity",
-                        "description": "Empty: service principal when a client secret or a certificate is given, else the default credential chain.",
+                        "description": "Empty: service principal with a client secret or certificate, else the default credential chain.",
                         "schema": {"type": ["string", "null"], "enum": [*IDENTITIES, None]},
                     },
                     "cloud": {
