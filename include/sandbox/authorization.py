@@ -75,6 +75,16 @@ def allowed(arm: Sandbox, principal: str, action: str, scope: str) -> bool:
     )
 
 
+def allowed_data(arm: Sandbox, principal: str, action: str, scope: str) -> bool:
+    """Whether a role assignment at `scope` or above it allows the data action. Who owns a subscription has no more than its roles here."""
+    key = scope.lower().rstrip("/")
+    return any(
+        grants(arm, assignment, action, data=True)
+        for assignment in assignments(arm, principal, key.split("/")[2])
+        if key == (at := scope_of(assignment)) or key.startswith(at + "/")
+    )
+
+
 def sees(arm: Sandbox, principal: str, subscription: str) -> bool:
     """Whether the principal has any role in the subscription."""
     return is_owner(arm, principal, subscription) or bool(assignments(arm, principal, subscription))
@@ -94,17 +104,18 @@ def scope_of(assignment: Resource) -> str:
     return assignment.key.rsplit("/providers/microsoft.authorization/", 1)[0]
 
 
-def grants(arm: Sandbox, assignment: Resource, action: str) -> bool:
-    """Whether the assignment's role has the action."""
+def grants(arm: Sandbox, assignment: Resource, action: str, *, data: bool = False) -> bool:
+    """Whether the assignment's role has the action, or the data action."""
     definition = assignment.properties["roleDefinitionId"]
     built_in = BY_ID.get(definition.rsplit("/", 1)[1].lower())
     if built_in is not None:
+        if data:
+            return _match(built_in.data_actions, action)
         return _match(built_in.actions, action) and not _match(built_in.not_actions, action)
     custom = arm.resource(definition, DEFINITION)
     permissions: list[Any] = custom.properties["permissions"] if custom is not None else []
-    return any(
-        _match(tuple(one.get("actions") or ()), action) and not _match(tuple(one.get("notActions") or ()), action) for one in permissions
-    )
+    has, lacks = ("dataActions", "notDataActions") if data else ("actions", "notActions")
+    return any(_match(tuple(one.get(has) or ()), action) and not _match(tuple(one.get(lacks) or ()), action) for one in permissions)
 
 
 @lru_cache(maxsize=256)

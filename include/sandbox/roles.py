@@ -220,6 +220,52 @@ BUILT_IN = (
         (),
         ("Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read",),
     ),
+    Role(
+        "e147488a-f6f5-4113-8e2d-b22465e65bf6",
+        "Key Vault Crypto Service Encryption User",
+        "Read metadata of keys and perform wrap/unwrap operations. Only works for key vaults that use the 'Azure role-based access "
+        "control' permission model.",
+        (
+            "Microsoft.EventGrid/eventSubscriptions/write",
+            "Microsoft.EventGrid/eventSubscriptions/read",
+            "Microsoft.EventGrid/eventSubscriptions/delete",
+        ),
+        (),
+        (
+            "Microsoft.KeyVault/vaults/keys/read",
+            "Microsoft.KeyVault/vaults/keys/wrap/action",
+            "Microsoft.KeyVault/vaults/keys/unwrap/action",
+        ),
+    ),
+    Role(
+        "f25e0fa2-a7c8-4377-a976-54943a77a395",
+        "Key Vault Contributor",
+        "Manage key vaults, but does not allow you to assign roles in Azure RBAC, and does not allow you to access secrets, keys, or "
+        "certificates.",
+        (*_USUAL, "Microsoft.KeyVault/*"),
+        (
+            "Microsoft.KeyVault/locations/deletedVaults/purge/action",
+            "Microsoft.KeyVault/hsmPools/*",
+            "Microsoft.KeyVault/managedHsms/*",
+        ),
+    ),
+    Role(
+        "00482a5a-887f-4fb3-b363-3b7fe8e74483",
+        "Key Vault Administrator",
+        "Perform all data plane operations on a key vault and all objects in it, including certificates, keys, and secrets. Cannot manage "
+        "key vault resources or manage role assignments. Only works for key vaults that use the 'Azure role-based access control' "
+        "permission model.",
+        (
+            *_USUAL,
+            "Microsoft.KeyVault/checkNameAvailability/read",
+            "Microsoft.KeyVault/deletedVaults/read",
+            "Microsoft.KeyVault/locations/*/read",
+            "Microsoft.KeyVault/vaults/*/read",
+            "Microsoft.KeyVault/operations/read",
+        ),
+        (),
+        ("Microsoft.KeyVault/vaults/*",),
+    ),
 )
 
 OWNER = BUILT_IN[0].id

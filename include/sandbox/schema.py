@@ -1,7 +1,7 @@
 """What a request body may hold: Azure's public schema, as the official SDK's model classes carry it.
 
-A model is named `compute.GalleryImageVersion` or `network.Subnet`. The SDK is imported when the first body is checked (half a second), a
-model is read when it is first met, and both only once in a process.
+A model is named `compute.GalleryImageVersion` or `network.Subnet`; those of `keyvault` are in declared.py. The SDK is imported when
+the first body is checked (half a second), a model is read when it is first met, and both only once in a process.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import Any, Union, get_args, get_origin
+
+from .declared import MODELS
 
 PACKAGES = {"compute": "azure.mgmt.compute", "network": "azure.mgmt.network", "resources": "azure.mgmt.resource.resources"}
 
@@ -53,8 +55,7 @@ class Kind:
     @property
     def shape(self) -> Shape:
         """An object's."""
-        assert self.models is not None
-        return _shape(self.models, self.title)
+        return _shape(self.models, self.title) if self.models is not None else _declared(self.title)
 
 
 @dataclass(slots=True)
@@ -75,6 +76,7 @@ class Shape:
     members: dict[str, Member]
 
 
+_WORDS: dict[str, type] = {"str": str, "int": int, "bool": bool}
 STRING = Kind("str", "System.String")
 ANY = Kind("any", "System.Object")
 _PLAIN = {
@@ -90,6 +92,8 @@ _PLAIN = {
 def shape(model: str) -> Shape:
     """The shape of `compute.Disk`. Raises AttributeError for a model that the SDK does not have."""
     library, name = model.split(".")
+    if library == "keyvault":
+        return _declared(name)
     return _shape(import_module(f"{PACKAGES[library]}.models"), name)
 
 
@@ -105,6 +109,22 @@ def _shape(models: ModuleType, title: str) -> Shape:
                 settable = declared._visibility != ["read"]
                 members[name.lower()] = Member(name, kind, required=settable and not optional, settable=settable)
     return Shape(title, members)
+
+
+@cache
+def _declared(title: str) -> Shape:
+    found = MODELS[title]
+    return Shape(title, {name.lower(): Member(name, _written(what), required, settable=True) for name, required, what in found})
+
+
+def _written(what: str) -> Kind:
+    """The kind that declared.py's notation describes."""
+    if what[0] in "[{":
+        name, title = ("list", "List") if what[0] == "[" else ("map", "Dictionary")
+        return Kind(name, f"System.Collections.Generic.{title}", inner=_written(what[1:-1]))
+    if "|" in what:
+        return Kind("enum", "System.String", values={one.lower(): one for one in what.split("|")})
+    return Kind("object", what) if what[0].isupper() else _PLAIN[_WORDS[what]] if what in _WORDS else ANY
 
 
 def _read(models: ModuleType, annotation: Any) -> tuple[Kind, bool]:

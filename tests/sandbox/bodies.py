@@ -183,7 +183,8 @@ def one_of_each(at: str) -> dict[str, Any]:
     ubuntu = {"createOption": "FromImage", "imageReference": {"id": f"{market}/offers/ubuntu-24_04-lts/skus/server/versions/latest"}}
     captured = {"osType": "Linux", "osState": "Generalized", "snapshot": {"id": f"{at}{compute}/snapshots/s"}}
     here = {"location": LOCATION}
-    keys = {"keyUrl": "https://vault.vault.azure.net/keys/key/0123456789abcdef"}
+    vault = {"family": "A", "name": "standard"}
+    keys = {"keyUrl": "https://kept.vault.azure.net/keys/key"}
     rule = {"priority": 100, "direction": "Inbound", "access": "Allow", "protocol": "Tcp"}
     rule |= {"sourceAddressPrefix": "*", "sourcePortRange": "*", "destinationAddressPrefix": "*", "destinationPortRange": "22"}
     script = {"publisher": "Microsoft.Azure.Extensions", "type": "CustomScript", "typeHandlerVersion": "2.1"}
@@ -252,7 +253,16 @@ def one_of_each(at: str) -> dict[str, Any]:
         f"{compute}/availabilitySets/a": {**here, "sku": {"name": "Aligned"}, "properties": {}},
         f"{compute}/proximityPlacementGroups/p": {**here, "properties": {}},
         f"{compute}/sshPublicKeys/k": {**here, "properties": {"publicKey": KEY}},
-        f"{compute}/diskEncryptionSets/e": {**here, "identity": {"type": "SystemAssigned"}, "properties": {"activeKey": keys}},
+        f"{RG}/providers/Microsoft.KeyVault/vaults/kept": {
+            **here,
+            "properties": {"tenantId": at.split("/")[2], "sku": vault, "accessPolicies": [], "enablePurgeProtection": True},
+        },
+        f"{RG}/providers/Microsoft.KeyVault/vaults/kept/keys/key": {"properties": {"kty": "RSA"}},
+        f"{compute}/diskEncryptionSets/e": {
+            **here,
+            "identity": {"type": "SystemAssigned"},
+            "properties": {"activeKey": keys, "rotationToLatestKeyVersionEnabled": True},
+        },
         f"{compute}/diskAccesses/a": {**here, "tags": {"a": "b"}},
         f"{compute}/restorePointCollections/r": {**here, "properties": {"source": {"id": f"{at}{compute}/virtualMachines/vm"}}},
         f"{compute}/restorePointCollections/r/restorePoints/p": {"properties": {"consistencyMode": "CrashConsistent"}},

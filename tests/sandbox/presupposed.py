@@ -18,6 +18,7 @@ from include.sandbox.sandbox import Sandbox
 from include.sandbox.wire import Request, Response
 
 from .bodies import KEY, newest, put_package
+from .vaults import KEY_BODY, grant, vault_body
 
 WINDOWS = {"publisher": "MicrosoftWindowsServer", "offer": "WindowsServer", "sku": "2022-datacenter", "version": "latest"}
 LINUX = {"publisher": "Canonical", "offer": "0001-com-ubuntu-server-jammy", "sku": "22_04-lts", "version": "latest"}
@@ -25,6 +26,7 @@ HOST = "https://management.azure.com"
 _ID = re.compile(r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/[^/]+(/[^/]+/[^/]+)+/?", re.IGNORECASE)
 _SHARED = re.compile(r"/(communityGalleries|sharedGalleries)/([^/]+)(?:/images/([^/]+)(?:/versions/([^/]+))?)?", re.IGNORECASE)
 _PLATFORM = re.compile(r"/publishers/([^/]+)/artifacttypes/vmimage/offers/([^/]+)/skus/([^/]+)(?:/versions(?:/([^/]+))?)?", re.IGNORECASE)
+_KEY = re.compile(r"https://([^.]+)\.[^/]*vault[^/]*/keys/(.+)")
 _VHD = re.compile(r"https?://[^/]+\.blob\.core\.windows\.net/.+\.vhd")
 
 
@@ -71,6 +73,8 @@ class Presupposed:
             self.package(link)
         ids = list(_chain(self.path))
         self.own = ids[-1] if ids and self.method != "PUT" else ""
+        for found in filter(None, map(_KEY.fullmatch, self.named)):
+            self.named_key(found[1], found[2])
         for text in self.named:
             if _ID.fullmatch(text):
                 self.ensure(text.rstrip("/"))
@@ -219,8 +223,23 @@ class Presupposed:
 
     def _diskencryptionsets(self, id: str) -> None:
         kind = "ConfidentialVmEncryptedWithCustomerKey" if "Confidential" in json.dumps(self.body) else "EncryptionAtRestWithCustomerKey"
-        key = {"keyUrl": "https://presupposed.vault.azure.net/keys/key/0123456789abcdef0123456789abcdef"}
+        key = self.key(self.at(id, "Microsoft.KeyVault/vaults"))
         self.put(id, {"activeKey": key, "encryptionType": kind}, identity={"type": "SystemAssigned"})
+        grant(self.sandbox, key["sourceVault"]["id"], self.sandbox.store.resources[id.lower()].body["identity"]["principalId"])
+
+    def key(self, vault: str) -> dict[str, Any]:
+        """The activeKey of a key of that vault."""
+        if self.sandbox.store.get(vault) is None:
+            self.send("PUT", vault, vault_body(self.sandbox, self.location))
+        key = self.send("PUT", f"{vault}/keys/key", KEY_BODY).json()["properties"]
+        return {"sourceVault": {"id": vault}, "keyUrl": key["keyUriWithVersion"]}
+
+    def named_key(self, vault: str, key: str) -> None:
+        """A key that a URL names, in a vault that an id names or that is somewhere else."""
+        ids = [text for text in self.named if text.lower().endswith(f"/vaults/{vault}".lower())]
+        id = ids[0] if ids else f"{self.root}/resourceGroups/presupposed/providers/Microsoft.KeyVault/vaults/{vault}"
+        self.group("/".join(id.split("/")[:5]))
+        self.renamed[f"keys/{key}"] = "keys/" + self.key(id)["keyUrl"].split("/keys/")[1]
 
     def _diskaccesses(self, id: str) -> None:
         self.send("PUT", id, {"location": self.location})

@@ -10,6 +10,7 @@ from azure.storage.blob import BlobClient
 
 from tests.sandbox.bodies import LOCATION, UBUNTU
 from tests.sandbox.sync_machines import Azure
+from tests.sandbox.vaults import grant, make_key
 from tests.sandbox_transport import SyncSandboxTransport
 
 
@@ -187,13 +188,19 @@ def test_a_vhd_is_exported_and_imported_with_what_is_on_it(azure: Azure) -> None
     assert "does not belong to the same region as the disk" in str(unknown.value)
 
 
+def vault(azure: Azure) -> str:
+    return f"/subscriptions/{azure.sandbox.subscription_id}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/disk-keys"
+
+
 def encryption_set(azure: Azure, name: str = "des") -> Any:
     body = {
         "location": LOCATION,
         "identity": {"type": "SystemAssigned"},
-        "properties": {"activeKey": {"keyUrl": "https://vault.vault.azure.net/keys/key/1"}},
+        "properties": {"activeKey": make_key(azure.sandbox, vault(azure), LOCATION)},
     }
-    return azure.compute.disk_encryption_sets.begin_create_or_update("rg", name, body).result()
+    made = azure.compute.disk_encryption_sets.begin_create_or_update("rg", name, body).result()
+    grant(azure.sandbox, vault(azure), made.identity.principal_id)
+    return made
 
 
 def test_an_encryption_set_is_made_shown_used_changed_and_deleted(azure: Azure) -> None:
@@ -205,8 +212,8 @@ def test_an_encryption_set_is_made_shown_used_changed_and_deleted(azure: Azure) 
     assert list(sets.list_associated_resources("rg", "des")) == [disk.id]
     with pytest.raises(ResourceExistsError):
         sets.begin_delete("rg", "des")
-    key = {"keyUrl": "https://vault.vault.azure.net/keys/key/2"}
-    assert sets.begin_update("rg", "des", {"properties": {"activeKey": key}}).result().active_key.key_url.endswith("/2")
+    key = make_key(azure.sandbox, vault(azure), LOCATION)
+    assert sets.begin_update("rg", "des", {"properties": {"activeKey": key}}).result().active_key.key_url == key["keyUrl"]
     assert [one.name for one in sets.list()] == [one.name for one in sets.list_by_resource_group("rg")] == ["des"]
     azure.compute.disks.begin_delete("rg", "disk").result()
     sets.begin_delete("rg", "des").result()

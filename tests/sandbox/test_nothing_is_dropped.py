@@ -56,6 +56,8 @@ EXCUSED = {
     r"extensions:properties\.instanceView\..*": "clients only read it, although the model lets them set it",
     r"virtualMachineScaleSets:sku\.tier": "the size decides",
     r"restorePoints:properties\.sourceMetadata\..*(managedDisk|diskRestorePoint\.(id|sourceDiskRestorePoint)).*": "the machine decides",
+    r"vaults:properties\.(vaultUri|provisioningState)": "Azure chooses it; clients send back what they got",
+    r"vaults:properties\.createMode": "a command, not a state",
     r"restorePoints:properties\.timeCreated": "clients only read it, although the model lets them set it",
 }
 

@@ -17,6 +17,7 @@ from include.steps.azure import Azure
 from include.steps.errors import StepError, StepSkipped
 from include.steps.replication import Replication
 from include.steps.version import Version
+from tests.sandbox.vaults import make_key
 from tests.sandbox_transport import AsyncStaticCredential
 from tests.steps.build_line import DEFINITION, GALLERIES, GALLERY, HOME, TAGS, VERSION, Line, region
 from tests.steps.killing import killed_at_each_call
@@ -74,10 +75,11 @@ def copy_of(line: Line, number: str, subscription: str | None = None) -> Any:
 async def encryption_set(line: Line, location: str) -> str:
     """Make a disk encryption set of that region; its id."""
     await line.run("ensure_resource_group", name="keys")
+    vault = f"{line.azure.id('keys', 'disks', '').split('/providers/')[0]}/providers/Microsoft.KeyVault/vaults/{location}"
     body = {
         "location": location,
         "identity": {"type": "SystemAssigned"},
-        "properties": {"activeKey": {"keyUrl": f"https://{location}.vault.azure.net/keys/images/1"}},
+        "properties": {"activeKey": make_key(line.sandbox, vault, location)},
     }
     await line.azure.finish(line.azure.compute.disk_encryption_sets.begin_create_or_update, "keys", location, body, kind="sets PUT")
     return line.azure.id("keys", "diskEncryptionSets", location)

@@ -28,6 +28,8 @@ FAMILIES = (
     "network_offers",
     "interfaces",
     "disks",
+    "vaults",
+    "vault_keys",
     "encryption_sets",
     "disk_accesses",
     "restore_points",

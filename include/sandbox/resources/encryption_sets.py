@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import operations
+from ..authorization import check_linked
 from ..content import DISK, DISK_RESTORE_POINT, SNAPSHOT
 from ..events import event
 from ..registry import ResourceType, arm_not_found, field, invalid, register, required
 from ..store import Resource
-from ..wire import JSON_TYPE, ArmError, Json, Response, pretty
+from ..wire import JSON_TYPE, ArmError, Json, Response, pretty, stamp
+from . import vault_keys
 from .groups import location_of
 from .identity import identity
 
@@ -42,7 +44,59 @@ def check_encryption_set(arm: Sandbox, id: str, location: str) -> Resource:
             "BadRequest",
             f"The disk encryption set {found.name} is in region {found.location}; the resource to encrypt is in {location}.",
         )
+    check_key(arm, found)
     return found
+
+
+def check_key(arm: Sandbox, found: Resource) -> None:
+    """Raises ArmError where the key of a set is gone, or where the set's identity may not use it (text: ansible-collections/azure#1676,
+    azure-docs#96319)."""
+    active = found.properties["activeKey"]
+    if found.properties.get("federatedClientId"):
+        return  # another tenant's key, used by an application of that tenant
+    vault, key = vault_keys.at(arm, active["keyUrl"], field(active, "sourceVault.id"))
+    shown = found.body["identity"]
+    own = [] if "principalId" not in shown else [(shown["principalId"], f"disk encryption set '{found.name}'")]
+    assigned = shown.get("userAssignedIdentities") or {}
+    own += [(one["principalId"], f"user-assigned identity '{id}'") for id, one in assigned.items()]
+    if not any(vault_keys.may_use(arm, principal, vault, key) for principal, _ in own):
+        raise ArmError(
+            400,
+            "KeyVaultAccessForbidden",
+            f"Unable to access key vault resource '{active['keyUrl']}' to enable encryption at rest. Please grant get, wrap and unwrap key "
+            f"permissions to {own[0][1] if own else 'the identity'}. Please visit https://aka.ms/keyvaultaccessssecmk for more "
+            "information.",
+        )
+
+
+def active_key(arm: Sandbox, call: Call, given: Json, location: str) -> Json:
+    """The key that a set is to have, with its version. Raises ArmError where it is not there, or where it cannot be a set's key (codes:
+    troubleshoot-common-bring-your-own-key-issues.md)."""
+    active = required(given, "activeKey", dict, target="activeKey")
+    url = required(active, "keyUrl", target="activeKey.keyUrl")
+    if given.get("federatedClientId"):
+        return dict(active)
+    vault, key = vault_keys.at(arm, url, field(active, "sourceVault.id"))
+    check_linked(arm, call, f"{vault.type}/read", vault.id)
+    if not vault.properties.get("enablePurgeProtection"):
+        raise ArmError(
+            400,
+            "KeyVaultNotPurgeProtectionEnabled",
+            f"The key vault '{vault.name}' must have soft delete and purge protection enabled to encrypt disks at rest.",
+        )
+    if vault.location != location:
+        raise ArmError(
+            400,
+            "KeyVaultAndDiskInDifferentRegions",
+            f"The key vault '{vault.name}' is in region {vault.location}; the disk encryption set is in {location}.",
+        )
+    if not str(key.properties["kty"]).startswith("RSA"):
+        raise invalid("Disks are encrypted with RSA keys only.", "activeKey.keyUrl")
+    if given.get("rotationToLatestKeyVersionEnabled"):
+        return {**active, "keyUrl": vault_keys.newest(key)}
+    if url.rstrip("/").count("/") < 5:
+        raise invalid("The keyUrl of a key that is not rotated names its version.", "activeKey.keyUrl")
+    return dict(active)
 
 
 def users(arm: Sandbox, found: Resource) -> list[str]:
@@ -69,8 +123,7 @@ class EncryptionSets(ResourceType):
     def put(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:
         body = call.json()
         location = location_of(call, body, resource)
-        key = required(body, "properties.activeKey", dict, target="activeKey")
-        required(key, "keyUrl", target="activeKey.keyUrl")
+        key = active_key(arm, call, field(body, "properties", dict, {}), location)
         kind = field(body, "properties.encryptionType", str, "EncryptionAtRestWithCustomerKey")
         given = required(body, "identity", dict, target="identity")
         if resource is not None and field(resource.body, "properties.encryptionType") != kind:
@@ -92,7 +145,11 @@ class EncryptionSets(ResourceType):
             },
             "provisioningState": "Updating",
         }
+        if resource is not None and "lastKeyRotationTimestamp" in resource.properties:
+            made["properties"]["lastKeyRotationTimestamp"] = resource.properties["lastKeyRotationTimestamp"]
         kind_of = "update" if resource is not None else "create"
+        if made["identity"]["type"] == "UserAssigned":  # one of the set's own can be granted rights only when the set is there
+            check_key(arm, Resource(call.id, self.name, made))
         if resource is None:
             resource = arm.store.add(Resource(call.id, self.name, made))
         else:
@@ -122,6 +179,27 @@ class EncryptionSets(ResourceType):
         resource.properties["provisioningState"] = "Deleting"
         operation = operations.start(arm, call, resource, "disks.delete", then="diskEncryptionSets.deleted", family=self.family)
         return operations.accepted(arm, call, operation)
+
+
+@event("diskEncryptionSets.rotate")
+def _rotate(arm: Sandbox, key: str) -> None:
+    """A key has a new version: the sets that follow it take it up within an hour (disks-enable-customer-managed-keys)."""
+    arm.store.schedule(
+        arm.now + arm.seconds("diskEncryptionSets.rotate", key, arm.count("rotations")), "diskEncryptionSets.rotated", key=key
+    )
+
+
+@event("diskEncryptionSets.rotated")
+def _rotated(arm: Sandbox, key: str) -> None:
+    found = arm.store.resources.get(key)
+    for one in list(arm.store.resources.values()) if found is not None else ():
+        if found is None or one.type != SET or not one.properties.get("rotationToLatestKeyVersionEnabled"):
+            continue
+        active = one.properties["activeKey"]
+        if active["keyUrl"].lower().startswith(found.properties["keyUri"].lower() + "/"):
+            active["keyUrl"] = vault_keys.newest(found)
+            one.properties["lastKeyRotationTimestamp"] = stamp(arm.now)
+            arm.store.touch(one)
 
 
 @event("diskEncryptionSets.deleted")

@@ -48,6 +48,15 @@ EXTRA: dict[str, tuple[str, ...]] = {
     ),
     "Microsoft.ManagedIdentity": ("Identities", "operations"),
     "Microsoft.Authorization": ("operations",),
+    "Microsoft.KeyVault": (
+        "vaults/secrets",
+        "operations",
+        "checkNameAvailability",
+        "deletedVaults",
+        "locations",
+        "locations/deletedVaults",
+        "locations/operationResults",
+    ),
 }
 
 _COMMON = ("2023-05-01", "2022-09-01", "2021-04-01")
@@ -59,7 +68,6 @@ OTHERS: dict[str, dict[str, tuple[str, ...]]] = {
         "locations": ("2023-05-01", "2023-01-01", "2022-09-01", "2019-06-01", "2016-12-01"),
         "operations": ("2023-05-01", "2022-09-01", "2019-06-01", "2015-06-15"),
     },
-    "Microsoft.KeyVault": {"vaults": ("2023-07-01", "2022-07-01", "2019-09-01", "2018-02-14", "2016-10-01"), "operations": _COMMON},
     "Microsoft.VirtualMachineImages": {"imageTemplates": ("2024-02-01", "2023-07-01", "2022-07-01", "2020-02-14"), "locations": _COMMON},
     "Microsoft.ContainerRegistry": {
         "registries": ("2023-07-01", "2022-12-01", "2019-05-01", "2017-10-01"),
