@@ -64,6 +64,10 @@ class ResourceType:
         """What GET shows now."""
         return resource.body
 
+    def select(self, arm: Sandbox, call: Call, parent: Resource | None, found: list[Resource]) -> list[Resource]:
+        """What a list shows, of the resources that are there; `parent` is the one that it is below."""
+        return found
+
     def dynamic(self, call: Call) -> bool:
         """Whether `view` depends on more than the resource's body (then it is not cached)."""
         return False

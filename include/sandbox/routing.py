@@ -288,16 +288,17 @@ def _collection(arm: Sandbox, call: Call, kind: ResourceType, scope: list[str], 
     if call.method != "GET":
         raise kind.unsupported(call)
     if len(scope) < 4 and "subscription" not in kind.levels:
-        return list_of(arm, call, kind, list(arm.store.of_type(scope[1], kind.name).values()))
+        return list_of(arm, call, kind, kind.select(arm, call, None, list(arm.store.of_type(scope[1], kind.name).values())))
     if call.group:
         require_group(arm, call)
     kinds = kind.name.split("/")
     parent = "/".join(f"{part}/{name}" for part, name in zip(kinds[1:], names, strict=False))
     root = f"{_scope_id(scope)}/providers/{kinds[0]}/"
-    if parent and arm.store.get(root + parent) is None:
+    above = arm.store.get(root + parent) if parent else None
+    if parent and above is None:
         raise not_found(arm, call, TYPES["/".join(kinds[:-1]).lower()], root + parent)
     key = f"{root}{parent}{'/' if parent else ''}{kinds[-1]}".lower()
-    return list_of(arm, call, kind, list(arm.store.collection(key).values()))
+    return list_of(arm, call, kind, kind.select(arm, call, above, list(arm.store.collection(key).values())))
 
 
 def group_not_found(call: Call) -> ArmError:

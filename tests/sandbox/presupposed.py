@@ -96,6 +96,8 @@ class Presupposed:
 
     def prepare(self, id: str) -> None:
         """Bring the resource into the state in which the action makes sense."""
+        if self.sandbox.store.get(id) is None:  # what cannot be there needs no state
+            return
         action = self.path[len(id) :].strip("/").lower()
         before = {
             "start": ["deallocate"],

@@ -30,17 +30,18 @@ OUT_OF_SCOPE = {
     r"DiskAccesses_(Get|Update)APrivateEndpointConnection": "private endpoints, which make the connections to a disk access",
     r"Operations_List/": "the list of a provider's operations",
     r"VirtualMachineImagesEdgeZone_|VirtualMachineImages_ListByEdgeZone": "extended locations",
-    r"VirtualMachineScaleSetVMs_(?!List/|Get/|Delete/|GetInstanceView/)": "instances of scale sets: actions",
+    r"VirtualMachineScaleSetVMs_(?!List/|Get/|Delete/|GetInstanceView/|Deallocate|PowerOff|Reapply|Redeploy|Reimage|Restart|Start)": (
+        "instances of scale sets: what needs a guest or disks"
+    ),
     r"VirtualMachineScaleSet(VMExtensions|VMRunCommands)_": "instances of scale sets: extensions and run commands",
     r"VirtualMachineScaleSetExtensions_": "extensions of scale sets as resources of their own",
     r"VirtualMachineScaleSetRollingUpgrades_|VirtualMachineScaleSets_(ApproveRollingUpgrade|GetOSUpgradeHistory)": "rolling upgrades",
-    r"VirtualMachineScaleSets_(ConvertToSinglePlacementGroup|Deallocate|ForceRecovery|PerformMaintenance|PowerOff|Reapply|Redeploy)": (
-        "actions on all instances of a scale set, which have no guest"
+    r"VirtualMachineScaleSets_(ConvertToSinglePlacementGroup|ForceRecovery|PerformMaintenance|ScaleOut|SetOrchestration)": (
+        "placement, fabric and orchestration services of scale sets"
     ),
-    r"VirtualMachineScaleSets_(Reimage|ReimageAll|Restart|ScaleOut|SetOrchestration|Start)": "actions on all instances of a scale set",
     r"VirtualMachineScaleSets_CreateOrUpdate/Create a custom-image scale set from an unmanaged": "scale sets with unmanaged disks",
     r"VirtualMachineScaleSets_CreateOrUpdate/.*(priority mix policy|sku profile|high-speed interconnect)": (
-        "flexible scale sets that make machines"
+        "flexible scale sets of several sizes or priorities"
     ),
     r"AvailabilitySets_\w+VirtualMachineScaleSet|VirtualMachines_migrateToVMScaleSet": "migration to a scale set",
     r"VirtualMachines_(AssessPatches|InstallPatches)": "the guest's patches",
@@ -50,6 +51,16 @@ OUT_OF_SCOPE = {
 
 # What Azure refuses, too, by "operation/title": the error's code, and why.
 REFUSED = {
+    r"VirtualMachineScaleSets_(Deallocate|PowerOff|Redeploy|Reimage|ReimageAll|Restart|Start)/.*Maximum|"
+    r"VirtualMachineScaleSets_(DeleteInstances|UpdateInstances)/": (
+        "InvalidParameter",
+        "generated from the schema: no instance is called aaa",
+    ),
+    r"VirtualMachineScaleSetVMs_(Deallocate|PowerOff|Reapply|Redeploy|Reimage|ReimageAll|Restart|Start)/": (
+        "InvalidParameter",
+        "generated from the schema: no instance is called aaa",
+    ),
+    r"VirtualMachines_List(All)?/.*MaximumSet": ("InvalidParameter", "generated from the schema: its filter is aaa"),
     r"VirtualMachine(s|ScaleSets)_CreateOrUpdate/.*Application Profile": (
         "GalleryImageNotFound",
         "it names the versions 1.0 and 1.1 of applications; a version is three numbers",

@@ -12,7 +12,6 @@ from tests.sandbox.bodies import (
     UBUNTU,
     generalize,
     group,
-    machine,
     make_definition,
     make_group,
     make_machine,
@@ -144,7 +143,6 @@ async def test_a_soft_deleted_version_still_serves_a_scale_set(azure_clients: Az
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"orchestrationMode": "Flexible"}, "'Flexible' with a 'virtualMachineProfile' is not supported"),
         ({"upgradePolicy": {"mode": "Rolling"}}, "'Rolling' of 'upgradePolicy.mode' is not supported"),
         ({"upgradePolicy": {}}, "upgradePolicy.mode"),
     ],
@@ -171,28 +169,68 @@ async def test_capacity_is_held_to_the_quota(azure_clients: AzureClients) -> Non
     assert (await azure_clients.compute.virtual_machine_scale_sets.get("rg", "web")).sku.capacity == 3
 
 
-async def test_machines_join_a_flexible_set_and_go_with_it(azure_clients: AzureClients) -> None:
+async def powers(clients: AzureClients) -> dict[str, str]:
+    """Instance id -> power state."""
+    found = clients.compute.virtual_machine_scale_set_vms.list("rg", "web", expand="instanceView")
+    return {one.instance_id: one.instance_view.statuses[-1].code async for one in found}
+
+
+async def test_instances_are_stopped_and_started_together_and_one_by_one(azure_clients: AzureClients) -> None:
     await make_group(azure_clients)
-    subnet = await make_network(azure_clients)
+    await make_network(azure_clients)
+    await put(azure_clients, scale_set(azure_clients, UBUNTU))
+    sets, one_by_one = azure_clients.compute.virtual_machine_scale_sets, azure_clients.compute.virtual_machine_scale_set_vms
+    await (await sets.begin_power_off("rg", "web")).result()
+    assert await powers(azure_clients) == {"0": "PowerState/stopped", "1": "PowerState/stopped"}
+    await (await sets.begin_start("rg", "web", {"instanceIds": ["1"]})).result()
+    assert await powers(azure_clients) == {"0": "PowerState/stopped", "1": "PowerState/running"}
+    await (await one_by_one.begin_deallocate("rg", "web", "1")).result()
+    view = await one_by_one.get_instance_view("rg", "web", "1")
+    assert [status.code for status in view.statuses] == ["ProvisioningState/succeeded", "PowerState/deallocated"]
+    with pytest.raises(ResourceExistsError, match="'web_0' is not running, so it cannot be restarted"):
+        await sets.begin_restart("rg", "web")
+    await (await sets.begin_start("rg", "web")).result()
+    await (await sets.begin_restart("rg", "web")).result()
+    assert set((await powers(azure_clients)).values()) == {"PowerState/running"}
+
+
+async def test_a_deallocated_instance_needs_quota_to_start(azure_clients: AzureClients) -> None:
+    await make_group(azure_clients)
+    await make_network(azure_clients)
+    await put(azure_clients, scale_set(azure_clients, UBUNTU))
     sets = azure_clients.compute.virtual_machine_scale_sets
-    flexible = {"location": LOCATION, "properties": {"orchestrationMode": "Flexible", "platformFaultDomainCount": 2}}
-    made = await (await sets.begin_create_or_update("rg", "flex", flexible)).result()
-    assert (made.orchestration_mode, made.platform_fault_domain_count, made.single_placement_group) == ("Flexible", 2, False)
-    machines = azure_clients.compute.virtual_machines
-    joining = machine(subnet, UBUNTU, virtualMachineScaleSet={"id": made.id}, platformFaultDomain=1)
-    vm = await (await machines.begin_create_or_update("rg", "vm", joining)).result()
-    assert (vm.virtual_machine_scale_set.id, vm.platform_fault_domain) == (made.id, 1)
-    with pytest.raises(HttpResponseError, match="not one of the 2"):
-        await machines.begin_create_or_update("rg", "other", {**joining, "properties": {**joining["properties"], "platformFaultDomain": 2}})
-    await (await sets.begin_delete("rg", "flex")).result()
-    assert [one async for one in machines.list("rg")] == []
+    await (await sets.begin_deallocate("rg", "web")).result()
+    azure_clients.sandbox.store.set("quota", {"westeurope/cores": 2})
+    with pytest.raises(ResourceExistsError, match="Additional Required: 4"):
+        await sets.begin_start("rg", "web")
+    await (await sets.begin_start("rg", "web", {"instanceIds": ["0"]})).result()
 
 
-async def test_no_machine_joins_a_uniform_set(azure_clients: AzureClients) -> None:
+@pytest.mark.parametrize(
+    ("id", "expected"), [("7", "7 is not an active Virtual Machine Scale Set VM instanceId"), ("web_0", "must be a non-negative integer")]
+)
+async def test_an_instance_that_is_not_there_is_refused_by_name(azure_clients: AzureClients, id: str, expected: str) -> None:
     await make_group(azure_clients)
-    subnet = await make_network(azure_clients)
-    made = await put(azure_clients, scale_set(azure_clients, UBUNTU))
-    with pytest.raises(HttpResponseError, match="of the mode 'Flexible' only"):
-        await azure_clients.compute.virtual_machines.begin_create_or_update(
-            "rg", "vm", machine(subnet, UBUNTU, virtualMachineScaleSet={"id": made.id})
-        )
+    await make_network(azure_clients)
+    await put(azure_clients, scale_set(azure_clients, UBUNTU))
+    sets = azure_clients.compute.virtual_machine_scale_sets
+    for ask in (sets.begin_delete_instances, sets.begin_update_instances, sets.begin_deallocate):
+        with pytest.raises(HttpResponseError, match=expected):
+            await ask("rg", "web", {"instanceIds": [id]})
+    assert len(await used(azure_clients)) == 2
+
+
+async def test_a_reimage_needs_the_version_that_an_instance_was_made_from(azure_clients: AzureClients) -> None:
+    definition = await published(azure_clients, "1.0.0")
+    await put(azure_clients, scale_set(azure_clients, {"id": definition}))
+    await publish(azure_clients, "1.1.0", version(await source(azure_clients)))
+    sets = azure_clients.compute.virtual_machine_scale_sets
+    await (await sets.begin_reimage("rg", "web")).result()
+    assert await used(azure_clients) == {"0": "1.0.0", "1": "1.0.0"}, "a reimage upgrades nothing"
+    await patch(azure_clients, sku={"capacity": 3})
+    await (await azure_clients.compute.gallery_image_versions.begin_delete("rg", "gallery", "ubuntu", "1.0.0")).result()
+    with pytest.raises(ResourceNotFoundError, match=r"versions/1\.0\.0 is not available in westeurope region"):
+        await sets.begin_reimage("rg", "web")
+    await (await azure_clients.compute.virtual_machine_scale_set_vms.begin_reimage("rg", "web", "2")).result()
+    await (await sets.begin_deallocate("rg", "web", {"instanceIds": ["0"]})).result()
+    await (await sets.begin_start("rg", "web", {"instanceIds": ["0"]})).result()

@@ -59,6 +59,7 @@ FAMILIES = (
     "shared_images",
     "resource_graph",
     "scale_sets",
+    "scale_set_power",
     "versions",
 )
 

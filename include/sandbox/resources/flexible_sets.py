@@ -1,20 +1,37 @@
-"""Flexible scale sets: a set that machines join, by their `virtualMachineScaleSet`. One that makes machines of its own is refused."""
+"""Flexible scale sets: machines join one, by their `virtualMachineScaleSet`, and one with a machine profile makes machines of its own.
+
+Those are ordinary machines, made and deleted by the requests that anybody would send: named `{set}_{8 of a guid}`, their computers after
+the set's prefix and six letters and digits (learn.microsoft.com, "Understand names and instance IDs for Azure Virtual Machine Scale Set
+VMs" and the tutorials' output), with disks and interfaces that go with them.
+"""
 
 from __future__ import annotations
 
+import json
+from copy import deepcopy
+from random import Random
+from string import ascii_uppercase, digits
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from .. import operations
+from .. import operations, schema
 from ..content import MACHINE
+from ..events import event
+from ..graph import credentials
 from ..kept import keep, overlay
 from ..registry import TYPES, field, invalid
 from ..store import Resource
-from ..wire import ArmError, Json, Response, stamp
+from ..wire import ArmError, Json, Request, Response, stamp
+from . import instance_ids
 
 if TYPE_CHECKING:
     from ..call import Call
     from ..sandbox import Sandbox
 
+LOOK = 2.0  # seconds between two looks at machines that are being made or deleted
+_API = "2024-07-01"  # of the set's own requests
+# What of a profile is no machine's.
+_OF_SETS = frozenset({"extensionProfile", "securityPostureReference", "serviceArtifactReference", "timeCreated"})
 _GOVERNED = frozenset({"orchestrationMode", "platformFaultDomainCount", "provisioningState", "timeCreated", "uniqueId"})
 
 
@@ -22,21 +39,55 @@ def is_flexible(found: Resource) -> bool:
     return found.properties.get("orchestrationMode") == "Flexible"
 
 
+def makes_machines(found: Resource) -> bool:
+    return is_flexible(found) and "virtualMachineProfile" in found.properties
+
+
+def not_allowed(found: Resource, action: str, method: str = "POST") -> ArmError:
+    """What is done to the machines themselves (text: learn.microsoft.com/answers/questions/1418158)."""
+    return ArmError(
+        400,
+        "BadRequest",
+        f"Operation 'VirtualMachineScaleSets.{action}.{method}' is not allowed on Virtual Machine Scale Set '{found.name}'.",
+    )
+
+
 def check(body: Json) -> None:
-    """Raises ArmError 400 for a set that would make machines, and for a count of fault domains that no region has."""
-    for name in ("virtualMachineProfile", "skuProfile"):
+    """Raises ArmError 400 for what the sandbox does not do, and for a count of fault domains that no region has."""
+    for name in ("skuProfile", "priorityMixPolicy"):
         if field(body, f"properties.{name}", dict):
             raise invalid(f"A scale set of the orchestration mode 'Flexible' with a '{name}' is not supported by the sandbox.", name)
-    if field(body, "sku.capacity", int, 0):
-        raise invalid("A scale set of the orchestration mode 'Flexible' with a capacity is not supported by the sandbox.", "sku.capacity")
     count = field(body, "properties.platformFaultDomainCount", int, 1)
     if not 1 <= count <= 5:
         raise invalid(f"The platform fault domain count {count} must lie between 1 and 5.", "platformFaultDomainCount")
+    network = field(body, "properties.virtualMachineProfile.networkProfile", dict)
+    if network is None:
+        return
+    if network.get("networkApiVersion") is None:
+        raise invalid(
+            "The parameter 'networkApiVersion' is required for a virtual machine scale set of the orchestration mode 'Flexible'.",
+            "networkProfile.networkApiVersion",
+        )
+    for interface in field(network, "networkInterfaceConfigurations", list, []):
+        for address in field(interface, "properties.ipConfigurations", list, []):
+            if field(address, "properties.loadBalancerInboundNatPools", list):
+                raise invalid(
+                    "Inbound NAT pools are not supported for a virtual machine scale set of the orchestration mode 'Flexible'.",
+                    "loadBalancerInboundNatPools",
+                )
+
+
+def check_without_profile(body: Json) -> None:
+    """Raises ArmError 400 where a set without a profile is to have machines."""
+    if field(body, "properties.virtualMachineProfile", dict):
+        raise invalid("A virtualMachineProfile that a set is given later is not supported by the sandbox.", "virtualMachineProfile")
+    if field(body, "sku.capacity", int, 0):
+        raise invalid("A scale set without a virtualMachineProfile has no capacity.", "sku.capacity")
 
 
 def make(arm: Sandbox, call: Call, body: Json, made: Json) -> Response:
-    """The set that a PUT asks for; `made` is its envelope."""
-    check(body)
+    """The set without a profile that a PUT asks for; `made` is its envelope."""
+    check_without_profile(body)
     properties: Json = {
         "singlePlacementGroup": False,
         "orchestrationMode": "Flexible",
@@ -56,8 +107,8 @@ def make(arm: Sandbox, call: Call, body: Json, made: Json) -> Response:
 
 
 def update(arm: Sandbox, call: Call, resource: Resource, body: Json) -> Response:
-    """Tags, and what is only kept."""
-    check(body)
+    """Tags, and what is only kept, of a set without a profile."""
+    check_without_profile(body)
     overlay(resource.properties, field(body, "properties", dict, {}), but=_GOVERNED)
     if "tags" in body:
         resource.body["tags"] = field(body, "tags", dict, {})
@@ -84,7 +135,7 @@ def check_join(found: Resource, domain: int | None) -> None:
 
 
 def members(arm: Sandbox, found: Resource) -> list[Resource]:
-    """The machines that joined the set."""
+    """The machines of the set, oldest first."""
     machines = arm.store.of_type(found.subscription, MACHINE).values()
     return [one for one in machines if str(field(one.properties, "virtualMachineScaleSet.id", str, "")).lower() == found.key]
 
@@ -93,3 +144,108 @@ def remove_members(arm: Sandbox, found: Resource) -> None:
     """Machines go with their set."""
     for one in members(arm, found):
         TYPES[MACHINE.lower()].remove(arm, one)
+
+
+def present(arm: Sandbox, found: Resource) -> list[Resource]:
+    """Its machines that are not on their way out."""
+    return [one for one in members(arm, found) if one.state != "Deleting"]
+
+
+# a set that makes machines
+
+
+def scale(arm: Sandbox, call: Call, found: Resource, capacity: int, change: str) -> Json:
+    """Begin the operation that brings the set to that many machines; it ends when all are there."""
+    found.body["sku"]["capacity"] = capacity
+    found.private["caller"] = [call.tenant, call.client]
+    operation = operations.start(arm, call, found, f"virtualMachineScaleSets.{change}", open_ended=True)
+    arm.store.schedule(arm.now, "flexibleSets.scale", id=found.key, operation=operation["id"])
+    return operation
+
+
+@event("flexibleSets.scale")
+def _scale(arm: Sandbox, id: str, operation: str) -> None:
+    """Make what is missing, delete what is too much, look again; one request at a time, for each may be the last before a restart."""
+    found, running = arm.store.resources.get(id), arm.store.operations.get(operation)
+    if found is None or running is None or running["status"] != "InProgress":
+        return
+    arm.store.schedule(arm.now + LOOK / arm.speed, "flexibleSets.scale", id=id, operation=operation)
+    own = present(arm, found)
+    while len(own) < found.body["sku"]["capacity"]:
+        if (error := _add(arm, found)) is not None:
+            operations.end(arm, running, error)
+            return
+        own = present(arm, found)
+    for one in reversed(own[found.body["sku"]["capacity"] :]):
+        _send(arm, found, "DELETE", one.id)
+    machines = members(arm, found)
+    if any(operations.running(arm, one) is not None for one in machines):
+        return
+    failures = [one.private["failure"] for one in machines if "failure" in one.private]
+    operations.end(arm, running, failures[0] if failures else None)
+
+
+def _add(arm: Sandbox, found: Resource) -> Json | None:
+    """Ask for one more machine. The error where it is refused."""
+    number = found.private["next"]
+    found.private["next"] += 1
+    arm.store.touch(found)
+    name = f"{found.name}_{arm.guid('flexible', found.key, number)[:8]}"
+    return _send(arm, found, "PUT", f"{found.id.split('/providers/')[0]}/providers/{MACHINE}/{name}", _machine(arm, found, number))
+
+
+def _machine(arm: Sandbox, found: Resource, number: int) -> Json:
+    """What a PUT of a machine of the set says: the set's profile, with what a machine has of its own."""
+    profile = deepcopy(found.private["profile"])
+    body: Json = {"location": found.location}
+    for name in ("tags", "plan", "extendedLocation"):
+        if found.body.get(name):
+            body[name] = found.body[name]
+    if (identities := field(found.body, "identity.userAssignedIdentities", dict)) is not None:
+        body["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {id: {} for id in identities}}
+    if zones := found.body.get("zones"):
+        body["zones"] = [zones[number % len(zones)]]
+    properties = {name: value for name, value in profile.items() if name not in _OF_SETS}
+    properties["hardwareProfile"] = {**(properties.get("hardwareProfile") or {}), "vmSize": found.body["sku"]["name"]}
+    storage = {**properties["storageProfile"]}
+    storage["osDisk"] = {"createOption": "FromImage", "deleteOption": "Delete", **(storage.get("osDisk") or {})}
+    storage["dataDisks"] = [{"deleteOption": "Delete", **one} for one in storage.get("dataDisks") or []]
+    properties["storageProfile"] = storage
+    if system := properties.get("osProfile"):
+        prefix = system.pop("computerNamePrefix", None) or found.name
+        letters = Random(f"{arm.seed} computer {found.key} {number}").choices(ascii_uppercase + digits, k=6)
+        system["computerName"] = prefix[:9] + "".join(letters)
+    network = {name: value for name, value in properties["networkProfile"].items() if name != "healthProbe"}
+    for one in network["networkInterfaceConfigurations"]:
+        one["properties"] = {"deleteOption": "Delete", **one["properties"]}
+    properties["networkProfile"] = network
+    properties["virtualMachineScaleSet"] = {"id": found.id}
+    return {**body, "properties": properties}
+
+
+def _send(arm: Sandbox, found: Resource, method: str, id: str, body: Json | None = None) -> Json | None:
+    """Send a request of the set's own, in the name of who changed it last. The error that it was answered with."""
+    content = json.dumps(body).encode() if body is not None else b""
+    tenant, client = found.private["caller"]
+    principal = credentials.principal(arm, tenant, client) if client else None
+    headers = {"authorization": f"Bearer {arm.token(principal)}", "content-type": "application/json"}
+    answer = arm.answer(Request(method, f"https://management.azure.com{quote(id)}?api-version={_API}", headers, content))
+    return dict(answer.json()["error"]) if answer.status >= 400 else None
+
+
+def delete_instances(arm: Sandbox, call: Call, found: Resource, ids: list[str]) -> Response:
+    """POST …/delete: these machines go, and the capacity with them. An instance id is a machine's name."""
+    going = instance_ids.chosen({one.name.lower(): one for one in present(arm, found)}, ids, numbers=False)
+    operation = scale(arm, call, found, len(present(arm, found)) - len(going), "update")
+    for one in going:
+        _send(arm, found, "DELETE", one.id)
+    return operations.accepted(arm, call, operation, retry_after=10)
+
+
+def instance(arm: Sandbox, call: Call, machine: Resource) -> Json:
+    """A machine as the set's list of instances shows it: its instance id is its name (learn.microsoft.com), and it has what an instance can
+    have (the document's schema)."""
+    shown = TYPES[MACHINE.lower()].view(arm, call, machine)
+    known = schema.shape("compute.VirtualMachineScaleSetVMProperties").members
+    properties = {name: value for name, value in shown["properties"].items() if name.lower() in known}
+    return {**shown, "instanceId": machine.name, "properties": properties}

@@ -10,7 +10,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import operations
-from ..content import Origin
+from ..content import MACHINE, Origin
 from ..events import event
 from ..kept import keep, overlay
 from ..pages import list_of, page_of
@@ -18,7 +18,7 @@ from ..regions import short
 from ..registry import ResourceType, arm_not_found, field, invalid, register, required, route
 from ..store import Resource
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty, stamp
-from . import flexible_sets
+from . import flexible_sets, instance_ids
 from .changes import changed
 from .groups import location_of
 from .identity import identity
@@ -38,6 +38,7 @@ SCALE_SET = "Microsoft.Compute/virtualMachineScaleSets"
 INSTANCE = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines"
 MOST = 1000  # instances of a set
 _IMAGE = "properties.virtualMachineProfile.storageProfile.imageReference"
+_POWER = ("start", "poweroff", "deallocate", "restart", "redeploy", "reapply", "reimageall")
 _UNSUPPORTED = ("hostGroup", "virtualMachineProfile.capacityReservation", "virtualMachineProfile.serviceArtifactReference", "skuProfile")
 # Secrets, which are never shown.
 _SECRET = frozenset(
@@ -62,6 +63,8 @@ class ScaleSets(ResourceType):
         "PATCH": "compute.VirtualMachineScaleSetUpdate",
         "manualupgrade": "compute.VirtualMachineScaleSetVMInstanceRequiredIDs",
         "delete": "compute.VirtualMachineScaleSetVMInstanceRequiredIDs",
+        "reimage": "compute.VirtualMachineScaleSetReimageParameters",
+        **dict.fromkeys(_POWER, "compute.VirtualMachineScaleSetVMInstanceIDs"),
     }
     nests: ClassVar[bool] = True
 
@@ -72,6 +75,15 @@ class ScaleSets(ResourceType):
         self.actions["manualupgrade"] = self.upgrade
         self.actions["delete"] = self.delete_instances
 
+    def dynamic(self, call: Call) -> bool:
+        return True
+
+    def view(self, arm: Sandbox, call: Call, resource: Resource) -> Json:
+        """A Flexible set that nothing changes has as many machines as there are, whoever made and deleted them."""
+        if not flexible_sets.makes_machines(resource) or operations.running(arm, resource) is not None:
+            return resource.body
+        return {**resource.body, "sku": {**resource.body["sku"], "capacity": len(flexible_sets.present(arm, resource))}}
+
     # create and update
 
     def put(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:
@@ -80,13 +92,19 @@ class ScaleSets(ResourceType):
         if resource is not None:
             return self.update(arm, call, resource, body, whole=True)
         mode = field(body, "properties.orchestrationMode") or "Uniform"
-        if mode == "Flexible":
-            return flexible_sets.make(arm, call, body, self.envelope(arm, call, body, location))
+        flexible = mode == "Flexible"
+        if flexible:
+            flexible_sets.check(body)
+            if field(body, "properties.virtualMachineProfile", dict) is None:
+                return flexible_sets.make(arm, call, body, self.envelope(arm, call, body, location))
         for path in _UNSUPPORTED:
             if field(body, f"properties.{path}", dict):
                 raise _unsupported(path, "…")
-        single = field(body, "properties.singlePlacementGroup", bool, True)
-        properties: Json = {"singlePlacementGroup": single, "orchestrationMode": mode, "upgradePolicy": _upgrade_policy(body)}
+        single = field(body, "properties.singlePlacementGroup", bool, not flexible)
+        properties: Json = {"singlePlacementGroup": single, "orchestrationMode": mode, "upgradePolicy": _upgrade_policy(body, flexible)}
+        if flexible:
+            properties["platformFaultDomainCount"] = 1
+            overlay(properties, {"platformFaultDomainCount": field(body, "properties.platformFaultDomainCount", int)})
         if (group := field(body, "properties.proximityPlacementGroup.id")) is not None and arm.resource(group) is None:
             raise arm_not_found(group)
         name, size = find_size(required(body, "sku.name", target="sku.name"))
@@ -105,6 +123,10 @@ class ScaleSets(ResourceType):
         capacity = field(body, "sku.capacity", int, 0)
         _check_capacity(arm, resource, capacity, name)
         arm.store.add(resource)
+        if flexible:
+            resource.private["profile"] = deepcopy(body["properties"]["virtualMachineProfile"])
+            operation = flexible_sets.scale(arm, call, resource, capacity, "create")
+            return operations.written(arm, call, operation, resource.body, created=True, retry_after=10)
         _scale(arm, resource, capacity)
         operation = operations.start(arm, call, resource, "virtualMachineScaleSets.create", then="scaleSets.written")
         return operations.written(arm, call, operation, resource.body, created=True, retry_after=10)
@@ -129,15 +151,19 @@ class ScaleSets(ResourceType):
         own = resource.properties
         if field(body, "properties.orchestrationMode") not in (None, own["orchestrationMode"]):
             raise changed("vmss", "orchestrationMode")
-        if flexible_sets.is_flexible(resource):
+        flexible = flexible_sets.is_flexible(resource)
+        if flexible and not flexible_sets.makes_machines(resource):
             return flexible_sets.update(arm, call, resource, body)
+        if flexible:
+            flexible_sets.check(body)
+            resource.body["sku"]["capacity"] = len(flexible_sets.present(arm, resource))
         storage = own["virtualMachineProfile"]["storageProfile"]
         given = field(body, _IMAGE, dict)
         asked = {key: value for key, value in (given or storage["imageReference"]).items() if key != "exactVersion"}
         name, size = find_size(field(body, "sku.name", str, resource.body["sku"]["name"]))
         capacity = field(body, "sku.capacity", int, resource.body["sku"]["capacity"])
         _check_capacity(arm, resource, capacity, name)
-        policy = _upgrade_policy(body) if field(body, "properties.upgradePolicy", dict) is not None else own["upgradePolicy"]
+        policy = _upgrade_policy(body, flexible) if field(body, "properties.upgradePolicy", dict) is not None else own["upgradePolicy"]
         new_image = asked != storage["imageReference"]
         if new_image or capacity > resource.body["sku"]["capacity"]:
             origin, _, reference = resolve(arm, call, asked, resource.location)
@@ -160,28 +186,36 @@ class ScaleSets(ResourceType):
             instance.properties["latestModelApplied"] = False
             arm.store.touch(instance)
         own["provisioningState"] = "Updating"
-        _scale(arm, resource, capacity)
-        operation = operations.start(arm, call, resource, "virtualMachineScaleSets.update", then="scaleSets.written")
+        if flexible:
+            overlay(resource.private["profile"], profile)
+            operation = flexible_sets.scale(arm, call, resource, capacity, "update")
+        else:
+            _scale(arm, resource, capacity)
+            operation = operations.start(arm, call, resource, "virtualMachineScaleSets.update", then="scaleSets.written")
         return operations.written(arm, call, operation, resource.body, created=False, retry_after=10)
 
     # the rest
 
     def upgrade(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         """POST …/manualupgrade: the instances take over the model's image."""
-        chosen = _chosen(arm, call, resource)
+        if flexible_sets.is_flexible(resource):
+            raise flexible_sets.not_allowed(resource, "manualupgrade")
+        wanted = chosen(arm, resource, call.json()["instanceIds"])
         operation = operations.start(
             arm,
             call,
             resource,
             "virtualMachineScaleSets.update",
             then="scaleSets.upgraded",
-            arguments={"ids": [one.key for one in chosen]},
+            arguments={"ids": [one.key for one in wanted]},
         )
         return operations.accepted(arm, call, operation, retry_after=10)
 
     def delete_instances(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         """POST …/delete: these instances go, and the capacity with them."""
-        for one in _chosen(arm, call, resource):
+        if flexible_sets.is_flexible(resource):
+            return flexible_sets.delete_instances(arm, call, resource, call.json()["instanceIds"])
+        for one in chosen(arm, resource, call.json()["instanceIds"]):
             arm.store.drop(one)
         resource.body["sku"]["capacity"] = len(instances(arm, resource))
         operation = operations.start(arm, call, resource, "virtualMachineScaleSets.update")
@@ -198,14 +232,33 @@ class ScaleSets(ResourceType):
 
 
 class Instances(ResourceType):
+    """A Uniform set's instances; those of a Flexible one are machines, and only its list shows them as instances."""
+
     name = INSTANCE
     listed = False
 
     def __init__(self) -> None:
         super().__init__()
-        self.views["instanceview"] = lambda arm, call, one: Response(
-            200, {"content-type": JSON_TYPE}, pretty({"vmAgent": {}, "statuses": [_status(one)]})
-        )
+        self.views["instanceview"] = lambda arm, call, one: Response(200, {"content-type": JSON_TYPE}, pretty(_view(one)))
+
+    def select(self, arm: Sandbox, call: Call, parent: Resource | None, found: list[Resource]) -> list[Resource]:
+        return flexible_sets.members(arm, parent) if parent is not None and flexible_sets.is_flexible(parent) else found
+
+    def view(self, arm: Sandbox, call: Call, resource: Resource) -> Json:
+        if resource.type == MACHINE:
+            return flexible_sets.instance(arm, call, resource)
+        if not call.expands("instanceView"):
+            return resource.body
+        return {**resource.body, "properties": {**resource.properties, "instanceView": _view(resource)}}
+
+    def dynamic(self, call: Call) -> bool:
+        return call.expands("instanceView")
+
+    def missing(self, call: Call) -> ArmError | None:
+        """Text: vm-scale-sets#60."""
+        if call.name.isdigit():
+            return None
+        return ArmError(400, "InvalidParameter", "Virtual Machine Scale Set VM instanceId must be a number.", target="instanceId")
 
     def delete(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         assert call.parent is not None
@@ -241,20 +294,20 @@ def _scale(arm: Sandbox, resource: Resource, capacity: int) -> None:
     resource.body["sku"]["capacity"] = capacity
 
 
-def _chosen(arm: Sandbox, call: Call, resource: Resource) -> list[Resource]:
-    ids = call.json()["instanceIds"]
-    return [one for one in instances(arm, resource) if "*" in ids or one.body["instanceId"] in ids]
+def chosen(arm: Sandbox, resource: Resource, ids: list[str]) -> list[Resource]:
+    """The instances that a request names. Raises ArmError 400."""
+    return instance_ids.chosen({one.body["instanceId"]: one for one in instances(arm, resource)}, ids, numbers=True)
 
 
 def _unsupported(name: str, value: str) -> ArmError:
     return ArmError(400, "BadRequest", f"The value '{value}' of '{name}' is not supported by the sandbox.", target=name)
 
 
-def _upgrade_policy(body: Json) -> Json:
-    mode = field(body, "properties.upgradePolicy.mode")
+def _upgrade_policy(body: Json, flexible: bool) -> Json:
+    mode = field(body, "properties.upgradePolicy.mode", str, "Manual" if flexible else None)
     if mode is None:
         raise invalid("Required parameter 'upgradePolicy.mode' is missing (null).", "upgradePolicy.mode")
-    if mode == "Rolling":
+    if mode == "Rolling" or (flexible and mode == "Automatic"):
         raise _unsupported("upgradePolicy.mode", mode)
     return {**field(body, "properties.upgradePolicy", dict, {}), "mode": mode}
 
@@ -336,6 +389,13 @@ def _status(instance: Resource) -> Json:
     }
 
 
+def _view(instance: Resource) -> Json:
+    """An instance's: it has no guest, and so no agent that answers."""
+    power = instance.private.get("power", "running")
+    shown = {"code": f"PowerState/{power}", "level": "Info", "displayStatus": f"VM {power}"}
+    return {"vmAgent": {}, "statuses": [_status(instance), shown]}
+
+
 def _instance_view(arm: Sandbox, resource: Resource) -> Json:
     counts: dict[str, int] = {}
     for one in instances(arm, resource):
@@ -398,4 +458,5 @@ def _deleted(arm: Sandbox, operation: Json, resource: Resource | None, **_: Any)
 
 SCALE_SETS = ScaleSets()
 register(SCALE_SETS)
-register(Instances())
+INSTANCES = Instances()
+register(INSTANCES)

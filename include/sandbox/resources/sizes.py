@@ -252,7 +252,11 @@ def used_cores(arm: Sandbox, subscription: str, location: str) -> dict[str, int]
         for machine in allocated(arm, subscription, location)
     ]
     instances = arm.store.of_type(subscription, "Microsoft.Compute/virtualMachineScaleSets/virtualMachines").values()
-    held += [(instance.body["sku"]["name"], False) for instance in instances if instance.location == location]
+    held += [
+        (instance.body["sku"]["name"], False)
+        for instance in instances
+        if instance.location == location and instance.private.get("power") != "deallocated"
+    ]
     for name, spot in held:
         _, size = find_size(name)
         for kind in ("lowPriorityCores",) if spot else ("cores", size.family):

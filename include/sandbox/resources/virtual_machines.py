@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, ClassVar
 
 from .. import guest, operations
@@ -90,6 +91,17 @@ class VirtualMachines(ResourceType):
         if call.expands("userData") and resource.private.get("user_data"):
             body["properties"] = {**properties, "userData": resource.private["user_data"]}
         return body
+
+    def select(self, arm: Sandbox, call: Call, parent: Resource | None, found: list[Resource]) -> list[Resource]:
+        """`$filter` names a scale set and nothing else (azure-mgmt-compute, VirtualMachinesOperations.list). Raises ArmError 400."""
+        wanted = call.query.get("$filter", "")
+        if not wanted:
+            return found
+        named = re.fullmatch(r"\s*'?virtualMachineScaleSet/id'?\s+eq\s+'?([^']+?)'?\s*", wanted, re.IGNORECASE)
+        if named is None:
+            raise invalid(f"The filter '{wanted}' is not supported. Only 'virtualMachineScaleSet/id' eq '{{id}}' is.", "$filter")
+        key = named[1].lower()
+        return [one for one in found if str(field(one.properties, "virtualMachineScaleSet.id", str, "")).lower() == key]
 
     # create
 
