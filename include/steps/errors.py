@@ -24,6 +24,7 @@ class StepError(Exception):
 
     ``code`` is Azure's innermost code (or one of ours, in the same style), ``cure`` what to do, ``status`` the HTTP status,
     ``retry_after`` in seconds, ``stage`` the task that must run again (kind ``redo``), ``details`` any JSON value that helps.
+    ``patient``: it passes by itself, however long that takes, and is waited out (throttling, quota in use).
     ``about``: recipes, backups or definitions that failed, where not all of the run did (:func:`include.factory.notice.subject`), and
     ``notices``: what was done nevertheless, for those whom it concerns.
     """
@@ -40,6 +41,7 @@ class StepError(Exception):
         details: Any = None,
         about: Sequence[str] = (),
         notices: Sequence[dict[str, Any]] = (),
+        patient: bool = False,
     ) -> None:
         super().__init__(message)
         self.kind = kind
@@ -52,6 +54,7 @@ class StepError(Exception):
         self.details = details
         self.about = tuple(about)
         self.notices = list(notices)
+        self.patient = patient
 
     def __str__(self) -> str:
         status = f"HTTP {self.status}, " if self.status else ""
@@ -66,6 +69,7 @@ class StepError(Exception):
             "stage": self.stage,
             "details": self.details,
             "about": list(self.about) or None,
+            "patient": self.patient or None,
         }
         present = {name: value for name, value in optional.items() if value is not None}
         return {"kind": self.kind, "code": self.code, "message": self.message, "cure": self.cure, **present}
@@ -94,7 +98,7 @@ def partly(
     notices: Sequence[dict[str, Any]] = (),
 ) -> StepError:
     """The error of a step of which a part is done: names what is not, each with its reason. Kind ``transient`` when waiting is all that is
-    missing; with HTTP status 429 where Azure throttled, so that the tries are as patient as those of one throttled call.
+    missing; patient where one of them is.
 
     :param said: how much is done and how much is not, a sentence.
     :param failures: what is not done -> why.
@@ -103,8 +107,8 @@ def partly(
     waiting = all(failure.kind in ("transient", "adopt") for failure in failures.values())
     named = [told_of(what, failure.message.rstrip(".")) for what, failure in sorted(failures.items())]
     more = [f"and {len(named) - NAMED} more, each with its reason in the log"] if len(named) > NAMED else []
-    throttled = [failure for failure in failures.values() if failure.status == 429] if waiting else []
-    pauses = [failure.retry_after for failure in throttled if failure.retry_after]
+    patient = [failure for failure in failures.values() if failure.patient] if waiting else []
+    pauses = [failure.retry_after for failure in patient if failure.retry_after]
     # What passes by itself needs no cure beside what does not.
     lasting = [failure for failure in failures.values() if waiting or failure.kind not in ("transient", "adopt")]
     cures = dict.fromkeys(failure.cure.rstrip(".") for failure in lasting)
@@ -113,8 +117,8 @@ def partly(
         code,
         f"{said} {'; '.join([*named[:NAMED], *more])}",
         ". ".join([*cures, "Clear this task: it does what is left, and nothing twice."]),
-        429 if throttled else None,
-        max(pauses, default=None),
+        retry_after=max(pauses, default=None),
+        patient=bool(patient),
         details={"done": done, "failed": {what: failure.as_dict() for what, failure in failures.items()}},
         about=about,
         notices=notices,
@@ -140,6 +144,7 @@ class Rule:
     status: int | None = None
     message: str | None = None
     stage: str | None = None
+    patient: bool = False
 
     def matches(self, status: int | None, codes: tuple[str, ...], message: str) -> bool:
         return (
@@ -207,10 +212,10 @@ _MACHINE = "create_virtual_machine"
 # Order counts: the first row that matches decides. The marks are those of the failure catalogue, whose every entry is a test.
 RULES: tuple[Rule, ...] = (
     # Throttling. OperationNotAllowed is a rate limit at 429 and final at 409.
-    Rule("RetryableErrorDueToAnotherOperation", "transient", WAIT),  # P10
-    Rule("*", "transient", _PAUSE, status=429),
-    Rule("TooManyRequests", "transient", _PAUSE),
-    Rule("*", "transient", _PAUSE, message=r"too many requests on source"),  # C06
+    Rule("RetryableErrorDueToAnotherOperation", "transient", WAIT, patient=True),  # P10
+    Rule("*", "transient", _PAUSE, status=429, patient=True),
+    Rule("TooManyRequests", "transient", _PAUSE, patient=True),
+    Rule("*", "transient", _PAUSE, message=r"too many requests on source", patient=True),  # C06
     # Signing in.
     Rule("ExpiredAuthenticationToken", "transient", _FRESH_SIGN_IN),  # U12
     Rule("InvalidAuthenticationToken", "permanent", _CLOCK),  # U13
@@ -311,4 +316,6 @@ def classify(status: int | None, error: ArmError, retry_after: float | None = No
     """
     rule = next((rule for rule in RULES if rule.matches(status, error.codes, error.message)), _UNKNOWN)
     message = error.message or f"Azure answered HTTP {status} without a message"
-    return StepError(rule.kind, error.code, message, rule.cure, status=status, retry_after=retry_after, stage=rule.stage)
+    return StepError(
+        rule.kind, error.code, message, rule.cure, status=status, retry_after=retry_after, stage=rule.stage, patient=rule.patient
+    )

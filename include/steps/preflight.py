@@ -66,7 +66,7 @@ def refuse(what: str, found: Findings) -> None:
         raise refusal(what, [*found.problems, *found.waiting])
     if found.waiting:
         text = " ".join(found.waiting)
-        raise StepError("transient", "QuotaInUse", text, "Nothing: the next try looks again.", retry_after=QUOTA_PAUSE)
+        raise StepError("transient", "QuotaInUse", text, "Nothing: the next try looks again.", retry_after=QUOTA_PAUSE, patient=True)
 
 
 def refusal(what: str, problems: list[str]) -> StepError:

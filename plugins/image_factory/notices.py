@@ -117,6 +117,10 @@ def failure(context: Any, errors: dict[str, dict[str, Any] | None], about: Seque
         title = f"{who}: paused after {pause_after} failures in a row"
         lines.append(f"Airflow has paused {dag_id}. Mend what is named; then unpause it and start a run by hand.")
         return Notice(event="paused", title=title, text="\n".join(lines), **named)
+    if pause_after and getattr(context.get("dag_run"), "logical_date", None) is None:
+        lines.append(
+            f"Airflow pauses {dag_id} after {pause_after} failures in a row; its page says whether it has. Then mend, and unpause it."
+        )
     return Notice(event="failed", title=f"{who}: a run of {dag_id} failed", text="\n".join(lines), **named)
 
 

@@ -17,7 +17,7 @@ SOON, LATER = 600, 1800
 
 
 class AzureStepFailed(AirflowException):
-    """A step failed. ``error`` is ``StepError.as_dict()``: kind, code, message, cure, status, retry_after (s)."""
+    """A step failed. ``error`` is ``StepError.as_dict()``: kind, code, message, cure, status, retry_after (s), patient."""
 
     def __init__(self, error: dict[str, Any]) -> None:
         super().__init__("\n".join(str(part) for part in (error.get("message"), error.get("cure")) if part))
@@ -45,7 +45,7 @@ class AzureRetryPolicy(RetryPolicy):
             return RetryDecision.fail(reason=f"{error['code']}: {error.get('cure', '')}")
         if error.get("kind") == "unknown" and try_number > 1:
             return RetryDecision.fail(reason=f"{error['code']} twice in a row")
-        patient = error.get("status") == 429 or error.get("code") == "QuotaInUse"
+        patient = bool(error.get("patient"))
         if try_number > RETRIES and not patient:
             return RetryDecision.fail(reason=f"{error['code']} {try_number} times")
         doubled = min(SOON if try_number <= 12 else LATER, 15 * 2 ** (try_number - 1))

@@ -187,3 +187,11 @@ def test_whoever_is_told_of_several_images_in_the_same_way_is_told_once(context:
         "Run manual__1 of keep_second_galleries failed.",
         "keep: its log says why.",
     ]
+
+
+def test_who_is_told_of_a_run_of_an_asset_is_told_when_airflow_pauses_the_dag(context: dict[str, Any], tmp_path: Path) -> None:
+    """Such a run has no logical date, by which alone the runs before it can be asked for."""
+    file = tmp_path / "told"
+    told = callbacks_of(write(tmp_path, file, "failed"), pause_after=3)["on_failure_callback"]
+    told({**context, "ti": TaskInstance(), "dag_run": SimpleNamespace(logical_date=None, conf=None)})
+    assert "Airflow pauses build_ubuntu_base after 3 failures in a row" in file.read_text()

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import cast
 
 import pytest
 from airflow.sdk.definitions.retry_policy import RetryAction
 
 from image_factory.retries import PATIENT_RETRIES, AzureRetryPolicy, AzureStepFailed
+from include.steps.arm_error import ArmError
+from include.steps.errors import Kind, StepError, classify, partly
 
 
-def _failure(kind: str, retry_after: float | None = None, code: str = "Code", status: int | None = None) -> AzureStepFailed:
-    return AzureStepFailed(
-        {"kind": kind, "code": code, "message": "It failed.", "cure": "Do this.", "status": status, "retry_after": retry_after}
-    )
+def _failure(kind: str, retry_after: float | None = None, patient: bool = False) -> AzureStepFailed:
+    error = StepError(cast("Kind", kind), "Code", "It failed.", "Do this.", retry_after=retry_after, patient=patient)
+    return AzureStepFailed(error.as_dict())
+
+
+# As Azure says "slow down": to a call, in an operation's record, and where a disk is copied; and our own word for quota in use.
+PATIENT = {
+    "throttled": classify(429, ArmError(("OperationNotAllowed",), ("The server rejected the request.",))),
+    "throttled, with a pause": classify(429, ArmError(("TooManyRequests",), ("Slower.",)), 5),
+    "an operation was throttled": classify(None, ArmError(("TooManyRequests",), ("Slower.",))),
+    "a source is read too often": classify(409, ArmError(("BadRequest",), ("Too many requests on source '/x'.",))),
+    "parts were throttled": partly(
+        "PartlyDone", "None is done.", {"1.0.0": classify(429, ArmError(("TooManyRequests",), ("Slower.",)))}, done=[]
+    ),
+    "quota in use": StepError("transient", "QuotaInUse", "In use.", "Nothing.", retry_after=300, patient=True),
+}
 
 
 def test_a_transient_error_waits_as_long_as_azure_asked() -> None:
@@ -25,7 +39,7 @@ def test_a_transient_error_waits_as_long_as_azure_asked() -> None:
 
 
 def test_without_a_word_from_azure_the_pauses_double() -> None:
-    throttled = _failure("transient", status=429)
+    throttled = _failure("transient", patient=True)
     delays = [AzureRetryPolicy().evaluate(throttled, try_number=n, max_tries=58).retry_delay for n in (1, 2, 3, 12, 13)]
 
     assert delays == [timedelta(seconds=seconds) for seconds in (15, 30, 60, 600, 1800)]
@@ -36,21 +50,20 @@ def test_without_a_word_from_azure_the_pauses_double() -> None:
     [
         (_failure("transient"), RetryAction.FAIL),
         (KeyError("x"), RetryAction.FAIL),
-        (_failure("transient", status=429), RetryAction.RETRY),
-        (_failure("transient", code="QuotaInUse"), RetryAction.RETRY),
+        (_failure("transient", patient=True), RetryAction.RETRY),
     ],
-    ids=["transient", "not ours", "throttled", "quota in use"],
+    ids=["transient", "not ours", "patient"],
 )
 def test_throttling_and_quota_in_use_are_waited_out_and_others_fail_after_three_retries(failure: Exception, action: RetryAction) -> None:
     assert AzureRetryPolicy().evaluate(failure, try_number=4, max_tries=12).action is action
 
 
-@pytest.mark.parametrize("error", [{"status": 429}, {"status": 429, "retry_after": 5}, {"code": "QuotaInUse"}])
-def test_a_run_does_not_fail_of_throttling_or_of_quota_in_use_within_a_day(error: dict[str, Any]) -> None:
+@pytest.mark.parametrize("error", PATIENT.values(), ids=PATIENT)
+def test_a_run_does_not_fail_of_throttling_or_of_quota_in_use_within_a_day(error: StepError) -> None:
     """So no such run counts among those after which Airflow pauses the DAG, unless somebody must look at it."""
     waited = timedelta()
     for number in range(1, PATIENT_RETRIES + 1):
-        decision = AzureRetryPolicy().evaluate(_failure("transient", **error), try_number=number, max_tries=PATIENT_RETRIES)
+        decision = AzureRetryPolicy().evaluate(AzureStepFailed(error.as_dict()), try_number=number, max_tries=PATIENT_RETRIES)
         assert decision.action is RetryAction.RETRY
         assert decision.retry_delay is not None
         assert decision.retry_delay <= timedelta(minutes=30)

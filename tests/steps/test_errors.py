@@ -191,14 +191,14 @@ def test_what_is_no_error_of_azure_is_not_dressed_up_as_one() -> None:
 
 def test_what_is_partly_done_names_ten_and_every_cure_once_and_is_as_patient_as_throttling() -> None:
     lock = StepError("permanent", "ScopeLocked", "It is locked", "Ask its owner.")
-    slow = StepError("transient", "TooManyRequests", "Slower", "Nothing.", status=429, retry_after=30)
+    slow = StepError("transient", "TooManyRequests", "Slower", "Nothing.", status=429, retry_after=30, patient=True)
     error = partly("PartlyDone", "1 of 13 is done.", {f"1.0.{n}": lock for n in range(10, 22)} | {"2.0.0": slow}, done=["1.0.0"])
     assert (error.kind, error.status) == ("permanent", None)
     assert error.message.count("It is locked") == 10
     assert error.message.endswith("and 3 more, each with its reason in the log")
     assert error.cure == "Ask its owner. Clear this task: it does what is left, and nothing twice."
     waiting = partly("PartlyDone", "None is done.", {"2.0.0": slow}, done=[])
-    assert (waiting.kind, waiting.status, waiting.retry_after) == ("transient", 429, 30)
+    assert (waiting.kind, waiting.patient, waiting.retry_after) == ("transient", True, 30)
 
 
 @pytest.mark.parametrize(
