@@ -135,6 +135,36 @@ async def test_what_the_sandbox_does_not_do_is_refused(azure_clients: AzureClien
         await ready(azure_clients, 1, **change)
 
 
+def extension(name: str, kind: str, *after: str, **settings: Any) -> dict[str, Any]:
+    told = {"publisher": "Microsoft.Azure.Extensions", "type": kind, "typeHandlerVersion": "2.1", "settings": settings}
+    return {"name": name, "properties": {**told, "provisionAfterExtensions": list(after)}}
+
+
+async def with_extensions(clients: AzureClients, *extensions: dict[str, Any]) -> Any:
+    await make_group(clients)
+    await make_network(clients)
+    body = flexible(clients, UBUNTU)
+    body["properties"]["virtualMachineProfile"]["extensionProfile"] = {"extensions": list(extensions)}
+    return await put(clients, body)
+
+
+async def test_the_profiles_extensions_are_put_on_its_machines(azure_clients: AzureClients) -> None:
+    await with_extensions(azure_clients, extension("last", "CustomScript", "first", commandToExecute="true"), extension("first", "Health"))
+    for name in await named(azure_clients):
+        found = (await azure_clients.compute.virtual_machine_extensions.list("rg", name)).value
+        assert [(one.name, one.provisioning_state) for one in found] == [("first", "Succeeded"), ("last", "Succeeded")]
+
+
+async def test_an_extension_that_fails_fails_the_sets_operation(azure_clients: AzureClients) -> None:
+    with pytest.raises(HttpResponseError, match="VMExtensionProvisioningError"):
+        await with_extensions(azure_clients, extension("script", "CustomScript", commandToExecute="# sandbox: exit 3"))
+
+
+async def test_extensions_that_wait_for_each_other_are_refused(azure_clients: AzureClients) -> None:
+    with pytest.raises(HttpResponseError, match="wait for each other"):
+        await with_extensions(azure_clients, extension("a", "A", "b"), extension("b", "B", "a"))
+
+
 async def test_a_set_needs_to_know_the_network_version(azure_clients: AzureClients) -> None:
     await make_group(azure_clients)
     await make_network(azure_clients)

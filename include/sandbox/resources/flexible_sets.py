@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
+from graphlib import CycleError, TopologicalSorter
 from random import Random
 from string import ascii_uppercase, digits
 from typing import TYPE_CHECKING
@@ -60,6 +61,10 @@ def check(body: Json) -> None:
     count = field(body, "properties.platformFaultDomainCount", int, 1)
     if not 1 <= count <= 5:
         raise invalid(f"The platform fault domain count {count} must lie between 1 and 5.", "platformFaultDomainCount")
+    try:
+        _in_order(field(body, "properties.virtualMachineProfile.extensionProfile.extensions", list, []))
+    except CycleError as problem:
+        raise invalid(f"The extensions wait for each other: {', '.join(problem.args[1])}.", "provisionAfterExtensions") from None
     network = field(body, "properties.virtualMachineProfile.networkProfile", dict)
     if network is None:
         return
@@ -157,7 +162,7 @@ def present(arm: Sandbox, found: Resource) -> list[Resource]:
 def scale(arm: Sandbox, call: Call, found: Resource, capacity: int, change: str) -> Json:
     """Begin the operation that brings the set to that many machines; it ends when all are there."""
     found.body["sku"]["capacity"] = capacity
-    found.private["caller"] = [call.tenant, call.client]
+    found.private |= {"caller": [call.tenant, call.client], "making": []}
     operation = operations.start(arm, call, found, f"virtualMachineScaleSets.{change}", open_ended=True)
     arm.store.schedule(arm.now, "flexibleSets.scale", id=found.key, operation=operation["id"])
     return operation
@@ -179,9 +184,15 @@ def _scale(arm: Sandbox, id: str, operation: str) -> None:
     for one in reversed(own[found.body["sku"]["capacity"] :]):
         _send(arm, found, "DELETE", one.id)
     machines = members(arm, found)
-    if any(operations.running(arm, one) is not None for one in machines):
+    parts = [part for one in machines for part in (one, *arm.store.collection(f"{one.key}/extensions").values())]
+    if any(operations.running(arm, one) is not None for one in parts):
         return
-    failures = [one.private["failure"] for one in machines if "failure" in one.private]
+    new = set(found.private["making"])
+    failures = [one.private["failure"] for one in parts if "failure" in one.private and "/".join(one.key.split("/")[:9]) in new]
+    if not failures and (due := [one for one in machines if one.key in new and one.private["due"]]):
+        failures = [error for one in due if (error := _extend(arm, found, one)) is not None]
+        if not failures:
+            return
     operations.end(arm, running, failures[0] if failures else None)
 
 
@@ -190,8 +201,29 @@ def _add(arm: Sandbox, found: Resource) -> Json | None:
     number = found.private["next"]
     found.private["next"] += 1
     arm.store.touch(found)
-    name = f"{found.name}_{arm.guid('flexible', found.key, number)[:8]}"
-    return _send(arm, found, "PUT", f"{found.id.split('/providers/')[0]}/providers/{MACHINE}/{name}", _machine(arm, found, number))
+    id = f"{found.id.split('/providers/')[0]}/providers/{MACHINE}/{found.name}_{arm.guid('flexible', found.key, number)[:8]}"
+    if (error := _send(arm, found, "PUT", id, _machine(arm, found, number))) is not None:
+        return error
+    found.private["making"].append(id.lower())
+    machine = arm.store.get(id)
+    assert machine is not None
+    machine.private["due"] = _in_order(field(found.private["profile"], "extensionProfile.extensions", list, []))
+    return None
+
+
+def _in_order(extensions: list[Json]) -> list[Json]:
+    """Each after those that its `provisionAfterExtensions` names."""
+    named = {one["name"]: one for one in extensions}
+    after = {name: field(one, "properties.provisionAfterExtensions", list, []) for name, one in named.items()}
+    return [named[name] for name in TopologicalSorter(after).static_order() if name in named]
+
+
+def _extend(arm: Sandbox, found: Resource, machine: Resource) -> Json | None:
+    """Put the next extension of the set's profile on a machine. The error where it is refused."""
+    extension = machine.private["due"].pop(0)
+    arm.store.touch(machine)
+    body = {"location": found.location, "properties": extension["properties"]}
+    return _send(arm, found, "PUT", f"{machine.id}/extensions/{extension['name']}", body)
 
 
 def _machine(arm: Sandbox, found: Resource, number: int) -> Json:
