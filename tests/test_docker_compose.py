@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -88,6 +90,21 @@ def test_the_image_is_of_the_airflow_that_is_pinned() -> None:
     pinned = re.search(r"^apache-airflow==(\S+)", (PROJECT / "requirements.txt").read_text(), flags=re.MULTILINE)
     assert pinned
     assert f"FROM apache/airflow:{pinned[1]}-python3.11\n" in (PROJECT / "docker" / "Dockerfile").read_text()
+
+
+def test_the_executor_starts_with_what_is_pinned() -> None:
+    pinned = re.search(r"^celery==(\S+)", (PROJECT / "requirements.txt").read_text(), flags=re.MULTILINE)
+    assert pinned
+    if version("celery") != pinned[1]:
+        pytest.skip(f"celery {version('celery')} is installed, and {pinned[1]} is pinned: make install")
+    ask = "from airflow.providers.celery.executors.celery_executor import app; print(app.conf.broker_url, type(app.backend).__mro__)"
+    settings = {
+        "AIRFLOW__CELERY__BROKER_URL": "redis://redis:6379/0",
+        "AIRFLOW__CELERY__RESULT_BACKEND": "db+postgresql://a:b@postgres/airflow",
+    }
+    ran = subprocess.run([sys.executable, "-c", ask], env={**os.environ, **settings}, capture_output=True, text=True, check=False)
+    assert ran.stdout.startswith("redis://redis:6379/0 "), ran.stderr
+    assert "celery.backends.database.DatabaseBackend" in ran.stdout
 
 
 def test_the_sandboxs_connection_becomes_airflows() -> None:
