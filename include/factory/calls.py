@@ -71,7 +71,7 @@ def planned_calls(steps: Mapping[str, Arguments | None], names: Mapping[str, str
 
 def calls_text(calls: Iterable[Call]) -> str:
     """The calls for a reader, a line each, equal ones once with their number; and how many there are of each method."""
-    counted = Counter((call.method, _short(call.path), call.what) for call in calls)
+    counted = Counter((call.method, short(call.path), call.what) for call in calls)
     if not counted:
         return "  no call is made"
     methods: Counter[str] = Counter()
@@ -85,10 +85,10 @@ def calls_text(calls: Iterable[Call]) -> str:
     return "\n".join([f"  calls ({total}; more only where Azure fails one):", *lines])
 
 
-def _short(path: str) -> str:
+def short(path: str) -> str:
     """``snapshots/s in g`` of ``/subscriptions/…/resourceGroups/g/providers/Microsoft.Compute/snapshots/s``."""
     parts = path.strip("/").split("/")
-    return f"{'/'.join(parts[6:])} in {parts[3]}" if len(parts) > 6 else "/".join(parts[2:])
+    return f"{'/'.join(parts[6:])} in {parts[3]}" if len(parts) > 6 and parts[2].lower() == "resourcegroups" else "/".join(parts[2:])
 
 
 def _put(path: str, what: str = "") -> Call:

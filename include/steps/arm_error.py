@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from include.steps.errors import LOOK, StepError, classify
 
@@ -116,7 +117,16 @@ def _of_response(error: Any) -> StepError:
         body = {"error": {"code": body.get("status") or response.reason, "message": error.message}}
     # A failed operation is reported by HTTP 200: the status says nothing then.
     status = None if response.status_code < 400 else response.status_code
-    return classify(status, read_arm_error(body), _seconds(response.headers.get("Retry-After")))
+    failure = classify(status, read_arm_error(body), _seconds(response.headers.get("Retry-After")))
+    failure.call = _call(getattr(error, "started_by", None) or response.request)
+    return failure
+
+
+def _call(request: Any) -> str:
+    """The call for a reader: ``PUT virtualMachines/build in rg-build``."""
+    from include.factory.calls import short
+
+    return f"{request.method} {short(urlsplit(request.url).path)}"
 
 
 def _of_sign_in(message: str, code: str | None = None) -> StepError:

@@ -191,11 +191,18 @@ class Azure:
         :raises azure.core.exceptions.HttpResponseError: refused, or ended Failed or Canceled.
         :raises StepError: kind ``adopt``: still running after ``timeout``, or its record is gone.
         """
+        from azure.core.exceptions import HttpResponseError
+
         from include.steps.polling import Polling
 
         polling = Polling(kind, timeout=timeout, final=final, patience=patience)
         poller = await begin(*arguments, polling=polling, **named)
-        result: dict[str, Any] = await poller.result()
+        try:
+            result: dict[str, Any] = await poller.result()
+        except HttpResponseError as error:
+            # What failed is this call, and not the look at its operation.
+            error.started_by = polling.started_by  # type: ignore[attr-defined]
+            raise
         return result
 
     async def start(self, begin: Begin, *arguments: Any, **named: Any) -> Started:

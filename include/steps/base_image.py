@@ -67,7 +67,10 @@ async def wait_for_newer(
             return {"id": found["id"], "version": found["version"]}
         if clock() + NEWER_PAUSE > deadline:
             raise StepError(
-                "transient", "NothingNewer", f"{found['id']} is still the newest after {timeout:.0f} s", "Nothing: the next try waits on."
+                "transient",
+                "NothingNewer",
+                f"{found['id']} is still the newest after {timeout:.0f} s",
+                "Nothing: the next try waits on. If the task failed, nothing newer came in all its tries: clear it to wait on.",
             )
         await asyncio.sleep(NEWER_PAUSE)
 

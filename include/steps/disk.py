@@ -42,7 +42,10 @@ async def export_vhd(azure: Azure, *, resource_group: str, snapshot: str, destin
         source = granted.get("accessSAS") or granted.get("accessSas")
         if not source:
             raise StepError(
-                "transient", "NoAccess", f"Azure granted access to {snapshot} and sent no address", "Nothing: it is asked for again."
+                "transient",
+                "NoAccess",
+                f"Azure granted access to {snapshot} and sent no address",
+                "Nothing: it is asked for again. If it lasts, see who else takes access to it; then clear this task.",
             )
         log.info("Copying snapshot %s.", snapshot)
         async with asyncio.timeout(duration):
@@ -150,7 +153,10 @@ async def _copy_blob(azure: Azure, source: str, destination: str) -> int:
                 case status:
                     said = properties.copy.status_description
                     raise StepError(
-                        "transient", "CopyFailed", f"The copy ended {status}: {said}", "Nothing: it is copied again with a new SAS."
+                        "transient",
+                        "CopyFailed",
+                        f"The copy ended {status}: {said}",
+                        "Nothing: it is copied again. If it lasts, look at the target storage account; then clear this task.",
                     )
             await asyncio.sleep(pause)
     raise AssertionError("unreachable")
@@ -159,7 +165,10 @@ async def _copy_blob(azure: Azure, source: str, destination: str) -> int:
 def _taken_back() -> StepError:
     """A revocation that an earlier try began ended only now, and took this try's access with it."""
     return StepError(
-        "adopt", "AccessTakenBack", "The access that was just granted is not there any more", "Nothing: it is asked for again."
+        "adopt",
+        "AccessTakenBack",
+        "The access that was just granted is not there any more",
+        "Nothing: it is asked for again. If it lasts, see who else takes access to it; then clear this task.",
     )
 
 

@@ -24,6 +24,7 @@ class StepError(Exception):
 
     ``code`` is Azure's innermost code (or one of ours, in the same style), ``cure`` what to do, ``status`` the HTTP status,
     ``retry_after`` in seconds, ``stage`` the task that must run again (kind ``redo``), ``details`` any JSON value that helps.
+    ``call``: what Azure refused, ``PUT virtualMachines/build in rg-build``, where it was a call.
     ``patient``: it passes by itself, however long that takes, and is waited out (throttling, quota in use).
     ``about``: recipes, backups or definitions that failed, where not all of the run did (:func:`include.factory.notice.subject`), and
     ``notices``: what was done nevertheless, for those whom it concerns.
@@ -55,11 +56,13 @@ class StepError(Exception):
         self.about = tuple(about)
         self.notices = list(notices)
         self.patient = patient
+        self.call = ""
 
     def __str__(self) -> str:
         status = f"HTTP {self.status}, " if self.status else ""
+        call = f"{self.call}: " if self.call else ""
         again = f" The stage to run again: {self.stage}." if self.stage else ""
-        return f"{self.message.rstrip('.')}. [{status}{self.code}, {self.kind}]{again} What to do: {self.cure}"
+        return f"{self.message.rstrip('.')}. [{call}{status}{self.code}, {self.kind}]{again} What to do: {self.cure}"
 
     def as_dict(self) -> dict[str, Any]:
         """The error as a JSON object: ``kind``, ``code``, ``message``, ``cure``, and of the others those that have a value."""
@@ -70,11 +73,14 @@ class StepError(Exception):
             "details": self.details,
             "about": list(self.about) or None,
             "patient": self.patient or None,
+            "call": self.call or None,
         }
         present = {name: value for name, value in optional.items() if value is not None}
         return {"kind": self.kind, "code": self.code, "message": self.message, "cure": self.cure, **present}
 
 
+LONGEST = 1000
+"""Characters of Azure's own message."""
 NAMED = 10
 """Of what is not done, how many are named in the message."""
 
@@ -154,10 +160,11 @@ class Rule:
         )
 
 
-WAIT = "Nothing: the call is made again by itself."
-LOOK = "Nothing: the resource is read again and what runs there is adopted."
+_LASTS = "If the task failed all the same, see whether Azure is well in that region (status.azure.com); then clear the task."
+WAIT = f"Nothing: the call is made again by itself. {_LASTS}"
+LOOK = f"Nothing: the resource is read again and what runs there is adopted. {_LASTS}"
 _PAUSE = "Nothing: Azure asked for a pause. If it lasts, run fewer builds at once (an Airflow pool)."
-_FRESH_SIGN_IN = "Nothing: a new token is fetched and the operation goes on."
+_FRESH_SIGN_IN = "Nothing: a new token is fetched and the operation goes on. If it lasts, check this machine's clock; then clear the task."
 _CLOCK = "Check this machine's clock (a skew above 5 minutes breaks tokens) and the connection's tenant."
 _TENANT = "The subscription belongs to another tenant: correct tenantId in the connection."
 _ROLE = "Grant the connection's identity the role that the message names, on that scope; a new grant takes some minutes."
@@ -183,9 +190,9 @@ _AGENT = "The machine's agent is silent: read its boot diagnostics, then clear t
 _STARTED = "The machine was started again: clear the run from generalize.deallocate."
 _MARK = "Clear the run from generalize.mark_generalized."
 _TAKEN = "That name is taken by something else: start a new run (it gets a version of its own), or delete what is there if nobody uses it."
-_REPUBLISH = "Nothing: the failed version is deleted and published again."
+_REPUBLISH = f"Nothing: the failed version is deleted and published again. {_LASTS}"
 _AZURE = "Nothing: it is tried again. If it lasts, Azure has a problem in that region (status.azure.com)."
-_REGIONS = "Nothing: the failed regions are put again, then removed and added again."
+_REGIONS = f"Nothing: the failed regions are put again, then removed and added again. {_LASTS}"
 _END_OF_LIFE = "The version's safety profile forbids it: move its end of life, or set blockDeletionBeforeEndOfLife to false."
 _NOT_THERE = "The version is not readable in that region yet: it is tried again. If it lasts, replicate it to that region."
 _PARENT = "Create the parent first: clear the run from ensure_destination."
@@ -194,8 +201,10 @@ _MISMATCH = "Recipe and image definition differ, and a definition's properties a
 _TOO_BIG = "Shrink the disk, or publish with replication mode Shallow (home region only)."
 _NO_ZRS = "Replicate to that region with storage type Standard_LRS."
 _LIMIT = "Tidy up, or publish elsewhere: a region holds 1,000 definitions and 10,000 versions of a subscription, a version 100 replicas."
-_NIC = "Nothing: Azure holds the interface for 180 s; the call is made again."
-_CHILD = "Nothing: Azure still lists a child that has gone; the call is made again."
+_NIC = "Nothing: Azure holds the interface for 180 s; the call is made again. If it lasts, find out whose machine has it."
+_CHILD = "Nothing: Azure still lists a child that has gone; the call is made again. If it lasts, delete what it names, then clear the task."
+_STOPPED = "Nothing: the machine is looked at again. If it lasts, somebody stopped it: start it, then clear the task."
+_NO_SIZE = "That size is not known in the region: correct build_machine.sizes; az vm list-skus --location <region> shows what is."
 _FEDERATED = "Give the identity a federated credential of that issuer, subject and audience, to the letter; a new one takes some minutes."
 _CERTIFICATE = "Register the certificate of the connection's certificate_file with the application; an expired one needs a successor."
 _STALE = "Check this machine's clock, and that something renews the token in AZURE_FEDERATED_TOKEN_FILE."
@@ -243,6 +252,7 @@ RULES: tuple[Rule, ...] = (
     Rule("ResourcePurchaseValidationFailed", "permanent", _TERMS),
     # Making the machine. virtual_machine.create has gone through all sizes before one of the first five ends a task.
     Rule("SkuNotAvailable", "permanent", _SIZE),  # P05
+    Rule("InvalidParameter", "permanent", _NO_SIZE, message=r"for the VM size is not valid"),
     Rule("AllocationFailed", "transient", _CAPACITY),  # P03
     Rule("ZonalAllocationFailed", "transient", _CAPACITY),  # P04
     Rule("OverconstrainedAllocationRequest", "transient", _CAPACITY),  # P04
@@ -267,6 +277,7 @@ RULES: tuple[Rule, ...] = (
     Rule("OperationNotAllowed", "redo", _FRESH, message=r"since the VM is generalized", stage=_MACHINE),  # G03
     Rule("OperationNotAllowed", "redo", _STARTED, message=r"since the VM is running", stage="deallocate"),  # G01
     Rule("OperationNotAllowed", "redo", _MARK, message=r"is not generalized|to be generalized", stage="mark_generalized"),  # G02
+    Rule("OperationNotAllowed", "adopt", _STOPPED, message=r"when the VM is not running"),
     Rule("OperationNotAllowed", "transient", WAIT, message=r"marked for deletion"),  # U08, D03
     Rule("OperationNotAllowed", "transient", WAIT, message=r"being provisioned using the image"),  # C02
     Rule("OperationNotAllowed", "transient", WAIT, message=r"disk .* is attached to"),
@@ -309,13 +320,18 @@ RULES: tuple[Rule, ...] = (
 _UNKNOWN = Rule("*", "permanent", "Read Azure's message above; correct the recipe or the resource it names, then clear this task.")
 
 
+def _cut(message: str) -> str:
+    """Azure lists every size that there is: a reader needs the beginning."""
+    return message if len(message) <= LONGEST else f"{message[:LONGEST]} …"
+
+
 def classify(status: int | None, error: ArmError, retry_after: float | None = None) -> StepError:
     """Sort one ARM error by the table.
 
     :param status: HTTP status of the answer; None for an operation that answered 200 and ``Failed``.
     """
     rule = next((rule for rule in RULES if rule.matches(status, error.codes, error.message)), _UNKNOWN)
-    message = error.message or f"Azure answered HTTP {status} without a message"
+    message = _cut(error.message) or f"Azure answered HTTP {status} without a message"
     return StepError(
         rule.kind, error.code, message, rule.cure, status=status, retry_after=retry_after, stage=rule.stage, patient=rule.patient
     )

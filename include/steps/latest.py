@@ -54,7 +54,7 @@ async def show(one: Version, change: Change, *, lifts: Mapping[str, str], run: s
         found, resource = await one.settle(run, TIMEOUT, started)
         started = None
         if resource is None:
-            raise gone(f"Version {one.version}", "publish_version")
+            raise gone(f"Version {one.version} of {one.gallery}/{one.definition}", "publish_version")
         if found is Found.FOREIGN:
             raise taken(resource)
         there = resource.get("tags") or {}

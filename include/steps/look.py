@@ -113,7 +113,7 @@ async def settle(
                 "adopt",
                 "OperationStillRunning",
                 f"{resource.get('id')} is still {state_of(resource)} after {timeout:.0f} s",
-                "Nothing: it goes on in Azure, and the next try takes it up.",
+                "Nothing: it goes on in Azure, and the next try takes it up. If it lasts, clear this task when the operation is over.",
             )
         await asyncio.sleep(next(backoff))
 

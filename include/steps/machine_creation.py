@@ -148,7 +148,11 @@ class Creation:
             if refusal.status is not None or refusal.kind == "adopt":
                 if refusal.code == "PropertyChangeNotAllowed":
                     refusal = StepError(
-                        "adopt", refusal.code, refusal.message, "Nothing: another try made the machine; it is looked at.", 409
+                        "adopt",
+                        refusal.code,
+                        refusal.message,
+                        "Nothing: another try made the machine; it is looked at. If the task failed, clear it.",
+                        409,
                     )
                 if not _no_capacity(refusal):
                     raise refusal from error

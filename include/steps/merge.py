@@ -38,7 +38,7 @@ async def merge(version: Version, change: Change, timeout: float = TIMEOUT) -> R
         _, resource = await version.settle(None, timeout, started)
         started = None
         if resource is None:
-            raise gone(f"Version {version.version}", "plan")
+            raise gone(f"Version {version.version} of {version.gallery}/{version.definition}", "plan")
         body = change(resource)
         if body is None:
             return resource

@@ -61,6 +61,11 @@ class Polling(AsyncARMPolling):
         self._patience = patience
         self._durations = durations
 
+    @property
+    def started_by(self) -> Any:
+        """The request that started the operation."""
+        return self._initial_response.http_request
+
     async def _poll(self) -> None:
         clock = asyncio.get_running_loop().time
         began = clock()
@@ -77,7 +82,7 @@ class Polling(AsyncARMPolling):
                     "adopt",
                     "OperationStillRunning",
                     f"{self._kind} is still running after {self._deadline:.0f} s",
-                    "Nothing: it goes on in Azure, and the next try takes it up.",
+                    "Nothing: it goes on in Azure, and the next try takes it up. If it lasts, clear this task when the operation is over.",
                 )
             await asyncio.sleep(pause)
             polled = clock() - began
@@ -109,7 +114,11 @@ class Polling(AsyncARMPolling):
         status = self._pipeline_response.http_response.status_code if isinstance(error, BadStatus) else None
         if status == 404:
             raise StepError(
-                "adopt", "OperationGone", f"The record of {self._kind} is gone", "Nothing: the resource itself is read.", status=404
+                "adopt",
+                "OperationGone",
+                f"The record of {self._kind} is gone",
+                "Nothing: the resource itself is read. If the task failed, clear it.",
+                status=404,
             ) from error
         if status in (400, 403) or failures > FAILURES:
             raise error

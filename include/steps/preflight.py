@@ -66,7 +66,14 @@ def refuse(what: str, found: Findings) -> None:
         raise refusal(what, [*found.problems, *found.waiting])
     if found.waiting:
         text = " ".join(found.waiting)
-        raise StepError("transient", "QuotaInUse", text, "Nothing: the next try looks again.", retry_after=QUOTA_PAUSE, patient=True)
+        raise StepError(
+            "transient",
+            "QuotaInUse",
+            text,
+            "Nothing: the next try looks again. If it lasts, stop machines that nobody needs, or ask for more quota.",
+            retry_after=QUOTA_PAUSE,
+            patient=True,
+        )
 
 
 def refusal(what: str, problems: list[str]) -> StepError:

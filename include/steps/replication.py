@@ -148,7 +148,7 @@ class Replication:
         found, resource = await self.version.settle(None, self.left(), self.started, REGIONS)
         self.started = None
         if resource is None or found is Found.ABSENT:
-            raise gone(f"Version {self.version.version}", "publish_version")
+            raise gone(f"Version {self.version.version} of {self.version.gallery}/{self.version.definition}", "publish_version")
         self.seen = {**(self.seen if self.allowed else {}), **present(resource)}
         self.was_in_latest = self.was_in_latest or not is_withdrawn(resource)
         return resource

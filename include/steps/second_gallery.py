@@ -270,7 +270,7 @@ async def _set_flags(version: Version, excluded: bool) -> None:
     while True:
         found, resource = await version.settle(None, UPDATE_TIMEOUT, started)
         if resource is None or found is Found.ABSENT:
-            raise gone(f"Version {version.version}", "keep")
+            raise gone(f"Version {version.version} of {version.gallery}/{version.definition}", "keep")
         profile = resource["properties"]["publishingProfile"]
         flags = [profile.get("excludeFromLatest"), *(item.get("excludeFromLatest") for item in present(resource).values())]
         if all(bool(flag) is excluded for flag in flags):

@@ -91,7 +91,7 @@ class Version:
                     "adopt",
                     "OperationStillRunning",
                     f"{self.id} is still {found} after {timeout:.0f} s",
-                    "Nothing: it goes on in Azure, and the next try takes it up.",
+                    "Nothing: it goes on in Azure, and the next try takes it up. If it lasts, clear this task when the operation is over.",
                 )
             await asyncio.sleep(max(next(pauses), _half_of_the_rest(resource, seen_running)))
         if started is not None and found is Found.DONE:

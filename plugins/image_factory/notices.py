@@ -111,7 +111,7 @@ def failure(context: Any, errors: dict[str, dict[str, Any] | None], about: Seque
     named: dict[str, Any] = {"definition": about[0]} if "/" in about[0] else {"recipe": about[0]}
     lines = [f"Run {run_id} of {dag_id} failed."]
     for task, error in errors.items():
-        lines.append(f"{task}: {error['message']} What to do: {error['cure']}" if error else f"{task}: its log says why.")
+        lines.append(f"{task}: {_with_call(error)} What to do: {error['cure']}" if error else f"{task}: its log says why.")
     ti = context.get("ti")
     if ti is not None and pause_after and failures_in_a_row(ti, context.get("dag_run"), pause_after) >= pause_after:
         title = f"{who}: paused after {pause_after} failures in a row"
@@ -122,6 +122,11 @@ def failure(context: Any, errors: dict[str, dict[str, Any] | None], about: Seque
             f"Airflow pauses {dag_id} after {pause_after} failures in a row; its page says whether it has. Then mend, and unpause it."
         )
     return Notice(event="failed", title=f"{who}: a run of {dag_id} failed", text="\n".join(lines), **named)
+
+
+def _with_call(error: dict[str, Any]) -> str:
+    message = str(error["message"])
+    return f"{message.rstrip('.')} ({error['call']})." if error.get("call") else message
 
 
 def _errors(context: Any) -> dict[str, dict[str, Any] | None]:

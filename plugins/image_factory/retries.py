@@ -20,7 +20,7 @@ class AzureStepFailed(AirflowException):
     """A step failed. ``error`` is ``StepError.as_dict()``: kind, code, message, cure, status, retry_after (s), patient."""
 
     def __init__(self, error: dict[str, Any]) -> None:
-        super().__init__("\n".join(str(part) for part in (error.get("message"), error.get("cure")) if part))
+        super().__init__("\n".join(str(part) for part in (error.get("message"), error.get("call"), error.get("cure")) if part))
         self.error = error
 
     @property

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from include.steps.arm_error import of_exception, read_arm_error
-from include.steps.errors import RULES, StepError, StepSkipped, classify, partly, told_of
+from include.steps.arm_error import ArmError, of_exception, read_arm_error
+from include.steps.errors import RULES, Rule, StepError, StepSkipped, classify, partly, told_of
+from tests.steps.build_line import Line
 
 
 @dataclass
@@ -213,3 +214,42 @@ def test_what_is_partly_done_names_ten_and_every_cure_once_and_is_as_patient_as_
 )
 def test_what_a_message_is_about_is_told_once(what: str, message: str, told: str) -> None:
     assert told_of(what, message) == told
+
+
+@pytest.mark.parametrize(
+    "rule", [rule for rule in RULES if rule.kind in ("transient", "adopt")], ids=lambda rule: f"{rule.code} {rule.message or ''}"
+)
+def test_what_passes_by_itself_says_what_to_do_when_it_does_not(rule: Rule) -> None:
+    """Whoever reads it at night reads it because the tries are over."""
+    assert " If " in rule.cure
+
+
+async def test_an_error_says_which_call_azure_refused() -> None:
+    """Azure's own words often name neither the resource nor where it is."""
+    line = await Line().up_to("create_virtual_machine")
+    match = {"method": "PUT", "type": "Microsoft.Compute/virtualMachines"}
+    line.sandbox.faults.add(name="odd", match=match, effect={"error": {"status": 400, "code": "Odd", "message": "It is odd."}})
+    with pytest.raises(StepError) as caught:
+        await line.run("create_virtual_machine")
+    assert str(caught.value).startswith(
+        "It is odd. [PUT virtualMachines/ubuntu-build in image-build: HTTP 400, Odd, permanent] What to do: "
+    )
+    assert caught.value.as_dict()["call"] == "PUT virtualMachines/ubuntu-build in image-build"
+
+
+async def test_an_operation_that_failed_names_the_call_that_began_it() -> None:
+    line = await Line().up_to("create_virtual_machine")
+    match = {"method": "PUT", "type": "Microsoft.Compute/virtualMachines"}
+    effect = {"operation": {"code": "Odd", "message": "It ended oddly."}}
+    line.sandbox.faults.add(name="odd", match=match, effect=effect)
+    with pytest.raises(StepError, match="It ended oddly") as caught:
+        await line.run("create_virtual_machine")
+    assert caught.value.call == "PUT virtualMachines/ubuntu-build in image-build"
+
+
+def test_a_list_of_every_size_is_cut_and_its_cure_is_to_correct_the_size() -> None:
+    sizes = ", ".join(f"Standard_D{number}s_v5" for number in range(500))
+    said = f"The value Standard_X provided for the VM size is not valid. The valid sizes in the current region are: {sizes}."
+    error = classify(400, ArmError(("InvalidParameter",), (said,)))
+    assert len(error.message) < 1010
+    assert "build_machine.sizes" in error.cure

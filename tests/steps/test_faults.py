@@ -96,7 +96,7 @@ async def capture() -> tuple[Line, Act]:
 
 WORKS = (
     Work("replicate and backfill", backfill, "PATCH"),
-    Work("promote", promote, "PUT"),
+    Work("promote", promote, "PATCH"),
     Work("roll back", roll_back, "PUT"),
     Work("retire, excluding", retire, "PUT"),
     Work("retire, deleting", retire, "DELETE", lock="CanNotDelete"),
