@@ -39,6 +39,8 @@ UNDESCRIBED: set[Finding] = {
     # Peerings that people published as Azure gave them have it; published scripts read the other of `az network vnet check-ip-address`.
     *((kind, "OBJECT_ADDITIONAL_PROPERTIES", f"{UNKNOWN}routeServiceVips") for kind in ("VirtualNetworks", "VirtualNetworkPeerings")),
     ("VirtualNetworks", "OBJECT_ADDITIONAL_PROPERTIES", f"{UNKNOWN}inUseWithResource"),
+    # A list of machines shows nothing of their extensions but the ids (azure-sdk-for-net#13378).
+    ("VirtualMachines", "OBJECT_MISSING_REQUIRED_PROPERTY", "Missing required property: location"),
 }
 
 

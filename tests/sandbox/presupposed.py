@@ -388,8 +388,14 @@ class Presupposed:
                 "networkInterfaceConfigurations": [{"name": "nic", "properties": {"primary": True, "ipConfigurations": [ip]}}]
             },
         }
+        if "upgrade" in self.path.lower():
+            health = {"publisher": "Microsoft.ManagedServices", "type": "ApplicationHealthWindows", "typeHandlerVersion": "1.0"}
+            profile["extensionProfile"] = {"extensions": [{"name": "health", "properties": health}]}
         properties = {"upgradePolicy": {"mode": "Manual"}, "virtualMachineProfile": profile}
         self.put(id, properties, sku={"name": "Standard_D2s_v3", "capacity": 2})
+
+    def _virtualmachinescalesets_rollingupgrades(self, id: str) -> None:
+        self.send("POST", f"{'/'.join(id.split('/')[:9])}/osRollingUpgrade")
 
     def _galleries(self, id: str) -> None:
         properties: dict[str, Any] = {}

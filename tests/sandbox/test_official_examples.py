@@ -35,7 +35,9 @@ OUT_OF_SCOPE = {
     ),
     r"VirtualMachineScaleSet(VMExtensions|VMRunCommands)_": "instances of scale sets: extensions and run commands",
     r"VirtualMachineScaleSetExtensions_": "extensions of scale sets as resources of their own",
-    r"VirtualMachineScaleSetRollingUpgrades_|VirtualMachineScaleSets_(ApproveRollingUpgrade|GetOSUpgradeHistory)": "rolling upgrades",
+    r"VirtualMachineScaleSetRollingUpgrades_StartExtensionUpgrade|VirtualMachineScaleSets_(ApproveRollingUpgrade|GetOSUpgradeHistory)": (
+        "rolling upgrades of extensions, by approval, and their history"
+    ),
     r"VirtualMachineScaleSets_(ConvertToSinglePlacementGroup|ForceRecovery|PerformMaintenance|ScaleOut|SetOrchestration)": (
         "placement, fabric and orchestration services of scale sets"
     ),
@@ -51,6 +53,7 @@ OUT_OF_SCOPE = {
 
 # What Azure refuses, too, by "operation/title": the error's code, and why.
 REFUSED = {
+    r"VirtualMachineScaleSetRollingUpgrades_Cancel/": ("OperationNotAllowed", "no instance is out of date, so no upgrade is under way"),
     r"VirtualMachineScaleSets_(Deallocate|PowerOff|Redeploy|Reimage|ReimageAll|Restart|Start)/.*Maximum|"
     r"VirtualMachineScaleSets_(DeleteInstances|UpdateInstances)/": (
         "InvalidParameter",

@@ -143,7 +143,8 @@ async def test_a_soft_deleted_version_still_serves_a_scale_set(azure_clients: Az
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"upgradePolicy": {"mode": "Rolling"}}, "'Rolling' of 'upgradePolicy.mode' is not supported"),
+        ({"upgradePolicy": {"mode": "Rolling"}}, "a health probe or health extension was not provided"),
+        ({"skuProfile": {"vmSizes": [{"name": "Standard_D2s_v5"}]}}, "'skuProfile' is not supported"),
         ({"upgradePolicy": {}}, "upgradePolicy.mode"),
     ],
 )

@@ -60,6 +60,7 @@ FAMILIES = (
     "resource_graph",
     "scale_sets",
     "scale_set_power",
+    "rolling_upgrades",
     "versions",
 )
 

@@ -20,7 +20,7 @@ from ..content import MACHINE
 from ..events import event
 from ..graph import credentials
 from ..kept import keep, overlay
-from ..registry import TYPES, field, invalid
+from ..registry import TYPES, field, invalid, required
 from ..store import Resource
 from ..wire import ArmError, Json, Request, Response, stamp
 from . import instance_ids
@@ -212,8 +212,8 @@ def _add(arm: Sandbox, found: Resource) -> Json | None:
 
 
 def _in_order(extensions: list[Json]) -> list[Json]:
-    """Each after those that its `provisionAfterExtensions` names."""
-    named = {one["name"]: one for one in extensions}
+    """Each after those that its `provisionAfterExtensions` names. Raises ArmError 400 for one without a name, CycleError for a circle."""
+    named = {required(one, "name", target="extensionProfile.extensions.name"): one for one in extensions}
     after = {name: field(one, "properties.provisionAfterExtensions", list, []) for name, one in named.items()}
     return [named[name] for name in TopologicalSorter(after).static_order() if name in named]
 

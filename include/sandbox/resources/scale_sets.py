@@ -1,6 +1,6 @@
 """Virtual machine scale sets, as users of images: a model, and instances that were made from what its image reference meant at the time.
 
-Uniform sets with the upgrade modes Manual and Automatic; instances have no guest, no disks and no addresses of their own. What else a scale
+Instances have no guest, no disks and no addresses of their own. What else a scale
 set can do is refused. Shapes: the compute OpenAPI document 2025-04-01 and its examples.
 """
 
@@ -17,6 +17,8 @@ from ..pages import list_of, page_of
 from ..regions import short
 from ..registry import ResourceType, arm_not_found, field, invalid, register, required, route
 from ..store import Resource
+from ..templates.dates import duration
+from ..templates.errors import TemplateError
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty, stamp
 from . import flexible_sets, instance_ids
 from .changes import changed
@@ -37,7 +39,8 @@ if TYPE_CHECKING:
 SCALE_SET = "Microsoft.Compute/virtualMachineScaleSets"
 INSTANCE = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines"
 MOST = 1000  # instances of a set
-_IMAGE = "properties.virtualMachineProfile.storageProfile.imageReference"
+IMAGE_REFERENCE = "properties.virtualMachineProfile.storageProfile.imageReference"
+_PERCENTS = ("maxBatchInstancePercent", "maxUnhealthyInstancePercent", "maxUnhealthyUpgradedInstancePercent")
 _POWER = ("start", "poweroff", "deallocate", "restart", "redeploy", "reapply", "reimageall")
 _UNSUPPORTED = ("hostGroup", "virtualMachineProfile.capacityReservation", "virtualMachineProfile.serviceArtifactReference", "skuProfile")
 # Secrets, which are never shown.
@@ -52,7 +55,7 @@ _SECRET = frozenset(
 )
 # What an update changes by rules of its own, or not at all.
 _GOVERNED = frozenset(
-    {"orchestrationMode", "provisioningState", "timeCreated", "uniqueId", "upgradePolicy", _IMAGE.removeprefix("properties.")}
+    {"orchestrationMode", "provisioningState", "timeCreated", "uniqueId", "upgradePolicy", IMAGE_REFERENCE.removeprefix("properties.")}
 )
 
 
@@ -108,8 +111,10 @@ class ScaleSets(ResourceType):
         if (group := field(body, "properties.proximityPlacementGroup.id")) is not None and arm.resource(group) is None:
             raise arm_not_found(group)
         name, size = find_size(required(body, "sku.name", target="sku.name"))
-        origin, _, reference = resolve(arm, call, required(body, _IMAGE, dict, target="imageReference"), location)
+        origin, _, reference = resolve(arm, call, required(body, IMAGE_REFERENCE, dict, target="imageReference"), location)
         properties["virtualMachineProfile"] = _profile(arm, call, body, origin, name, size)
+        if properties["upgradePolicy"]["mode"] == "Rolling":
+            check_health(body["properties"]["virtualMachineProfile"])
         keep(properties, body["properties"], but=_SECRET)
         properties |= {
             "provisioningState": "Creating",
@@ -158,12 +163,14 @@ class ScaleSets(ResourceType):
             flexible_sets.check(body)
             resource.body["sku"]["capacity"] = len(flexible_sets.present(arm, resource))
         storage = own["virtualMachineProfile"]["storageProfile"]
-        given = field(body, _IMAGE, dict)
+        given = field(body, IMAGE_REFERENCE, dict)
         asked = {key: value for key, value in (given or storage["imageReference"]).items() if key != "exactVersion"}
         name, size = find_size(field(body, "sku.name", str, resource.body["sku"]["name"]))
         capacity = field(body, "sku.capacity", int, resource.body["sku"]["capacity"])
         _check_capacity(arm, resource, capacity, name)
         policy = _upgrade_policy(body, flexible) if field(body, "properties.upgradePolicy", dict) is not None else own["upgradePolicy"]
+        if policy["mode"] == "Rolling":
+            check_health({**own["virtualMachineProfile"], **field(body, "properties.virtualMachineProfile", dict, {})})
         new_image = asked != storage["imageReference"]
         if new_image or capacity > resource.body["sku"]["capacity"]:
             origin, _, reference = resolve(arm, call, asked, resource.location)
@@ -307,9 +314,31 @@ def _upgrade_policy(body: Json, flexible: bool) -> Json:
     mode = field(body, "properties.upgradePolicy.mode", str, "Manual" if flexible else None)
     if mode is None:
         raise invalid("Required parameter 'upgradePolicy.mode' is missing (null).", "upgradePolicy.mode")
-    if mode == "Rolling" or (flexible and mode == "Automatic"):
+    if flexible and mode != "Manual":
         raise _unsupported("upgradePolicy.mode", mode)
+    rolling = field(body, "properties.upgradePolicy.rollingUpgradePolicy", dict, {})
+    for name in _PERCENTS:
+        if not (0 if "Upgraded" in name else 5) <= field(rolling, name, int, 20) <= 100:
+            raise invalid(f"The value {rolling[name]} of '{name}' must lie between 5 and 100.", f"rollingUpgradePolicy.{name}")
+    if (pause := field(rolling, "pauseTimeBetweenBatches")) is not None:
+        try:
+            duration(pause)
+        except TemplateError:
+            raise invalid(f"'{pause}' is no duration of ISO 8601.", "rollingUpgradePolicy.pauseTimeBetweenBatches") from None
     return {**field(body, "properties.upgradePolicy", dict, {}), "mode": mode}
+
+
+def check_health(profile: Json) -> None:
+    """Raises ArmError 400 where nothing tells how instances are (text: terraform-provider-azurerm)."""
+    extensions = field(profile, "extensionProfile.extensions", list, [])
+    watched = any(str(field(one, "properties.type")).startswith("ApplicationHealth") for one in extensions)
+    if not watched and field(profile, "networkProfile.healthProbe.id") is None:
+        raise ArmError(
+            400,
+            "BadRequest",
+            "Rolling Upgrade mode is not supported for this Virtual Machine Scale Set because a health probe or health extension was not "
+            "provided.",
+        )
 
 
 def _profile(arm: Sandbox, call: Call, body: Json, origin: Origin, size_name: str, size: Any) -> Json:
@@ -426,10 +455,13 @@ def _written(arm: Sandbox, operation: Json, resource: Resource | None, **_: Any)
     """The new instances are there; with the upgrade mode Automatic the old ones have the model's image too."""
     if resource is None:
         return
-    automatic = resource.properties["upgradePolicy"]["mode"] == "Automatic"
+    mode = resource.properties["upgradePolicy"]["mode"]
+    automatic = mode == "Automatic"
+    if mode == "Rolling" and any(not one.properties["latestModelApplied"] for one in instances(arm, resource)):
+        arm.store.schedule(arm.now, "rollingUpgrades.begin", id=resource.key)
     for one in instances(arm, resource):
         if automatic and not one.properties["latestModelApplied"]:
-            _apply(resource, one)
+            apply(resource, one)
         one.properties["provisioningState"] = "Succeeded"
         arm.store.touch(one)
 
@@ -440,11 +472,11 @@ def _upgraded(arm: Sandbox, operation: Json, resource: Resource | None, ids: lis
         return
     for one in instances(arm, resource):
         if one.key in ids:
-            _apply(resource, one)
+            apply(resource, one)
             arm.store.touch(one)
 
 
-def _apply(resource: Resource, instance: Resource) -> None:
+def apply(resource: Resource, instance: Resource) -> None:
     instance.properties["storageProfile"]["imageReference"] = dict(resource.private["image"])
     instance.properties["latestModelApplied"] = True
 
