@@ -19,18 +19,20 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 from xml.sax.saxutils import escape
 
-from . import tokens
+from . import storage_keys, tokens
 from .clouds import CLOUDS, Cloud
 from .effects import under_faults
 from .events import event
-from .wire import ArmError, Json, Response, moment
+from .store import Resource
+from .wire import ArmError, Json, Response, moment, stamp
 
 if TYPE_CHECKING:
     from .call import Call
     from .sandbox import Sandbox
-    from .store import Resource
 
 ACCOUNT = "devstorage"
+STORAGE = "Microsoft.Storage/storageAccounts"
+CONTAINER = f"{STORAGE}/blobServices/containers"
 SIZE = 1024 * 1024
 PUBLIC: dict[str, Callable[[Sandbox], bytes]] = {}  # account/container/blob -> the bytes that anybody may read
 _STEM = "md-"
@@ -55,6 +57,38 @@ def is_blob_host(host: str) -> bool:
 def _cloud_of(base: str) -> Cloud | None:
     """The cloud whose Resource Manager's own address that is."""
     return next((one for one in CLOUDS.values() if one.resource_manager == base), None)
+
+
+def account_named(arm: Sandbox, name: str) -> Resource | None:
+    """The storage account of that name, which no other has, wherever it is."""
+    return next((one for one in arm.store.resources.values() if one.type == STORAGE and one.name == name), None)
+
+
+def container_id(account: Resource, name: str) -> str:
+    return f"{account.id}/blobServices/default/containers/{name}"
+
+
+def kept_as(arm: Sandbox, segments: list[str]) -> str | None:
+    """The name under which a blob's bytes are kept, from its path with the account first; None where no such account is there."""
+    if segments[:1] == [ACCOUNT]:
+        return "/".join(segments[1:])
+    if not segments or account_named(arm, segments[0]) is None:
+        return None
+    return f"{segments[0]}:{'/'.join(segments[1:])}"
+
+
+def forget_blobs(arm: Sandbox, start: str) -> None:
+    """A container or an account goes, and what is in it."""
+    for name in [name for name in arm.store.blobs if name.startswith(start)]:
+        arm.store.put_blob(name, None)
+        arm.store.set(f"blob.{name}", None)
+
+
+def endpoint(base: str, account: str, service: str = "blob") -> str:
+    """Where a service of an account is reached by a client that came to `base`."""
+    if base.endswith("://management.azure.com") or service != "blob":
+        return f"https://{account}.{service}.core.windows.net/"
+    return f"{base}/{account}/"
 
 
 def disk_url(base: str, name: str, query: str, blob: str = "abcd") -> str:
@@ -95,7 +129,7 @@ def content_at(arm: Sandbox, url: str) -> bytes | None:
     """The bytes of a blob of the sandbox's account; None for anything else."""
     parts = urlsplit(url)
     segments = _segments(f"{parts.scheme}://{parts.netloc}", [segment for segment in parts.path.split("/") if segment])
-    return arm.store.blobs.get("/".join(segments[1:])) if segments[:1] == [ACCOUNT] else None
+    return arm.store.blobs.get(kept_as(arm, segments) or "")
 
 
 def text_at(arm: Sandbox, url: str) -> str | None:
@@ -108,9 +142,9 @@ def put_text(arm: Sandbox, url: str, text: str) -> bool:
     """Write a text to a blob of the sandbox's account. False for a blob elsewhere: nothing leaves the sandbox."""
     parts = urlsplit(url)
     segments = _segments(f"{parts.scheme}://{parts.netloc}", [segment for segment in parts.path.split("/") if segment])
-    if segments[:1] != [ACCOUNT] or len(segments) < 3:
+    name = kept_as(arm, segments)
+    if name is None or len(segments) < 3:
         return False
-    name = "/".join(segments[1:])
     arm.store.put_blob(name, text.encode())
     arm.store.set(f"blob.{name}", {"kind": "AppendBlob", "modified": arm.now})
     return True
@@ -177,7 +211,8 @@ def answer(arm: Sandbox, call: Call) -> Response | None:
     segments = _segments(call.base, call.segments)
     first = segments[0].lower() if segments else ""
     public = PUBLIC.get("/".join(segments))
-    ours = first.startswith(_STEM) or first == ACCOUNT or public is not None
+    account = None if "api-version" in call.query else account_named(arm, first)
+    ours = first.startswith(_STEM) or first == ACCOUNT or public is not None or account is not None
     if not (ours or is_blob_host(call.base)):
         return None
     try:
@@ -187,7 +222,8 @@ def answer(arm: Sandbox, call: Call) -> Response | None:
         if public is not None and call.method in ("GET", "HEAD"):
             response = _read(call, public(arm), "BlockBlob", arm.now, {"content-type": "application/json"})
         else:
-            response = under_faults(arm, call, lambda: _disk(arm, call) if first.startswith(_STEM) else _account(arm, call, segments[1:]))
+            what = _disk if first.startswith(_STEM) else _account
+            response = under_faults(arm, call, lambda: what(arm, call, segments))
     except ArmError as error:
         text = f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{error.code}</Code><Message>{escape(error.message)}</Message></Error>'
         body = b"" if call.method == "HEAD" else b"\xef\xbb\xbf" + text.encode()
@@ -222,7 +258,7 @@ def _time(arm: Sandbox, call: Call) -> float:
     return arm.now + float(fault["skew"]) if fault is not None else arm.now
 
 
-def _disk(arm: Sandbox, call: Call) -> Response:
+def _disk(arm: Sandbox, call: Call, segments: list[str]) -> Response:
     grant = _grant(arm, call.query, _time(arm, call))
     resource = grant["resource"]
     if call.method in ("GET", "HEAD"):
@@ -268,9 +304,13 @@ def _http_date(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
 
 
-def _authorize(arm: Sandbox, call: Call) -> None:
+def _authorize(arm: Sandbox, call: Call, *, own: bool) -> None:
+    if call.header("authorization").lower().startswith("sharedkey "):
+        raise _denied("The MAC signature found in the HTTP request is not the same as any computed signature.")
     if not arm.authenticate and not call.query.get("sig"):
         return
+    if call.query.get("sig") and not own:
+        raise _denied("Signature did not match, or is not valid for this request at this time.")
     if call.query.get("sig"):
         expected = parse_qs(account_sas(arm))["sig"][0]
         if not hmac.compare_digest(expected, call.query["sig"]):
@@ -284,13 +324,23 @@ def _authorize(arm: Sandbox, call: Call) -> None:
         raise _denied("Make sure the value of Authorization header is formed correctly including the signature.") from None
 
 
-def _account(arm: Sandbox, call: Call, parts: list[str]) -> Response:
-    _authorize(arm, call)
+def _account(arm: Sandbox, call: Call, segments: list[str]) -> Response:
+    """A request to the sandbox's own account, whose containers are there as soon as they are named, or to another one, where they are
+    resources."""
+    parts, account = segments[1:], account_named(arm, segments[0])
+    if account is None or not storage_keys.signed(arm, call, account, parts, _time(arm, call)):
+        _authorize(arm, call, own=segments[0] == ACCOUNT)
+    if segments[0] == ACCOUNT:
+        account = None
     if len(parts) == 1 and call.query.get("restype") == "container":
+        if account is not None:
+            return _container(arm, call, account, parts[0])
         return Response({"PUT": 201, "DELETE": 202}.get(call.method, 200))
     if len(parts) < 2:
         raise ArmError(400, "InvalidUri", "The requested URI does not represent any resource on the server.")
-    name = "/".join(parts)
+    if account is not None and arm.store.get(container_id(account, parts[0])) is None:
+        raise ArmError(404, "ContainerNotFound", "The specified container does not exist.")
+    name = kept_as(arm, segments) or ""
     match call.method:
         case "PUT":
             return _write(arm, call, name)
@@ -303,6 +353,38 @@ def _account(arm: Sandbox, call: Call, parts: list[str]) -> Response:
             arm.store.set(f"blob.{name}", None)
             return Response(202)
     raise ArmError(405, "UnsupportedHttpVerb", "The resource doesn't support the specified HTTP verb.")
+
+
+def _container(arm: Sandbox, call: Call, account: Resource, name: str) -> Response:
+    id = container_id(account, name)
+    found = arm.store.get(id)
+    if call.method == "PUT":
+        if found is not None:
+            raise ArmError(409, "ContainerAlreadyExists", "The specified container already exists.")
+        arm.store.add(new_container(arm, id, {}))
+        return Response(201)
+    if found is None:
+        raise ArmError(404, "ContainerNotFound", "The specified container does not exist.")
+    if call.method == "DELETE":
+        forget_blobs(arm, f"{account.name}:{name}/")
+        arm.store.drop(found)
+        return Response(202)
+    return Response(200)
+
+
+def new_container(arm: Sandbox, id: str, properties: Json) -> Resource:
+    """A container as a resource."""
+    made: Json = {
+        "publicAccess": "None",
+        "leaseStatus": "Unlocked",
+        "leaseState": "Available",
+        "hasImmutabilityPolicy": False,
+        "hasLegalHold": False,
+        **properties,
+        "lastModifiedTime": stamp(arm.now),
+    }
+    etag = f'"0x{arm.guid("container", id, arm.count("container")).replace("-", "")[:15].upper()}"'
+    return Resource(id, CONTAINER, {"id": id, "name": id.rsplit("/", 1)[1], "type": CONTAINER, "etag": etag, "properties": made})
 
 
 def _facts(arm: Sandbox, name: str) -> Json:
@@ -374,8 +456,8 @@ def _source(arm: Sandbox, call: Call, url: str) -> bytes:
             return _read_disk(arm, _grant(arm, query, arm.now)["resource"])
         except ArmError as error:
             raise ArmError(error.status, "CannotVerifyCopySource", error.message) from None
-    name = "/".join(segments[1:])
-    if segments[:1] == [ACCOUNT] and name in arm.store.blobs:
+    name = kept_as(arm, segments)
+    if name in arm.store.blobs:
         return arm.store.blobs[name]
     raise ArmError(404, "CannotVerifyCopySource", "The specified blob does not exist.")
 
@@ -394,7 +476,7 @@ def _copied(arm: Sandbox, name: str, id: str) -> None:
             query = {key: values[0] for key, values in parse_qs(parts.query).items()}
             content = _read_disk(arm, _grant(arm, query, arm.now)["resource"])
         else:
-            content = arm.store.blobs["/".join(segments[1:])]
+            content = arm.store.blobs[kept_as(arm, segments) or ""]
         arm.store.put_blob(name, content)
         copy["status"] = "success"
     except (ArmError, KeyError) as error:

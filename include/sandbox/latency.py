@@ -48,6 +48,7 @@ LATENCIES: dict[str, Latency] = {
     "restorePoints.create": (35, 0.4, 10, 120),
     "restorePoints.copy": (30, 0.4, 10, 120),  # the operation; the replication takes as long as a snapshot's
     "restorePoints.delete": (10, 0.4, 3, 60),  # no figure is published
+    "storageAccounts.create": (20, 0.3, 10, 40),  # no figure is published
     "vaults.create": (20, 0.4, 5, 60),  # no figure is published
     "diskEncryptionSets.rotate": (1800, 0.4, 300, 3600),  # documented: within an hour
     "disks.create": (0.2, 0.5, 0.1, 0.9),

@@ -32,6 +32,7 @@ POLLS: dict[str, tuple[int, ...]] = {
     "DiskOperations": (10,),
     "capsOperations": (60,),
     "network": (10,),
+    "storage": (17,),
     "arm": (15,),
 }
 
@@ -185,7 +186,7 @@ def conflict(resource: Resource | None = None) -> ArmError:
 def headers(arm: Sandbox, call: Call, operation: Json, *, location: bool, retry_after: int | None) -> dict[str, str]:
     """The headers that tell a client where to ask."""
     made: dict[str, str] = {}
-    if operation["family"] == "arm":
+    if operation["family"] in ("arm", "storage"):
         made["location"] = _url(arm, call, operation)
     else:
         made["azure-asyncoperation"] = _url(arm, call, operation)
@@ -237,6 +238,9 @@ def _url(arm: Sandbox, call: Call, operation: Json, *, monitor: bool = False) ->
     if family == "network":
         place = "operationResults" if monitor else "operations"
         return f"{root}/providers/Microsoft.Network/locations/{operation['location']}/{place}/{id}?api-version={version}{_signature(id)}"
+    if family == "storage":
+        place = f"{root}/providers/Microsoft.Storage/locations/{operation['location']}/asyncoperations/{id}"
+        return f"{place}?monitor=true&api-version={version}{_signature(id)}"
     partition = (
         ""
         if family == "capsOperations"

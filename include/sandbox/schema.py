@@ -16,7 +16,12 @@ from typing import Any, Union, get_args, get_origin
 
 from .declared import MODELS
 
-PACKAGES = {"compute": "azure.mgmt.compute", "network": "azure.mgmt.network", "resources": "azure.mgmt.resource.resources"}
+PACKAGES = {
+    "compute": "azure.mgmt.compute",
+    "network": "azure.mgmt.network",
+    "resources": "azure.mgmt.resource.resources",
+    "storage": "azure.mgmt.storage",
+}
 
 # Enumerations in name only: the SDK lists what there was when it was made, and Azure takes what there is by now.
 GROWING = frozenset({"VirtualMachineSizeTypes", "ExtendedLocationTypes", "StorageAccountType"})

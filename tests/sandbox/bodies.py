@@ -253,6 +253,8 @@ def one_of_each(at: str) -> dict[str, Any]:
         f"{compute}/availabilitySets/a": {**here, "sku": {"name": "Aligned"}, "properties": {}},
         f"{compute}/proximityPlacementGroups/p": {**here, "properties": {}},
         f"{compute}/sshPublicKeys/k": {**here, "properties": {"publicKey": KEY}},
+        f"{RG}/providers/Microsoft.Storage/storageAccounts/keptblobs": {**here, "sku": {"name": "Standard_LRS"}, "kind": "StorageV2"},
+        f"{RG}/providers/Microsoft.Storage/storageAccounts/keptblobs/blobServices/default/containers/vhds": {"properties": {}},
         f"{RG}/providers/Microsoft.KeyVault/vaults/kept": {
             **here,
             "properties": {"tenantId": at.split("/")[2], "sku": vault, "accessPolicies": [], "enablePurgeProtection": True},

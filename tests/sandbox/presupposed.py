@@ -262,6 +262,10 @@ class Presupposed:
         point = self.sandbox.store.collection(f"{id.rsplit('/', 1)[0].lower()}")
         self.renamed[id.rsplit("/", 1)[1]] = next(iter(point.values())).name
 
+    def _storageaccounts(self, id: str) -> None:
+        lower = f"{id.rpartition('/')[0]}/{id.rpartition('/')[2].lower()}"
+        self.send("PUT", lower, {"location": self.location, "sku": {"name": "Standard_LRS"}, "kind": "StorageV2"})
+
     def _disks(self, id: str) -> None:
         role = next((path for path, text in _walk(self.body) if str(text).lower() == id.lower()), "")
         data = "dataDisk" in role or "excludeDisks" in role

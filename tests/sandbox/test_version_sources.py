@@ -11,6 +11,7 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from include.sandbox.blobs import account_sas
 from include.sandbox.wire import Request
 from tests.sandbox.bodies import LOCATION, generalize, group, make_definition, make_group, make_machine, publish, version
+from tests.sandbox.storage import make_account
 from tests.sandbox.test_sharing import COMMUNITY, GROUPS, READER, assign, boot, share
 from tests.sandbox_transport import AzureClients, azure_clients_on
 
@@ -74,6 +75,7 @@ async def test_a_vhd_in_a_blob_keeps_what_the_exported_disk_held(azure_clients: 
     await make_definition(azure_clients)
     await snapshot(azure_clients, await os_disk(azure_clients))
     uri = await exported(azure_clients, "snapshot")
+    make_account(azure_clients.sandbox, ACCOUNT)
     source = {"uri": uri, "storageAccountId": ACCOUNT}
     made = await publish(azure_clients, "1.0.0", version({"osDiskImage": {"source": source}}))
     assert (made.storage_profile.os_disk_image.size_in_gb, made.storage_profile.os_disk_image.source.uri) == (30, uri)
@@ -85,6 +87,7 @@ async def test_a_vhd_of_unknown_bytes_becomes_a_version_whose_machines_never_com
     await make_definition(azure_clients)
     await snapshot(azure_clients, await os_disk(azure_clients))
     uri = await exported(azure_clients, "snapshot", as_is=False)
+    make_account(azure_clients.sandbox, ACCOUNT)
     made = await publish(azure_clients, "1.0.0", version({"osDiskImage": {"source": {"uri": uri, "storageAccountId": ACCOUNT}}}))
     with pytest.raises(HttpResponseError) as failed:
         await boot(azure_clients, id=made.id)
@@ -95,13 +98,15 @@ async def test_a_vhd_of_unknown_bytes_becomes_a_version_whose_machines_never_com
     ("source", "expected"),
     [
         ({"uri": "https://devstorage.blob.core.windows.net/vhds/none.vhd", "storageAccountId": ACCOUNT}, "was not found"),
-        ({"uri": "https://elsewhere.blob.core.windows.net/vhds/none.vhd", "storageAccountId": ACCOUNT}, "was not found"),
+        ({"uri": "https://elsewhere.blob.core.windows.net/vhds/none.vhd", "storageAccountId": ACCOUNT}, "is not in the storage account"),
+        ({"uri": "https://nobody.blob.core.windows.net/vhds/none.vhd", "storageAccountId": ACCOUNT + "s"}, "devstorages' under"),
         ({"uri": "https://devstorage.blob.core.windows.net/vhds/none.vhd"}, "storageAccountId' is missing"),
         ({"storageAccountId": ACCOUNT}, "uri' is missing"),
     ],
 )
 async def test_a_vhd_is_named_whole_and_is_there(azure_clients: AzureClients, source: dict[str, str], expected: str) -> None:
     await make_group(azure_clients)
+    make_account(azure_clients.sandbox, ACCOUNT)
     await make_definition(azure_clients)
     with pytest.raises(HttpResponseError, match=expected):
         await publish(azure_clients, "1.0.0", version({"osDiskImage": {"source": source}}))

@@ -28,6 +28,7 @@ FAMILIES = (
     "network_offers",
     "interfaces",
     "disks",
+    "storage_accounts",
     "vaults",
     "vault_keys",
     "encryption_sets",

@@ -93,7 +93,10 @@ def _upload(body: Json, option: str) -> Source:
 def _import(arm: Sandbox, body: Json, location: str) -> Source:
     url = required(body, "properties.creationData.sourceUri", target="creationData.sourceUri")
     known = arm.resource(url, vhds.VHD)
-    if not value_of(body, "properties.creationData.storageAccountId") and (known is None or known.location != location):
+    account = value_of(body, "properties.creationData.storageAccountId")
+    if account is not None:
+        vhds.check_account(arm, account, url, location)
+    if not account and (known is None or known.location != location):
         # recorded: azure-mgmt-compute 12.1.0 test_md_from_storage_blob
         raise ArmError(400, "BadRequest", f"The source blob {url} does not belong to the same region as the disk.")
     os_type = value_of(body, "properties.osType")

@@ -64,7 +64,6 @@ _COMMON = ("2023-05-01", "2022-09-01", "2021-04-01")
 # Other providers: that they are there, with their best-known types. Requests for their types are refused.
 OTHERS: dict[str, dict[str, tuple[str, ...]]] = {
     "Microsoft.Storage": {
-        "storageAccounts": ("2023-05-01", "2023-01-01", "2022-09-01", "2021-09-01", "2019-06-01", "2017-10-01", "2016-01-01", "2015-06-15"),
         "locations": ("2023-05-01", "2023-01-01", "2022-09-01", "2019-06-01", "2016-12-01"),
         "operations": ("2023-05-01", "2022-09-01", "2019-06-01", "2015-06-15"),
     },

@@ -137,6 +137,8 @@ def vhd(arm: Sandbox, body: Json, uri: str, location: str, definition: Resource,
     if not (source.get("storageAccountId") or source.get("id")):
         name = "galleryImageVersion.properties.storageProfile.osDiskImage.source.storageAccountId"
         raise invalid(f"Required parameter '{name}' is missing (null).", name)
+    if (account := source.get("storageAccountId")) is not None:
+        vhds.check_account(arm, account, uri, location)
     wanted = definition.properties
     target = f"galleryImageVersion.properties.{path}"
     found = vhds.at(arm, vhds.check_url(uri, target), location, wanted["osType"], wanted["hyperVGeneration"])

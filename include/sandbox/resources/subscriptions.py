@@ -157,6 +157,11 @@ def disk_operation(arm: Sandbox, call: Call, subscription: str, location: str, i
     return status(arm, call, "DiskOperations", id)
 
 
+@route("GET", "subscriptions/{}/providers/Microsoft.Storage/locations/{}/asyncoperations/{}")
+def storage_operation(arm: Sandbox, call: Call, subscription: str, location: str, id: str) -> Response:
+    return status(arm, call, "storage", id)
+
+
 @route("GET", "subscriptions/{}/providers/Microsoft.Compute/locations/{}/capsOperations/{}")
 def gallery_operation(arm: Sandbox, call: Call, subscription: str, location: str, id: str) -> Response:
     return status(arm, call, "capsOperations", id)

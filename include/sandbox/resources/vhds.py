@@ -11,9 +11,9 @@ from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from .. import guest
-from ..blobs import exported
+from ..blobs import STORAGE, exported
 from ..content import Origin, disk_content
-from ..registry import invalid, required
+from ..registry import arm_not_found, invalid, required
 from ..store import Resource
 from ..wire import ArmError, Json
 
@@ -28,6 +28,17 @@ def check_url(url: str, target: str) -> str:
     if not url.lower().startswith(("https://", "http://")) or url.count("/") < 4:
         raise invalid(f"The value '{url}' of parameter {target} is not a valid blob URI.", target)
     return url
+
+
+def check_account(arm: Sandbox, id: str, url: str, location: str) -> None:
+    """Raises ArmError where the storage account that a VHD is said to be in is not there, is another one, or is in another region."""
+    found = arm.resource(id, STORAGE)
+    if found is None:
+        raise arm_not_found(id)
+    if not url.lower().startswith((f"https://{found.name}.", f"http://{found.name}.")) and f"/{found.name}/" not in url.lower():
+        raise invalid(f"The source blob {url} is not in the storage account {found.name}.", "creationData.storageAccountId")
+    if found.location != location:  # recorded: azure-mgmt-compute 12.1.0 test_md_from_storage_blob
+        raise ArmError(400, "BadRequest", f"The source blob {url} does not belong to the same region as the disk.")
 
 
 def add(arm: Sandbox, url: str, location: str, size_gb: int, content: Json | None) -> Resource:
