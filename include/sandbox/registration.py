@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 SECONDS = 40.0  # that a change takes; no figure is published
 FREE = frozenset({"microsoft.resources", "microsoft.authorization", "microsoft.features"})  # registration policy RegistrationFree
-AT_FIRST = frozenset(
-    {"microsoft.compute", "microsoft.network", "microsoft.storage", "microsoft.keyvault", "microsoft.managedidentity", *FREE}
-)
+AT_FIRST = frozenset({"microsoft.compute", "microsoft.network", "microsoft.storage", "microsoft.managedidentity", *FREE})
 
 
 def state(arm: Sandbox, subscription: str, namespace: str) -> str:
