@@ -232,11 +232,41 @@ async def test_machines_join_a_flexible_set_and_go_with_it(azure_clients: AzureC
         await machines.get("rg", "vm")
 
 
+async def test_a_machine_that_is_there_joins_a_set_and_leaves_it(azure_clients: AzureClients) -> None:
+    made = await ready(azure_clients, 1)
+    await make_machine(azure_clients)
+    sets, machines = azure_clients.compute.virtual_machine_scale_sets, azure_clients.compute.virtual_machines
+
+    async def join(name: str, id: str | None) -> Any:
+        return await (await machines.begin_update("rg", name, {"properties": {"virtualMachineScaleSet": {"id": id}}})).result()
+
+    assert (await join("vm", made.id)).virtual_machine_scale_set.id == made.id
+    assert (await sets.get("rg", "web")).sku.capacity == 2
+    assert (await join("vm", None)).virtual_machine_scale_set is None
+    (own,) = await listed(azure_clients)
+    with pytest.raises(ResourceExistsError, match="is not stopped"):
+        await join(own, None)
+    await (await machines.begin_power_off("rg", own)).result()
+    await join(own, None)
+    assert (await sets.get("rg", "web")).sku.capacity == 0
+    spread = {"location": LOCATION, "properties": {"orchestrationMode": "Flexible", "platformFaultDomainCount": 2}}
+    other = await (await sets.begin_create_or_update("rg", "spread", spread)).result()
+    for id, expected in (
+        (other.id, "VmssDoesNotSupportAttachingExistingVMMultiFD"),
+        (f"{made.id}x", "referenced by the Virtual Machine does not exist"),
+    ):
+        with pytest.raises(HttpResponseError, match=expected):
+            await join("vm", id)
+    await join("vm", made.id)
+    with pytest.raises(ResourceExistsError, match=r"virtualMachineScaleSet\.id"):
+        await join("vm", other.id)
+
+
 async def test_no_machine_joins_a_uniform_set(azure_clients: AzureClients) -> None:
     await make_group(azure_clients)
     subnet = await make_network(azure_clients)
     made = await put(azure_clients, scale_set(azure_clients, UBUNTU))
-    with pytest.raises(HttpResponseError, match="of the mode 'Flexible' only"):
+    with pytest.raises(HttpResponseError, match="does not have orchestration mode set to 'Flexible'"):
         await azure_clients.compute.virtual_machines.begin_create_or_update(
             "rg", "vm", machine(subnet, UBUNTU, virtualMachineScaleSet={"id": made.id})
         )

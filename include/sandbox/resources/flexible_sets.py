@@ -24,6 +24,7 @@ from ..registry import TYPES, field, invalid, required
 from ..store import Resource
 from ..wire import ArmError, Json, Request, Response, stamp
 from . import instance_ids
+from .changes import changed
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -123,13 +124,14 @@ def update(arm: Sandbox, call: Call, resource: Resource, body: Json) -> Response
 
 
 def check_join(found: Resource, domain: int | None) -> None:
-    """Raises ArmError 400 where a machine cannot be in that set, or not in that fault domain of it."""
+    """Raises ArmError 400 where a machine cannot be in that set, or not in that fault domain of it (text: learn.microsoft.com, "Attach or
+    detach a Virtual Machine")."""
     if not is_flexible(found):
         raise ArmError(
             400,
             "BadRequest",
-            f"The virtual machine scale set '{found.id}' has the orchestration mode 'Uniform'. Virtual machines can be added to one of the "
-            "mode 'Flexible' only.",
+            f"This operation is not allowed because referenced Virtual Machine Scale Set '{found.name}' does not have orchestration mode "
+            "set to 'Flexible'.",
             target="virtualMachineScaleSet",
         )
     count = int(found.properties["platformFaultDomainCount"])
@@ -137,6 +139,77 @@ def check_join(found: Resource, domain: int | None) -> None:
         raise invalid(
             f"The platform fault domain {domain} is not one of the {count} of the scale set '{found.name}'.", "platformFaultDomain"
         )
+
+
+def change_membership(arm: Sandbox, machine: Resource, given: Json) -> None:
+    """A machine that is there joins a set, or leaves it where `virtualMachineScaleSet` names none (texts and codes of what is refused:
+    learn.microsoft.com, "Attach or detach a Virtual Machine"; those of leaving are not told there). Raises ArmError."""
+    if "virtualMachineScaleSet" not in given:
+        return
+    wanted = field(given, "virtualMachineScaleSet.id", str, "")
+    old = field(machine.properties, "virtualMachineScaleSet.id", str, "")
+    if wanted.lower() == old.lower():
+        return
+    if wanted and old:
+        raise changed("virtualMachine", "virtualMachineScaleSet.id")
+    if wanted:
+        _attach(arm, machine, wanted)
+        machine.properties["virtualMachineScaleSet"] = {"id": wanted}
+        return
+    found = arm.resource(old)
+    if found is not None and int(found.properties["platformFaultDomainCount"]) > 1:
+        raise _refused("Detaching", found, f"the Virtual Machine Scale Set '{found.name}' has more than 1 fault domains")
+    if machine.private.get("of_set") and machine.private.get("power") not in ("stopped", "deallocated"):
+        raise _refused(
+            "Detaching", machine, f"the Virtual Machine '{machine.name}', which the Virtual Machine Scale Set made, is not stopped"
+        )
+    del machine.properties["virtualMachineScaleSet"]
+    machine.private.pop("of_set", None)
+
+
+def _refused(what: str, resource: Resource, why: str) -> ArmError:
+    return ArmError(409, "OperationNotAllowed", f"{what} '{resource.name}' is not allowed since {why}.", target="virtualMachineScaleSet")
+
+
+def _attach(arm: Sandbox, machine: Resource, id: str) -> None:
+    found = arm.resource(id)
+    more = "For more information, see https://aka.ms/vmo/attachdetach."
+    if found is None or not id.lower().startswith(machine.key.rsplit("/", 2)[0]):
+        raise ArmError(
+            400,
+            "InvalidParameter",
+            f"The Virtual Machine Scale Set '{id}' referenced by the Virtual Machine does not exist.",
+            target="virtualMachineScaleSet",
+        )
+    check_join(found, None)
+    for refused, code, text in (
+        (
+            int(found.properties["platformFaultDomainCount"]) > 1,
+            "VmssDoesNotSupportAttachingExistingVMMultiFD",
+            f"Referenced Virtual Machine Scale Set '{found.name}' does not support attaching an existing Virtual Machine to it because the "
+            f"Virtual Machine Scale Set has more than 1 fault domains. {more}",
+        ),
+        (
+            "availabilitySet" in machine.properties,
+            "VmssDoesNotSupportAttachingExistingAvsetVM",
+            f"Referenced Virtual Machine '{machine.name}' belongs to an Availability Set and attaching to a Virtual Machine Scale Set is "
+            f"not supported. {more}",
+        ),
+        (
+            "proximityPlacementGroup" in machine.properties,
+            "VmssDoesNotSupportAttachingPPGVM",
+            f"Referenced Virtual Machine '{machine.name}' belongs to a proximity placement group (PPG) and attaching to a Virtual Machine "
+            f"Scale Set is not supported. {more}",
+        ),
+        (
+            "vhd" in machine.properties["storageProfile"]["osDisk"],
+            "VmssDoesNotSupportAttachingExistingVMUnmanagedDisk",
+            f"Using a Virtual Machine '{machine.name}' with unmanaged disks and attaching it to a Virtual Machine Scale Set is not "
+            f"supported. {more}",
+        ),
+    ):
+        if refused:
+            raise ArmError(400, code, text, target="virtualMachineScaleSet")
 
 
 def members(arm: Sandbox, found: Resource) -> list[Resource]:
@@ -207,6 +280,7 @@ def _add(arm: Sandbox, found: Resource) -> Json | None:
     found.private["making"].append(id.lower())
     machine = arm.store.get(id)
     assert machine is not None
+    machine.private["of_set"] = True
     machine.private["due"] = _in_order(field(found.private["profile"], "extensionProfile.extensions", list, []))
     return None
 

@@ -11,6 +11,7 @@ from ..events import event
 from ..registry import TYPES, arm_not_found, field, one_of
 from ..store import Resource
 from ..wire import ArmError, Json, Response
+from .flexible_sets import change_membership
 from .identity import identity
 from .machine_applications import check_applications
 from .machine_disks import change_disks, change_os_disk, finish_detaching, first_answer, managed_ids
@@ -78,6 +79,7 @@ def update(arm: Sandbox, call: Call, resource: Resource, body: Json) -> Response
         change_disks(arm, call, resource, body["properties"]["storageProfile"]["dataDisks"])
     change_os_disk(arm, resource, field(body, "properties.storageProfile.osDisk", dict, {}))
     _place(arm, resource, body)
+    change_membership(arm, resource, given)
     change_interfaces(arm, call, resource, body)
     resource.properties.update({name: value for name, value in echoed(given).items() if name != "billingProfile"})
     if given.get("priority") is not None and "priority" in resource.properties:
