@@ -22,6 +22,7 @@ class Cloud:
     logins: tuple[str, ...]  # further hosts that sign in
     tokens: str  # whose tokens they are: the `iss` of version 1
     graph: str
+    directory_graph: str  # Azure AD Graph, which Graph took the place of
     portal: str
     gallery: str
     batch: str
@@ -64,6 +65,7 @@ PUBLIC = Cloud(
     logins=("login.windows.net", "graph.windows.net"),
     tokens="https://sts.windows.net",
     graph="https://graph.microsoft.com",
+    directory_graph="https://graph.windows.net",
     portal="https://portal.azure.com",
     gallery="https://gallery.azure.com/",
     batch="https://batch.core.windows.net/",
@@ -87,6 +89,7 @@ US_GOVERNMENT = Cloud(
     logins=(),
     tokens="https://sts.windows.net",
     graph="https://graph.microsoft.us",
+    directory_graph="https://graph.microsoftazure.us",
     portal="https://portal.azure.us",
     gallery="https://gallery.usgovcloudapi.net/",
     batch="https://batch.core.usgovcloudapi.net/",
@@ -107,6 +110,7 @@ CHINA = Cloud(
     logins=("login.partner.microsoftonline.cn",),
     tokens="https://sts.chinacloudapi.cn",
     graph="https://microsoftgraph.chinacloudapi.cn",
+    directory_graph="https://graph.chinacloudapi.cn",
     portal="https://portal.azure.cn",
     gallery="https://gallery.chinacloudapi.cn/",
     batch="https://batch.chinacloudapi.cn/",

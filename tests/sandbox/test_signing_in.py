@@ -331,6 +331,7 @@ def test_each_cloud_has_its_own_endpoints_regions_and_audiences(cloud: Cloud) ->
     endpoints = sandbox.handle(Request("GET", f"{cloud.resource_manager}/metadata/endpoints?api-version=2022-09-01")).json()
     assert (endpoints["name"], endpoints["authentication"]["loginEndpoint"]) == (cloud.name, f"{cloud.login}/")
     assert endpoints["authentication"]["audiences"] == [f"{cloud.management}/", f"{cloud.resource_manager}/"]
+    assert (endpoints["graph"], endpoints["microsoftGraphResourceId"]) == (f"{cloud.directory_graph}/", f"{cloud.graph}/")
     root = f"{cloud.resource_manager}/subscriptions/{sandbox.subscription_id}"
     own = {"authorization": f"Bearer {sandbox.token()}"}
     regions = [one["name"] for one in sandbox.handle(Request("GET", f"{root}/locations?api-version=2022-12-01", own)).json()["value"]]

@@ -28,14 +28,14 @@ def _json(value: object) -> Response:
 def cloud(whose: Cloud, base: str) -> Json:
     """The cloud's endpoints, for a client that reaches it at `base`: where that is no address of the cloud's own, everything is there."""
     own = whose.owns(base)
-    login, graph, portal = (whose.login, whose.graph, whose.portal) if own else (base, base, base)
+    login, graph, old, portal = (whose.login, whose.graph, whose.directory_graph, whose.portal) if own else (base, base, base, base)
     audiences = [*(f"{one}/" for one in whose.audiences), *([] if own else [base])]
     return {
         "portal": portal,
         "authentication": {"loginEndpoint": f"{login}/", "audiences": audiences, "tenant": "common", "identityProvider": "AAD"},
         "media": "https://rest.media.azure.net",
-        "graphAudience": f"{graph}/",
-        "graph": f"{graph}/",
+        "graphAudience": f"{old}/",
+        "graph": f"{old}/",
         "name": whose.name if own else "Sandbox",
         "suffixes": dict(whose.suffixes),
         "batch": whose.batch,
@@ -64,7 +64,7 @@ def metadata(arm: Sandbox, call: Call) -> Response:
             {
                 "galleryEndpoint": found["gallery"],
                 "graphEndpoint": found["graph"],
-                "portalEndpoint": found["portal"],
+                "portalEndpoint": f"{found['portal']}/",
                 "authentication": authentication,
             }
         )
