@@ -171,7 +171,7 @@ _ROLE = "Grant the connection's identity the role that the message names, on tha
 _SUBSCRIPTION = "Correct subscriptionId in the connection, or give its identity a role on that subscription."
 _CREDENTIAL = "The client secret is wrong or has expired: put a new one into the connection."
 _CLIENT = "The client id is unknown in that tenant: correct login and tenantId in the connection."
-_POLICY = "An Azure Policy forbids it: change the recipe (tags, region, size) or ask for an exemption."
+_POLICY = "An Azure Policy forbids it: change what is asked for (tags, region, size) or ask for an exemption."
 _LOCK = "A management lock stands on that scope: its owner must remove it; then clear this task."
 _REGISTER = "Register the resource provider: az provider register --namespace Microsoft.Compute (and Microsoft.Network)."
 _PLAN = "The image descends from a marketplace image with a purchase plan that its definition does not name: publish to one that does."
@@ -258,6 +258,7 @@ RULES: tuple[Rule, ...] = (
     Rule("OverconstrainedAllocationRequest", "transient", _CAPACITY),  # P04
     Rule("OverconstrainedZonalAllocationRequest", "transient", _CAPACITY),  # P04
     Rule("QuotaExceeded", "permanent", _QUOTA),  # P06
+    Rule("OperationNotAllowed", "permanent", _LIMIT, message=r"gallery image.* quota"),  # U10
     Rule("OperationNotAllowed", "permanent", _QUOTA, message=r"quota"),  # P06
     Rule("OSProvisioningTimedOut", "redo", _BASE, stage=_MACHINE),  # P07
     Rule("OSProvisioningClientError", "redo", _BASE, stage=_MACHINE),  # P07

@@ -109,6 +109,7 @@ CATALOGUE = [
     Entry("U08", 409, plain("OperationNotAllowed", "Operation 'Update Gallery Image Version' is not allowed on x since it is marked for deletion."), "transient", "OperationNotAllowed", "again"),
     Entry("U09", 409, plain("DeleteGalleryImageVersionBlockedBeforeEndOfLife"), "permanent", "DeleteGalleryImageVersionBlockedBeforeEndOfLife", "end of life"),
     Entry("U10", 409, plain("OperationNotAllowed", "The maximum number of gallery image versions has been reached."), "permanent", "OperationNotAllowed", "10,000"),
+    Entry("U10b", 409, plain("OperationNotAllowed", "Operation could not be completed as it results in exceeding approved Gallery Image Versions quota."), "permanent", "OperationNotAllowed", "10,000"),
     Entry("U12", 401, plain("ExpiredAuthenticationToken", "The access token expiry UTC time is earlier than current UTC time."), "transient", "ExpiredAuthenticationToken", "new token"),
     Entry("U13", 401, plain("InvalidAuthenticationToken", "The access token is not yet valid."), "permanent", "InvalidAuthenticationToken", "clock"),
     Entry("U14", 409, plain("Conflict", "The request failed due to conflict with a concurrent request."), "adopt", "Conflict", "read again"),
