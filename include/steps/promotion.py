@@ -142,10 +142,11 @@ async def promote(
     for number in range(1, max(len(waves), 1) + 1):
         if number > 1:
             await _pause(one, number - 1, len(waves), pause, began)
+            so_far = _so_far(version, waves, number - 1)
             if check:
-                await _check(azure, one)
+                await _check(azure, one, so_far)
             if boots:
-                await _boot(azure, one, waves[number - 2], boots[number - 2])
+                await _boot(azure, one, waves[number - 2], boots[number - 2], so_far)
         began = await show(one, _Wave(waves, number, since, tags, moved), lifts=lifts or {}) or began
         if waves:
             latest |= await _proven(one, waves[number - 1])
@@ -232,7 +233,13 @@ async def _pause(one: Version, done: int, waves: int, pause: float, began: bool)
     await asyncio.sleep(left)
 
 
-async def _check(azure: Azure, one: Version) -> None:
+def _so_far(version: str, waves: list[list[str]], done: int) -> str:
+    """How far a promotion has come, for the error that stops it."""
+    out, left = (", ".join(sorted({normal(name) for wave in some for name in wave})) for some in (waves[:done], waves[done:]))
+    return f"Version {version} is out in {out}, and not in {left}."
+
+
+async def _check(azure: Azure, one: Version, so_far: str) -> None:
     """Stop when the version does not do where it is out already."""
     gallery = (await azure.compute.galleries.get(one.resource_group, one.gallery)).as_dict()
     ids = image_users.ids_of(gallery, one.definition)
@@ -242,8 +249,8 @@ async def _check(azure: Azure, one: Version) -> None:
         raise StepError(
             "permanent",
             "PromotionStopped",
-            f"{len(failed)} of {len(users)} users of version {one.version} are Failed: {', '.join(failed[:10])}",
-            "The waves before have the version: roll it back with roll_back, or clear this task to go on with the next wave.",
+            f"{len(failed)} of {len(users)} users of version {one.version} are Failed: {', '.join(failed[:10])}. {so_far}",
+            "Look at them; then roll it back with roll_back, or clear this task to go on with the next wave.",
             details=failed,
         )
     log.info(
@@ -289,21 +296,21 @@ async def _proven(one: Version, regions: list[str]) -> dict[str, str]:
     return told
 
 
-async def _boot(azure: Azure, one: Version, wave: list[str], steps: dict[str, Any]) -> None:
+async def _boot(azure: Azure, one: Version, wave: list[str], steps: dict[str, Any], so_far: str) -> None:
     """Boot a machine of ``latest`` where the wave is out, and stop the promotion when it does not do."""
     from include.factory.version import parse_version
 
-    cure = "The waves before have the version: roll it back with roll_back, or clear this task to try again and go on."
+    cure = "Find out why; then roll it back with roll_back, or clear this task to try again and go on."
     log.info("Booting a machine of latest in %s.", wave[0])
     try:
         made_of = await restore.boot(azure, steps=steps)
     except StepError as error:
         if error.kind in ("transient", "adopt"):
             raise
-        said = f"A machine of latest in {wave[0]} did not do: {error.message}"
+        said = f"A machine of latest in {wave[0]} did not do: {error.message.rstrip('.')}. {so_far}"
         raise StepError("permanent", "PromotionStopped", said, f"{cure} {error.cure}") from error
     if made_of is None or parse_version(made_of) < parse_version(one.version):
-        said = f"Azure made a machine of latest in {wave[0]} of version {made_of}, not of {one.version}"
+        said = f"Azure made a machine of latest in {wave[0]} of version {made_of}, not of {one.version}. {so_far}"
         raise StepError("permanent", "PromotionStopped", said, cure)
     log.info("A machine of latest in %s was made of version %s, and is well.", wave[0], made_of)
 

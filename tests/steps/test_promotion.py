@@ -154,6 +154,7 @@ async def test_a_machine_of_latest_that_does_not_pass_its_check_stops_the_promot
     with pytest.raises(StepError, match=r"A machine of latest in westus2 did not do: .*3") as caught:
         await promotion.promote(line.azure, **document["steps"]["promote_version"])
     assert (caught.value.kind, caught.value.code) == ("permanent", "PromotionStopped")
+    assert f"Version {NEW} is out in westus2, and not in {', '.join(sorted({*REGIONS} - {'westus2'}))}." in str(caught.value)
     assert "roll_back" in caught.value.cure
     assert not [key for key in line.sandbox.store.resources if "image-promotion" in key]
     found = await latest(line)
