@@ -16,12 +16,13 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg2
 
 from include.demo.airflow_api import AirflowApi
 from include.demo.published import Gallery, resource_manager
@@ -126,6 +127,56 @@ class AirflowStack:
         """State by task id; of a mapped task, by ``task_id[index]``."""
         instances = self.rest.task_instances(dag_id, run_id)
         return {_name(task): task["state"] for task in instances}
+
+    def clear(self, dag_id: str, run_id: str, *tasks: str) -> None:
+        """Clear the tasks and those after them, as a person does when the cause is gone; without any, the whole run."""
+        chosen = {"task_ids": [*tasks], "include_downstream": True} if tasks else {}
+        body = {"dry_run": False, "dag_run_id": run_id, "only_failed": False, **chosen}
+        self.api.post(f"/api/v2/dags/{dag_id}/clearTaskInstances", json=body).raise_for_status()
+
+    def let_its_hour_come(self, dag_id: str) -> str:
+        """Let the scheduler find that the time of the DAG's next run has come; returns the id of the run that it starts."""
+        self.unpause(dag_id)
+        before = {run["dag_run_id"] for run in self.rest.runs(dag_id)}
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            # Whenever it has read a DAG's file, the dag-processor writes the true time.
+            times = ("next_dagrun", "next_dagrun_create_after", "next_dagrun_data_interval_start", "next_dagrun_data_interval_end")
+            with self.database() as cursor:
+                cursor.execute(f"UPDATE dag SET {', '.join(f'{each} = now()' for each in times)} WHERE dag_id = %s", (dag_id,))
+            time.sleep(3)  # some of the scheduler's rounds
+            for run in self.rest.runs(dag_id):
+                if run["run_type"] == "scheduled" and run["dag_run_id"] not in before:
+                    return str(run["dag_run_id"])
+            assert time.monotonic() < deadline, f"the scheduler started no run of {dag_id} within {PATIENCE} s"
+
+    @contextmanager
+    def faults(self, *rules: dict[str, Any] | str) -> Iterator[Callable[[], list[int]]]:
+        """Have the sandbox fail so, for as long as the context lasts: rules, or ready ones by their ids. Gives how often each has fired."""
+        names: list[str] = []
+
+        def fired() -> list[int]:
+            counts = {rule["name"]: rule["fired"] for rule in self.sandbox_control.get("/_sandbox/faults").json()}
+            return [counts[name] for name in names]
+
+        try:
+            for rule in rules:
+                answer = self.sandbox_control.post("/_sandbox/faults", json={"use": rule} if isinstance(rule, str) else rule)
+                assert answer.is_success, answer.text
+                names += answer.json()["added"]
+            yield fired
+        finally:
+            for name in names:
+                self.sandbox_control.delete("/_sandbox/faults", params={"name": name})
+
+    @contextmanager
+    def database(self) -> Iterator[Any]:
+        """A cursor of Airflow's own database; what it did is committed at the end."""
+        postgres = self.stack._postgres
+        assert postgres is not None
+        url = postgres.url("psycopg2").replace("postgresql+psycopg2", "postgresql")
+        with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
+            yield cursor
 
     def log(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1) -> str:
         return self.rest.log(dag_id, run_id, task_id, attempt)

@@ -31,7 +31,7 @@ approval: {approval}
 NOTIFY = """\
 pause_after_failures: 2
 notify:
-  - {{events: [published, failed, paused, leftovers], notifier: tests.notifier.FileNotifier, arguments: {{path: "{told}"}}}}
+  - {{events: [published, failed, paused, leftovers, undeclared], notifier: tests.notifier.FileNotifier, arguments: {{path: "{told}"}}}}
 """
 
 SCHEDULE = re.compile(r"^schedule:\n(?: .*\n)+", re.MULTILINE)
@@ -116,7 +116,9 @@ def write_catalogue(folder: Path) -> Path:
         "partnered": shared("partnered", PARTNERED, told(folder, "partnered")),
         "public": shared("public", COMMUNITY),
         # Its versions are put there by the tests of their later life, a month of them.
-        "dated": small("dated").replace("endtoend, resource_group: rg-end-to-end", "life, resource_group: rg-life"),
+        "dated": small("dated", told=told(folder, "dated")).replace(
+            "endtoend, resource_group: rg-end-to-end", "life, resource_group: rg-life"
+        ),
         "approved": small("approved", told=told(folder, "approved"), approval="{approvers: [admin], timeout: 1h}"),
         "kept": small("kept", told=told(folder, "kept"), check=BAD),
         "failing-step": small("failing-step", told=told(folder, "failing-step"), step=BAD),

@@ -13,22 +13,24 @@ pytestmark = pytest.mark.airflow
 
 def test_a_killed_triggerer_loses_nothing_and_makes_nothing_twice(factory: Factory) -> None:
     """SIGKILL while the build machine is being made, and again while the version is; the sandbox takes its time over both."""
-    for type in ("virtualMachines", "galleries/images/versions"):
-        rule = {
+    slow = [
+        {
             "name": type,
             "match": {"method": "PUT", "type": f"Microsoft.Compute/{type}"},
             "count": 1,
             "effect": {"operation": {"seconds": 2400}},
         }
-        factory.airflow.sandbox_control.post("/_sandbox/faults", json=rule).raise_for_status()
-    before = Counter(factory.requests())
-    run_id = factory.build("survivor", {"force": True})
-    for task in ("build_machine.create_virtual_machine", "publish_version"):
-        factory.airflow.wait_for_task(dag_id("survivor"), run_id, task, ("deferred",))
-        killed = factory.airflow.kill("triggerer")
-        factory.airflow.wait_until_restarted("triggerer", killed)
+        for type in ("virtualMachines", "galleries/images/versions")
+    ]
+    with factory.airflow.faults(*slow):
+        before = Counter(factory.requests())
+        run_id = factory.build("survivor", {"force": True})
+        for task in ("build_machine.create_virtual_machine", "publish_version"):
+            factory.airflow.wait_for_task(dag_id("survivor"), run_id, task, ("deferred",))
+            killed = factory.airflow.kill("triggerer")
+            factory.airflow.wait_until_restarted("triggerer", killed)
 
-    assert factory.outcome("survivor", run_id) == "success", factory.states("survivor", run_id)
+        assert factory.outcome("survivor", run_id) == "success", factory.states("survivor", run_id)
 
     made = Counter(factory.requests()) - before
     # The build machine and the boot test's; the version is put once to be published and once to be promoted.

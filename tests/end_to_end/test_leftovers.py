@@ -21,10 +21,13 @@ DEAD = {
 HARD_CAP = {"hard_cap_days": 1}
 
 
-def test_what_has_expired_is_swept_and_what_has_not_stays_with_its_reason(evening: Factory) -> None:
-    group = f"/subscriptions/{evening.airflow.stack.connection['subscription_id']}/resourcegroups/image-build-kept-dead"
-    body = {"location": "eastus2", "tags": DEAD}
-    evening.airflow.sandbox_control.put(group, params={"api-version": "2022-09-01"}, json=body).raise_for_status()
+def test_what_has_expired_is_swept_and_what_has_not_or_is_locked_stays_with_its_reason(evening: Factory) -> None:
+    client, body = evening.airflow.sandbox_control, {"location": "eastus2", "tags": DEAD}
+    groups = f"/subscriptions/{evening.airflow.stack.connection['subscription_id']}/resourcegroups"
+    for name in ("image-build-kept-dead", "image-build-kept-locked"):
+        client.put(f"{groups}/{name}", params={"api-version": "2022-09-01"}, json=body).raise_for_status()
+    lock = f"{groups}/image-build-kept-locked/providers/Microsoft.Authorization/locks/mine"
+    client.put(lock, params={"api-version": "2020-05-01"}, json={"properties": {"level": "CanNotDelete"}}).raise_for_status()
 
     dry = evening.airflow.trigger("sweep_leftovers", HARD_CAP)
     assert evening.airflow.wait("sweep_leftovers", dry) == "success"
@@ -36,5 +39,8 @@ def test_what_has_expired_is_swept_and_what_has_not_stays_with_its_reason(evenin
     assert not evening.resources("image-build-kept-dead")
     told = evening.airflow.rest.xcom("sweep_leftovers", real, "report")
     assert [id.rsplit("/", 1)[1] for id in told["gone"]] == ["image-build-kept-dead"]
-    assert all(reason.startswith("expires at") for reason in told["left"].values())
+    reasons = {id.rsplit("/", 1)[1]: reason for id, reason in told["left"].items()}
+    assert reasons.pop("image-build-kept-locked") == "locked by mine: whoever locked it must unlock it"
+    assert evening.resources("image-build-kept-locked")
+    assert all(reason.startswith("expires at") for reason in reasons.values())
     evening.until(lambda: "leftovers: kept:" in evening.told("kept"), "the notice")

@@ -38,17 +38,9 @@ def test_a_form_brings_a_version_to_a_new_region(evening: Factory) -> None:
 
 def test_a_version_that_could_not_be_done_fails_the_run_and_the_report_names_it(evening: Factory) -> None:
     version = evening.plan("steady", evening.runs["steady"])["version"]
-    rule = {
-        "name": "no japan",
-        "match": {"type": "Microsoft.Compute/galleries/images/versions", "name": version, "region": "japaneast"},
-        "effect": {"replication": {"message": "Failed with internal server error.", "until": "readd"}},
-    }
-    evening.airflow.sandbox_control.post("/_sandbox/faults", json=rule).raise_for_status()
-    try:
+    with evening.airflow.faults({"use": "R01", "match": {"name": version, "region": "japaneast"}, "count": None}):
         run = evening.airflow.trigger("backfill_regions", form("steady", add=["japaneast"]))
         assert evening.airflow.wait("backfill_regions", run) == "failed"
-    finally:
-        evening.airflow.sandbox_control.delete("/_sandbox/faults", params={"name": "no japan"})
     states = evening.airflow.task_states("backfill_regions", run)
     assert (states["change_regions"], states["report_regions"]) == ("failed", "success")
     assert evening.airflow.rest.xcom("backfill_regions", run, "report_regions")["incomplete"] == {version: {"japaneast": "Failed"}}

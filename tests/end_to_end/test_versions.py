@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,7 +20,9 @@ HOME, ADDED = "eastus2", "westeurope"
 # API versions.
 GALLERIES, DISKS, IMAGES = "2024-03-03", "2024-03-02", "2024-07-01"
 VERSIONS = "Microsoft.Compute/galleries/images/versions"
-TAGS = "Microsoft.Resources/tags"
+WRITES = {f"{method} {VERSIONS}": f"{method}_version" for method in ("PUT", "PATCH", "DELETE")} | {
+    "PATCH Microsoft.Resources/tags": "PATCH_tags"
+}
 
 
 class Life:
@@ -83,9 +85,10 @@ class Life:
     def first(self) -> str:
         return f"{self.definition}/versions/{self.names[0]}"
 
-    def publish(self, name: str, source: str, *, excluded: bool = False) -> None:
+    def publish(self, name: str, source: str, *, excluded: bool = False, regions: tuple[str, ...] = (HOME,)) -> None:
         promoted = {} if excluded else {"image-factory-promoted": "2026-01-01T00:00:00+00:00"}
-        profile = {"targetRegions": [{"name": HOME, "excludeFromLatest": excluded}], "excludeFromLatest": excluded}
+        targets = [{"name": region, "excludeFromLatest": excluded} for region in regions]
+        profile = {"targetRegions": targets, "excludeFromLatest": excluded}
         body = {
             "location": HOME,
             "tags": {"image-factory-run": "build_dated/seeded", **promoted},
@@ -123,9 +126,9 @@ class Life:
     def requests(self) -> Counter[str]:
         return Counter(self.factory.requests())
 
-    def run(self, dag: str, outcome: str = "success", **conf: Any) -> tuple[str, dict[str, Any]]:
+    def run(self, dag: str, outcome: str = "success", refused: int = 0, **conf: Any) -> tuple[str, dict[str, Any]]:
         """Start the DAG on the image, wait for the outcome; the run and its plan. What was written is what the plan said, where the
-        run did not fail."""
+        run did not fail, and so many PUTs more that were refused."""
         before = self.requests()
         run = self.airflow.trigger(dag, {"recipe": "dated", **conf})
         self.ends(dag, run, outcome)
@@ -133,8 +136,13 @@ class Life:
             return run, {}
         plan = self.airflow.rest.xcom(dag, run, "plan")
         if outcome == "success":
-            self.holds(plan, before)
+            self.holds(plan, before, PUT_version=refused)
         return run, plan
+
+    def cleared(self, dag: str, run: str, task: str) -> None:
+        """The failed task is cleared, as the message says; the run must end well."""
+        self.airflow.clear(dag, run, task)
+        self.ends(dag, run)
 
     def ends(self, dag: str, run: str, outcome: str = "success") -> None:
         """Wait for the outcome; another one is told with the logs of what failed."""
@@ -148,10 +156,15 @@ class Life:
         asked = self.airflow.answer("promote_version", run, option, reason)
         assert asked["assigned_users"] == [{"id": "admin", "name": "admin"}]
 
-    def holds(self, plan: dict[str, Any], before: Counter[str]) -> None:
-        made = Counter({what.split(" ")[0]: count for what, count in (self.requests() - before).items() if what.endswith((VERSIONS, TAGS))})
-        del made["GET"]
-        assert made == Counter(call["method"] for call in plan["calls"] if "/versions/" in call["path"])
+    def holds(self, plan: dict[str, Any], before: Counter[str], **more: int) -> None:
+        """What was written on versions and their tags since then is what the plan says, and so many more by the method and where."""
+        made = Counter({WRITES[what]: count for what, count in (self.requests() - before).items() if what in WRITES})
+        planned = Counter(
+            f"{call['method']}_{'tags' if '/Microsoft.Resources/tags/' in call['path'] else 'version'}"
+            for call in plan["calls"]
+            if "/versions/" in call["path"]
+        )
+        assert made == planned + Counter(more)
 
 
 @pytest.fixture(scope="module")
@@ -192,22 +205,60 @@ def test_airflows_own_backfill_brings_a_month_of_versions_to_a_region_that_was_a
     assert life.version(life.names[-2])["properties"]["publishingProfile"]["targetRegions"][1]["excludeFromLatest"] is True
 
 
-def test_a_version_is_promoted_wave_by_wave_after_a_named_person_approved(life: Life) -> None:
+@dataclass
+class Promotion:
+    version: str
+    run: str
+    before: Counter[str]
+    """The requests before it."""
+
+
+@pytest.fixture(scope="module")
+def promotion(life: Life) -> Promotion:
+    """Of today's version: first in the home region, then, if a machine of it boots there, in the other two."""
     today = datetime.now(UTC)
     name = f"{today.year}.{today.month * 100 + today.day}.20000"
-    life.publish(name, life.first, excluded=True)
+    life.publish(name, life.first, excluded=True, regions=(HOME, ADDED, "uksouth"))
     life.settle([name])
     before = life.requests()
-    run = life.airflow.trigger(
-        "promote_version", {"recipe": "dated", "waves": [HOME], "pause": 0, "channels": ["prod"], "approvers": ["admin"]}
-    )
+    form = {"recipe": "dated", "waves": [HOME], "pause": 0, "boot": True, "channels": ["prod"], "approvers": ["admin"]}
+    return Promotion(name, life.airflow.trigger("promote_version", form), before)
+
+
+def test_a_machine_that_does_not_boot_stops_a_promotion_after_the_wave_that_is_out(life: Life, promotion: Promotion) -> None:
+    """Nothing before a named person approved; then the first region only, as the machine of ``latest`` there times out."""
+    run, name = promotion.run, promotion.version
     life.airflow.wait_for_task("promote_version", run, "approve", ("awaiting_input",))
     assert life.latest()[HOME] == life.names[-1]
-    life.answer(run, "Approve", "looks good")
-    life.ends("promote_version", run)
+    with life.airflow.faults({"use": "P07", "match": {"group": "image-promotion-*"}, "count": None}):
+        life.answer(run, "Approve", "looks good")
+        life.ends("promote_version", run, "failed")
 
-    life.holds(life.airflow.rest.xcom("promote_version", run, "plan"), before)
-    assert life.latest()[HOME] == name
+    assert life.latest() == {HOME: name, ADDED: life.names[-1], "uksouth": life.names[-1]}
+    assert life.airflow.rest.xcom("promote_version", run, "report_promotion")["latest"] == life.latest()
+    assert not [tag for tag in life.version(name)["tags"] if "channel" in tag]
+    assert not life.factory.resources("/image-promotion-")
+    said = f"Version {name} is out in {HOME}, and not in uksouth, westeurope."
+    log = life.airflow.log("promote_version", run, "promote_version")
+    for words in ("A machine of latest in eastus2 did not do: OS Provisioning", said, "roll it back with roll_back, or clear this task"):
+        assert words in log
+    life.factory.until(lambda: said in life.factory.told("dated"), "the notice")
+
+
+def test_a_version_is_promoted_wave_by_wave_with_a_boot_between_the_waves(life: Life, promotion: Promotion) -> None:
+    """The machine boots now, and the cleared task goes on with the wave that is next."""
+    run, name = promotion.run, promotion.version
+    machines = life.requests()["PUT Microsoft.Compute/virtualMachines"]
+    life.cleared("promote_version", run, "promote_version")
+
+    # Planned anew, it says once more which wave is out.
+    life.holds(life.airflow.rest.xcom("promote_version", run, "plan"), promotion.before, PATCH_tags=1)
+    assert life.requests()["PUT Microsoft.Compute/virtualMachines"] == machines + 1
+    assert f"A machine of latest in {HOME} was made of version {name}, and is well" in life.airflow.log(
+        "promote_version", run, "promote_version", attempt=2
+    )
+    assert not life.factory.resources("/image-promotion-")
+    assert life.latest() == dict.fromkeys((HOME, ADDED, "uksouth"), name)
     tags = life.version(name)["tags"]
     assert tags["image-factory-approved"].endswith("looks good")
     assert "image-factory-channel-prod" in tags
@@ -230,7 +281,10 @@ def test_one_click_rolls_back_and_proves_what_people_get(life: Life) -> None:
     bad = life.latest()[HOME]
     dry, _ = life.run("roll_back", dry_run=True)
     assert f"{bad} -> {life.names[-1]}" in life.airflow.log("roll_back", dry, "plan")
-    run, _ = life.run("roll_back", reason="it does not boot")
+    # A build is writing the same version at this moment.
+    with life.airflow.faults({"use": "U14", "match": {"name": bad}}) as fired:
+        run, _ = life.run("roll_back", refused=1, reason="it does not boot")
+        assert fired() == [1]
     assert life.airflow.rest.xcom("roll_back", run, "report_versions")["latest"] == dict.fromkeys((HOME, ADDED, "uksouth"), life.names[-1])
     assert life.version(bad)["tags"]["image-factory-rolled-back"].endswith("it does not boot")
 
@@ -245,7 +299,7 @@ def test_a_roll_back_that_would_leave_a_region_without_is_refused_and_says_what_
 
 
 def test_the_night_is_dry_until_the_variable_says_otherwise(life: Life) -> None:
-    rules = {"keep": 3, "older_than": 0, "rollback": 1, "wait": 0}
+    rules: dict[str, Any] = {"keep": 3, "older_than": 0, "rollback": 1, "wait": 0}
     before = life.there()
     dry, _ = life.run("retire_versions", **rules)
     assert life.airflow.task_states("retire_versions", dry)["retire_versions"] == "skipped"
@@ -259,27 +313,27 @@ def test_the_night_is_dry_until_the_variable_says_otherwise(life: Life) -> None:
 
 
 def test_what_was_out_long_enough_is_deleted_and_what_azure_holds_is_named(life: Life) -> None:
-    error = {"status": 409, "code": "ScopeLocked", "message": "The scope is locked."}
-    rule = {"name": "held", "match": {"method": "DELETE", "name": life.names[0], "type": VERSIONS}, "effect": {"error": error}}
-    life.client.post("/_sandbox/faults", json=rule).raise_for_status()
-    rules = {"keep": 3, "older_than": 0, "rollback": 1, "wait": 0, "dry_run": False}
-    try:
+    rules: dict[str, Any] = {"keep": 3, "older_than": 0, "rollback": 1, "wait": 0, "dry_run": False}
+    with life.airflow.faults({"use": "D05", "match": {"type": VERSIONS, "name": life.names[0]}}):
         run, plan = life.run("retire_versions", "failed", **rules)
-    finally:
-        life.client.delete("/_sandbox/faults", params={"name": "held"})
-    assert f"life/dated/{life.names[0]}: The scope is locked" in life.airflow.log("retire_versions", run, "retire_versions")
+    log = life.airflow.log("retire_versions", run, "retire_versions")
+    assert f"life/dated/{life.names[0]}: The scope" in log
+    assert "its owner must remove it" in log
     gone = {call["path"].rsplit("/", 1)[1] for call in plan["calls"] if call["method"] == "DELETE"}
     assert len(gone) > 20
     assert life.names[0] in life.there()
     assert gone & set(life.there()) == {life.names[0]}
 
-    cleared(life, "retire_versions", run, "retire_versions")
+    life.cleared("retire_versions", run, "retire_versions")
     assert not gone & set(life.there())
     assert set(life.latest().values()) == {life.names[-2]}
 
 
 def test_a_deleted_version_comes_back_and_stays_out_of_latest(life: Life) -> None:
-    run, plan = life.run("restore_version", versions=life.names[1], pin=True, reason="an audit")
+    # Its readers do not see it at once.
+    with life.airflow.faults({"use": "U05", "match": {"name": life.names[1]}}) as fired:
+        run, plan = life.run("restore_version", versions=life.names[1], pin=True, reason="an audit")
+        assert fired() == [1]
     assert plan["versions"] == [life.names[1]]
     back = life.version(life.names[1])
     assert back["tags"]["image-factory-pinned"] == "an audit"
@@ -291,45 +345,26 @@ def fault(name: str, effect: dict[str, Any], **match: str) -> dict[str, Any]:
     return {"name": name, "match": {"type": VERSIONS, **match}, "effect": effect}
 
 
-@contextmanager
-def faults(life: Life, *rules: dict[str, Any]) -> Iterator[None]:
-    for rule in rules:
-        life.client.post("/_sandbox/faults", json=rule).raise_for_status()
-    try:
-        yield
-    finally:
-        for rule in rules:
-            life.client.delete("/_sandbox/faults", params={"name": rule["name"]})
-
-
-def cleared(life: Life, dag: str, run: str, task: str) -> None:
-    """The failed task is cleared, as the message says; the run must end well."""
-    body = {"dry_run": False, "dag_run_id": run, "task_ids": [task], "include_downstream": True, "only_failed": False}
-    life.airflow.api.post(f"/api/v2/dags/{dag}/clearTaskInstances", json=body).raise_for_status()
-    life.ends(dag, run)
-
-
 def test_a_region_that_fails_in_the_daily_run_is_named_with_its_cure_and_the_cleared_task_finishes(life: Life) -> None:
     recipe = life.airflow.settings.recipes / "dated.yaml"
     recipe.write_text(recipe.read_text().replace("uksouth]", "uksouth, japaneast]"))
     front = max(life.latest().values())
-    down = fault("japan is down", {"replication": {"message": "Failed with internal server error.", "until": "readd"}}, region="japaneast")
-    with faults(life, down):
+    with life.airflow.faults({"use": "R01", "match": {"region": "japaneast"}, "count": None}):
         run = life.airflow.trigger("replicate_dated", {})
         life.ends("replicate_dated", run, "failed")
     log = life.airflow.log("replicate_dated", run, "change_regions")
-    assert f"Version {front} failed in japaneast after it was put again, removed and added again" in log
+    assert f"{front}: failed in japaneast after it was put again, removed and added again" in log
     assert "What to do: Check quota, encryption set and storage type in the failed regions" in log
     report = life.airflow.rest.xcom("replicate_dated", run, "report_regions")
     assert report["incomplete"][front]["japaneast"] == "Failed"
-    cleared(life, "replicate_dated", run, "change_regions")
+    life.cleared("replicate_dated", run, "change_regions")
     assert life.states(front)["japaneast"] == "Completed"
 
 
 def test_a_storm_of_429_fails_no_backfill(life: Life) -> None:
     storm = {**fault("storm", {"throttle": {"retry_after": 20}}, method="PATCH"), "count": 12}
     before = life.requests()
-    with faults(life, storm):
+    with life.airflow.faults(storm):
         run = life.airflow.trigger("backfill_regions", {"recipe": "dated", "versions": "last:3", "add": ["koreacentral"], "dry_run": False})
         life.ends("backfill_regions", run)
     plan = life.airflow.rest.xcom("backfill_regions", run, "plan")
@@ -340,10 +375,10 @@ def test_a_storm_of_429_fails_no_backfill(life: Life) -> None:
 
 def test_lost_answers_cost_no_version_and_leave_none(life: Life) -> None:
     """Of an exclusion and of a deletion, which both took effect."""
-    rules = {"keep": 1, "older_than": 0, "rollback": 0, "wait": 0, "dry_run": False}
+    rules: dict[str, Any] = {"keep": 1, "older_than": 0, "rollback": 0, "wait": 0, "dry_run": False}
     lost = {**fault("lost", {"drop": "after"}, method="PUT"), "count": 1}, {**fault("gone", {"drop": "after"}, method="DELETE"), "count": 1}
     kept = set(life.latest().values())
-    with faults(life, *lost):
+    with life.airflow.faults(*lost):
         for _ in range(2):
             run = life.airflow.trigger("retire_versions", {"recipe": "dated", **rules})
             life.ends("retire_versions", run)
