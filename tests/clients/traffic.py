@@ -43,6 +43,7 @@ DOCUMENTS = (
                 "availabilitysets",
                 "images",
                 "proximityplacementgroups",
+                "restorepointcollections",
                 "sshpublickeys",
                 "virtualmachines",
                 "virtualmachinescalesets",
@@ -53,7 +54,11 @@ DOCUMENTS = (
             }
         ),
     ),
-    Document(f"{_COMPUTE}/DiskRP/stable/2025-01-02/DiskRP.json", "2025-01-02", frozenset({"disks", "snapshots", "diskencryptionsets"})),
+    Document(
+        f"{_COMPUTE}/DiskRP/stable/2025-01-02/DiskRP.json",
+        "2025-01-02",
+        frozenset({"disks", "snapshots", "diskencryptionsets", "diskaccesses", "diskrestorepoints"}),
+    ),
     Document(
         f"{_COMPUTE}/GalleryRP/stable/2024-03-03/GalleryRP.json",
         "2024-03-03",
@@ -86,7 +91,7 @@ def document_of(path: str) -> Document | None:
     found = re.search(r"/providers/([^/]+)/([^/]+)(?:/[^/]+/([^/]+))?(?!.*/providers/)", path)
     if found is not None and found[2] not in ("register", "unregister", "resourcetypes"):
         namespace, kind, below = found.groups()
-        kind = f"locations/{below}" if kind == "locations" else kind
+        kind = f"locations/{below}" if kind == "locations" else "diskrestorepoints" if "/diskrestorepoints" in path else kind
     else:
         own = re.match(r"(?:/subscriptions/[^/]+)?/(resourcegroups|tagnames|providers|resources)(?!/[^/]+/deployments)(?:/|$)", path)
         namespace, kind, below = "microsoft.resources", own[1] if own is not None else "", ""

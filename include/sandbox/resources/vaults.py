@@ -280,6 +280,12 @@ def deleted_vaults(arm: Sandbox, call: Call, subscription: str) -> Response:
     return page_of(arm, call, found, lambda one: one.body, render=compact)
 
 
+@route("GET", "subscriptions/{}/providers/Microsoft.KeyVault/deletedManagedHSMs")
+def deleted_hsms(arm: Sandbox, call: Call, subscription: str) -> Response:
+    """Managed HSMs cannot be made, so that none was deleted; az asks for them beside the deleted vaults."""
+    return page_of(arm, call, [], lambda one: one, render=compact)
+
+
 def _deleted(arm: Sandbox, subscription: str, location: str, name: str) -> Resource:
     found = arm.resource(deleted_id(subscription, location, name), DELETED)
     if found is None:
