@@ -119,8 +119,8 @@ def keep_keys(arm: Sandbox, resource: Resource, given: list[Json]) -> None:
 
 
 def _certificate(text: str) -> x509.Certificate:
-    """A certificate as Graph takes it: DER in base64. Raises ValueError."""
-    return x509.load_der_x509_certificate(base64.b64decode(text, validate=True))
+    """A certificate as Graph takes it: DER in base64, in lines or not. Raises ValueError."""
+    return x509.load_der_x509_certificate(base64.b64decode("".join(text.split()), validate=True))
 
 
 def add_password(arm: Sandbox, resource: Resource, given: Json) -> Json:
