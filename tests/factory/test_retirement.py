@@ -194,7 +194,7 @@ def model_of_deletion(versions: list[ImageVersion], uses: Uses, asked: Retired) 
         ]
         may -= set(seen[-(rules.rollback + 1) :])
     for channel in ("image-factory-channel-dev", "image-factory-channel-prod"):
-        holders = [v for v in by_number if channel in v.tags]
+        holders = [v for v in by_number if channel in v.tags and "image-factory-rolled-back" not in v.tags]
         may -= {max(reversed(holders), key=lambda v: v.tags[channel]).name} if holders else set()
     may -= {v.name for v in versions if "image-factory-pinned" in v.tags}
     may -= set(uses.users)
