@@ -306,6 +306,7 @@ RULES: tuple[Rule, ...] = (
     Rule("AnotherOperationInProgress", "adopt", LOOK),
     Rule("Conflict", "adopt", LOOK),  # U14
     Rule("ConflictError", "adopt", LOOK),
+    Rule("*", "adopt", LOOK, message=r"complete set of target locations not specified"),  # R04
     # By status, when nothing above knew the code.
     Rule("*", "adopt", LOOK, status=409),
     Rule("*", "adopt", LOOK, status=412),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from tests.sandbox.bodies import LOCATION, PACKAGE, UBUNTU, application_version, machine, make_group, make_network, put_package
 from tests.sandbox_transport import AzureClients
@@ -65,9 +65,9 @@ async def test_regions_and_flags_of_a_version_change_and_its_package_stays(azure
     for refused, why in (
         ({"manageActions": {"install": "./other.sh"}}, "manageActions.install"),
         ({"source": {"mediaLink": f"{PACKAGE}.other"}}, "source.mediaLink"),
-        ({"targetRegions": both[:1]}, "allowDeletionOfReplicatedLocations"),
+        ({"targetRegions": both[:1]}, "Complete set of target locations not specified"),
     ):
-        with pytest.raises(ResourceExistsError, match=why):
+        with pytest.raises(HttpResponseError, match=why):
             await update("rg", "gallery", "agent", "1.0.0", {"properties": {"publishingProfile": refused}})
 
 

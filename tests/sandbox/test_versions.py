@@ -117,9 +117,9 @@ async def test_a_region_can_be_unusable_though_the_operation_has_succeeded(azure
 
 async def test_regions_that_are_left_out_are_removed_only_where_the_safety_profile_allows(azure_clients: AzureClients) -> None:
     await publish(azure_clients, "1.0.0", version(await source_of(azure_clients), "northeurope"))
-    with pytest.raises(ResourceExistsError) as refused:
+    with pytest.raises(HttpResponseError, match="Complete set of target locations not specified") as refused:
         await publish(azure_clients, "1.0.0", version({}))
-    assert "allowDeletionOfReplicatedLocations" in str(refused.value)
+    assert refused.value.status_code == 400
     assert set(await replication_of(azure_clients, "1.0.0")) == {"westeurope", "northeurope"}
     await publish(azure_clients, "1.0.0", version({}, safetyProfile={"allowDeletionOfReplicatedLocations": True}))
     assert set(await replication_of(azure_clients, "1.0.0")) == {"westeurope"}

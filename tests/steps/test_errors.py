@@ -114,6 +114,7 @@ CATALOGUE = [
     Entry("U13", 401, plain("InvalidAuthenticationToken", "The access token is not yet valid."), "permanent", "InvalidAuthenticationToken", "clock"),
     Entry("U14", 409, plain("Conflict", "The request failed due to conflict with a concurrent request."), "adopt", "Conflict", "read again"),
     Entry("R01", None, plain("ReplicationJobsFailed", REPLICATION), "transient", "ReplicationJobsFailed", "removed and added"),
+    Entry("R04", 400, plain("BadRequest", "Complete set of target locations not specified while updating gallery artifact '1.0.0' and type 'GalleryImageVersion'."), "adopt", "BadRequest", "read again"),
     Entry("R03", 404, plain("GalleryImageNotFound", "The gallery image x is not available in westus2 region."), "transient", "GalleryImageNotFound", "not readable"),
     Entry("R07", None, plain("InternalOperationError", "Replication failed in this region due to 'The GalleryImageVersion source resource size 2520 exceeds the max size 2048 supported'"), "permanent", "InternalOperationError", "Shrink"),
     Entry("R07b", 400, plain("InvalidParameter", "ZRS storage account type is not supported in this region"), "permanent", "InvalidParameter", "Standard_LRS"),

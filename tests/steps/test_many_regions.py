@@ -189,7 +189,7 @@ async def test_a_roll_back_is_not_undone_by_a_list_of_regions_that_was_on_its_wa
 async def test_a_removal_says_that_deletion_is_allowed_where_azure_wants_it_said_in_the_same_update() -> None:
     line = await gallery_line()
     seed(line, "1.0.0", (HOME, "eastus2"))
-    refusal = {"status": 409, "code": "OperationNotAllowed", "message": "The replicated location 'East US 2' cannot be removed."}
+    refusal = {"status": 400, "code": "BadRequest", "message": "Complete set of target locations not specified"}
     versions = {"method": "PATCH", "type": "Microsoft.Compute/galleries/images/versions"}
     line.sandbox.faults.add(name="silence forbids", match=versions, skip=1, count=3, effect={"error": refusal})
     await factory(line.azure, [], ["eastus2"])

@@ -120,13 +120,13 @@ class ArtifactVersions(GalleryType):
         profile = resource.properties["publishingProfile"]
         safe = self.safety_profile(body, resource.properties["safetyProfile"])
         regions = profile["targetRegions"]
-        if any(field(body, f"properties.publishingProfile.{name}", list) is not None for name in ("targetRegions", "regions")):
+        if any(field(body, f"properties.publishingProfile.{name}", list) for name in ("targetRegions", "regions")):
             regions = target_regions.read(self, call, body, resource.location, profile)
             if profile.get("replicationMode") == "Shallow":
                 target_regions.check_shallow(self, regions)
             failed = {name for name, replica in resource.private["replicas"].items() if replica["state"] == "Failed"}
             deletion = safe["allowDeletionOfReplicatedLocations"] or call.api_version < SAFE_SINCE
-            target_regions.check_change(self, profile["targetRegions"], regions, failed, deletion=deletion)
+            target_regions.check_change(self, resource.name, profile["targetRegions"], regions, failed, deletion=deletion)
         end = self.end_of_life(arm, body)
         published = dict(profile)
         published["targetRegions"] = regions

@@ -17,6 +17,12 @@ STORAGE = ("Standard_LRS", "Standard_ZRS", "Premium_LRS", "PremiumV2_LRS")
 STRATEGIES = ("PreferStandard_ZRS", "DefaultStandard_LRS")
 _PROFILE = "publishingProfile"
 _REGIONS = "publishingProfile.targetRegions"
+_INCOMPLETE = (
+    "Complete set of target locations not specified while updating gallery artifact '{version}' and type '{type}'. Deletion of previously "
+    "replicated locations is not allowed, and you need to specify a complete set of target locations in the update request or specify null "
+    "or empty set for target regions in the update request or set allow deletion of replicated locations under safety profile property. To "
+    "figure out complete set of target locations, you can perform a get first on gallery artifact"
+)
 
 
 def invalid(kind: ArtifactVersions, message: str, path: str = _REGIONS) -> ArmError:
@@ -151,21 +157,16 @@ def check_shallow(kind: ArtifactVersions, regions: list[Json]) -> None:
         raise invalid(kind, "A gallery image version with the replication mode 'Shallow' can have its source region with one replica only.")
 
 
-def check_change(kind: ArtifactVersions, old: list[Json], new: list[Json], failed: set[str], *, deletion: bool) -> None:
-    """Full desired state: a region that is left out loses its replicas, unless the safety profile refuses that. A failed region (short
-    names) has none to lose."""
+def check_change(kind: ArtifactVersions, version: str, old: list[Json], new: list[Json], failed: set[str], *, deletion: bool) -> None:
+    """Full desired state: a region that is left out loses its replicas, unless the safety profile refuses that (its answer is told in
+    hashicorp/terraform-provider-azurerm#21999). A failed region (short names) has none to lose."""
     kept = {short(region["name"]): region for region in new}
     for region in old:
         name = short(region["name"])
         if name not in kept:
             if not deletion and name not in failed:
-                raise ArmError(
-                    409,
-                    "OperationNotAllowed",
-                    f"The replicated location '{region['name']}' cannot be removed: safetyProfile.allowDeletionOfReplicatedLocations of "
-                    "the gallery image version is false. Set it to true to remove replicated locations.",
-                    target=f"{kind.parameter}.properties.{_REGIONS}",
-                )
+                type = f"{kind.parameter[:1].upper()}{kind.parameter[1:]}"
+                raise ArmError(400, "BadRequest", _INCOMPLETE.format(version=version, type=type))
             continue
         for path in ("storageAccountType", "encryption"):
             if kept[name].get(path) != region.get(path):
