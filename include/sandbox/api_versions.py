@@ -57,16 +57,26 @@ _AUTHORIZATION = {
 }
 
 
+# Storage and key vaults: learn.microsoft.com's lists of Microsoft.Storage's and Microsoft.KeyVault's types, what the SDKs' operations name
+# since, and for storage a recorded provider's document of 2025 (its type `locations`).
 _SMALL = {
-    "microsoft.storage": "2026-09-01 2025-08-01 2025-06-01 2025-01-01 2024-01-01 2023-05-01 2023-04-01 2023-01-01 2022-09-01 2022-05-01 "
-    "2021-09-01 2021-08-01 2021-06-01 2021-05-01 2021-04-01 2021-02-01 2021-01-01 2020-08-01-preview 2019-06-01 2019-04-01 2018-11-01 "
-    "2018-07-01 2018-03-01-preview 2018-02-01 2017-10-01 2017-06-01 2016-12-01 2016-05-01 2016-01-01 2015-06-15 2015-05-01-preview",
-    "microsoft.keyvault": "2026-02-01 2025-05-01 2024-12-01-preview 2024-11-01 2024-04-01-preview 2023-07-01 2023-02-01 2022-11-01 "
-    "2022-07-01 2022-02-01-preview 2021-11-01-preview 2021-10-01 2021-06-01-preview 2021-04-01-preview 2020-04-01-preview 2019-09-01 "
-    "2018-02-14 2018-02-14-preview 2016-10-01 2015-06-01",
+    "microsoft.storage": "2026-09-01 2026-06-01 2026-04-01 2025-08-01 2025-06-01 2025-01-01 2024-01-01 2023-05-01 2023-04-01 2023-01-01 "
+    "2022-09-01 2022-05-01 2021-09-01 2021-08-01 2021-06-01 2021-05-01 2021-04-01 2021-02-01 2021-01-01 2020-08-01-preview 2019-06-01 "
+    "2019-04-01 2018-11-01 2018-07-01 2018-03-01-preview 2018-02-01 2017-10-01 2017-06-01 2016-12-01 2016-05-01 2016-01-01 2015-06-15 "
+    "2015-05-01-preview",
+    "microsoft.keyvault": "2026-03-01-preview 2026-02-01 2025-05-01 2024-12-01-preview 2024-11-01 2024-04-01-preview 2023-07-01 "
+    "2023-02-01 2022-11-01 2022-07-01 2022-02-01-preview 2021-11-01-preview 2021-10-01 2021-06-01-preview 2021-04-01-preview "
+    "2020-04-01-preview 2019-09-01 2018-02-14 2018-02-14-preview 2016-10-01 2015-06-01",
     "microsoft.features": "2021-07-01 2015-12-01 2014-08-01-preview",
     "microsoft.resourcegraph": "2024-04-01 2022-10-01 2021-06-01-preview 2021-03-01 2020-09-01-preview 2020-04-01-preview 2019-04-01 "
     "2018-09-01-preview",
+}
+# Types that came later than their namespace.
+_SINCE = {
+    "microsoft.storage/storageaccounts/blobservices/containers": "2018-02-01",
+    "microsoft.storage/storageaccounts/blobservices": "2018-07-01",
+    "microsoft.keyvault/vaults/accesspolicies": "2016-10-01",
+    "microsoft.keyvault/vaults/keys": "2019-09-01",
 }
 
 
@@ -86,7 +96,8 @@ def known_versions(name: str) -> list[str]:
     if space == "microsoft.managedidentity":
         return _IDENTITIES.split()
     if space in _SMALL:
-        return _SMALL[space].split()
+        since = next((first for start, first in _SINCE.items() if name.lower().startswith(start)), "")
+        return [version for version in _SMALL[space].split() if version >= since]
     if space == "microsoft.authorization":
         return _AUTHORIZATION.get(kind, _AUTHORIZATION["permissions"]).split()
     return _RESOURCES.split()

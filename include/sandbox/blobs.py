@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .call import Call
     from .sandbox import Sandbox
 
-ACCOUNT = "devstorage"
+ACCOUNT = "devstorage"  # nobody's resource, so that an account of that name is refused as taken
 STORAGE = "Microsoft.Storage/storageAccounts"
 CONTAINER = f"{STORAGE}/blobServices/containers"
 SIZE = 1024 * 1024
@@ -329,9 +329,7 @@ def _account(arm: Sandbox, call: Call, segments: list[str]) -> Response:
     resources."""
     parts, account = segments[1:], account_named(arm, segments[0])
     if account is None or not storage_keys.signed(arm, call, account, parts, _time(arm, call)):
-        _authorize(arm, call, own=segments[0] == ACCOUNT)
-    if segments[0] == ACCOUNT:
-        account = None
+        _authorize(arm, call, own=account is None)
     if len(parts) == 1 and call.query.get("restype") == "container":
         if account is not None:
             return _container(arm, call, account, parts[0])

@@ -28,6 +28,7 @@ class ResourceType:
     family: ClassVar[str] = "operations"
     regional: ClassVar[bool] = True
     listed: ClassVar[bool] = True  # in the group's and the subscription's `resources`
+    enumerable: ClassVar[bool] = True  # whether there is a list of them below their parent
     levels: ClassVar[frozenset[str]] = frozenset({"group"})  # where it is: "group", "subscription"
     unbound: ClassVar[frozenset[str]] = frozenset()  # actions that need no resource to be there, lower case
     bodies: ClassVar[dict[str, str]] = {}  # "PUT", "PATCH" or an action in lower case: the model of its body, such as "compute.Disk"

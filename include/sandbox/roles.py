@@ -240,8 +240,7 @@ BUILT_IN = (
     Role(
         "f25e0fa2-a7c8-4377-a976-54943a77a395",
         "Key Vault Contributor",
-        "Manage key vaults, but does not allow you to assign roles in Azure RBAC, and does not allow you to access secrets, keys, or "
-        "certificates.",
+        "Lets you manage key vaults, but not access to them.",
         (*_USUAL, "Microsoft.KeyVault/*"),
         (
             "Microsoft.KeyVault/locations/deletedVaults/purge/action",

@@ -287,6 +287,8 @@ def _collection(arm: Sandbox, call: Call, kind: ResourceType, scope: list[str], 
     authorization.check(arm, call)
     if call.method != "GET":
         raise kind.unsupported(call)
+    if not kind.enumerable:
+        raise _unknown_type(call, kind.name.split("/", 1)[0], kind.name.split("/")[1:])
     if len(scope) < 4 and "subscription" not in kind.levels:
         return list_of(arm, call, kind, kind.select(arm, call, None, list(arm.store.of_type(scope[1], kind.name).values())))
     if call.group:

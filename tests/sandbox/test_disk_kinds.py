@@ -9,7 +9,7 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError, Resour
 from azure.storage.blob import BlobClient
 
 from tests.sandbox.bodies import LOCATION, UBUNTU
-from tests.sandbox.storage import make_account
+from tests.sandbox.storage import blobs_of, make_account
 from tests.sandbox.sync_machines import Azure
 from tests.sandbox.vaults import grant, make_key
 from tests.sandbox_transport import SyncSandboxTransport
@@ -168,18 +168,15 @@ def test_a_disk_is_uploaded_through_its_write_sas(azure: Azure) -> None:
 
 
 def test_a_vhd_is_exported_and_imported_with_what_is_on_it(azure: Azure) -> None:
-    from include.sandbox.blobs import account_sas
-
     vm = azure.machine()
     snapshot = make(azure, "snapshots", "s", {"createOption": "Copy", "sourceResourceId": vm.storage_profile.os_disk.managed_disk.id})
     sas = azure.compute.snapshots.begin_grant_access("rg", snapshot.name, {"access": "Read", "durationInSeconds": 3600}).result().access_sas
-    url = "https://devstorage.blob.core.windows.net/vhds/os.vhd"
-    target = BlobClient.from_blob_url(f"{url}?{account_sas(azure.sandbox)}", transport=SyncSandboxTransport(azure.sandbox), retry_total=0)
-    target.upload_blob_from_url(sas)
-    account = f"/subscriptions/{azure.sandbox.subscription_id}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/devstorage"
+    account = f"/subscriptions/{azure.sandbox.subscription_id}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/imports"
+    url = "https://imports.blob.core.windows.net/vhds/os.vhd"
     with pytest.raises(ResourceNotFoundError):
         make(azure, "disks", "nowhere", {"createOption": "Import", "sourceUri": url, "storageAccountId": account}, osType="Linux")
     make_account(azure.sandbox, account)
+    blobs_of(azure.sandbox, account).create_container("vhds").get_blob_client("os.vhd").upload_blob_from_url(sas)
     creation = {"createOption": "Import", "sourceUri": url, "storageAccountId": account}
     made = make(azure, "disks", "imported", creation, osType="Linux", hyperVGeneration="V2")
     assert (made.disk_size_gb, made.os_type, made.hyper_v_generation) == (30, "Linux", "V2")

@@ -10,6 +10,7 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from tests.sandbox_transport import AzureClients
 
 from .bodies import LOCATION, WINDOWS, group, make_machine
+from .vaults import grant, make_key, send
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
 
@@ -167,6 +168,47 @@ async def test_a_second_point_waits_for_the_first(azure_clients: AzureClients) -
     first = await azure_clients.compute.restore_points.begin_create("rg", "points", "first", {})
     with pytest.raises(HttpResponseError) as refused:
         await azure_clients.compute.restore_points.begin_create("rg", "points", "second", {})
-    assert refused.value.status_code == 409
+    assert (refused.value.status_code, refused.value.error.code) == (409, "VMRestorePointClientError")
     await first.result()
     await point(azure_clients, "second")
+
+
+async def test_restore_points_are_shown_by_their_collection_and_not_listed(azure_clients: AzureClients) -> None:
+    await furnished(azure_clients)
+    await point(azure_clients)
+    collection = f"{group(azure_clients)}/providers/Microsoft.Compute/restorePointCollections/points"
+    answer = send(azure_clients.sandbox, "GET", f"{collection}/restorePoints", version="2024-07-01")
+    assert (answer.status, answer.json()["error"]["code"]) == (404, "InvalidResourceType")
+
+
+async def test_a_shared_disk_has_no_restore_point_and_may_be_left_out(azure_clients: AzureClients) -> None:
+    await furnished(azure_clients)
+    properties = {"creationData": {"createOption": "Empty"}, "diskSizeGB": 256, "maxShares": 2}
+    body = {"location": LOCATION, "sku": {"name": "Premium_LRS"}, "properties": properties}
+    disk = await (await azure_clients.compute.disks.begin_create_or_update("rg", "shared", body)).result()
+    attached = {"dataDisksToAttach": [{"diskId": disk.id, "lun": 9}]}
+    await (await azure_clients.compute.virtual_machines.begin_attach_detach_data_disks("rg", "vm", attached)).result()
+    with pytest.raises(HttpResponseError, match="Shared disks is not supported") as refused:
+        await point(azure_clients)
+    assert refused.value.error.code == "VMRestorePointClientError"
+    assert (await point(azure_clients, excludeDisks=[{"id": disk.id}])).provisioning_state == "Succeeded"
+
+
+async def test_a_disk_whose_key_vault_is_gone_has_no_restore_point(azure_clients: AzureClients) -> None:
+    await furnished(azure_clients)
+    sandbox = azure_clients.sandbox
+    vault = f"{group(azure_clients)}/providers/Microsoft.KeyVault/vaults/keys-of-disks"
+    body = {"location": LOCATION, "identity": {"type": "SystemAssigned"}, "properties": {"activeKey": make_key(sandbox, vault, LOCATION)}}
+    made = await (await azure_clients.compute.disk_encryption_sets.begin_create_or_update("rg", "set", body)).result()
+    grant(sandbox, vault, made.identity.principal_id)
+    encryption = {"type": "EncryptionAtRestWithCustomerKey", "diskEncryptionSetId": made.id}
+    creation = {"location": LOCATION, "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4, "encryption": encryption}}
+    disk = await (await azure_clients.compute.disks.begin_create_or_update("rg", "secret", creation)).result()
+    attached = {"dataDisksToAttach": [{"diskId": disk.id, "lun": 9}]}
+    await (await azure_clients.compute.virtual_machines.begin_attach_detach_data_disks("rg", "vm", attached)).result()
+    await point(azure_clients)
+    assert send(sandbox, "DELETE", vault).status == 200
+    with pytest.raises(HttpResponseError) as refused:
+        await point(azure_clients, "second")
+    assert refused.value.error.code == "DiskRestorePointClientError"
+    await point(azure_clients, "second", excludeDisks=[{"id": disk.id}])

@@ -71,9 +71,22 @@ def test_a_name_is_valid_and_nobody_elses(storage: Storage) -> None:
     storage.azure.resources.resource_groups.create_or_update("other", {"location": LOCATION})
     assert refusal(lambda: accounts.begin_create("other", "imports", BODY)) == "StorageAccountAlreadyTaken"
     assert refusal(lambda: accounts.begin_create("rg", "Bad-Name", BODY)) == "AccountNameInvalid"
-    for name, reason in (("freeone", None), ("imports", "AlreadyExists"), ("x", "AccountNameInvalid")):
+    assert refusal(lambda: accounts.begin_create("rg", "devstorage", BODY)) == "StorageAccountAlreadyTaken"  # the sandbox's own
+    for name, reason in (("freeone", None), ("imports", "AlreadyExists"), ("devstorage", "AlreadyExists"), ("x", "AccountNameInvalid")):
         told = accounts.check_name_availability({"name": name, "type": "Microsoft.Storage/storageAccounts"})
         assert (told.name_available, told.reason) == (reason is None, reason)
+
+
+def test_what_an_account_is_made_as_it_stays(storage: Storage) -> None:
+    def change(**body: Any) -> str:
+        with pytest.raises(HttpResponseError) as refused:
+            storage.management.storage_accounts.update("rg", "imports", body)
+        assert refused.value.error is not None
+        return f"{refused.value.status_code} {refused.value.error.code}"
+
+    assert change(sku={"name": "Premium_LRS"}) == "400 StorageAccountTypeConversionNotAllowed"
+    assert change(kind="BlobStorage") == "400 AccountPropertyCannotBeUpdated"
+    assert change(properties={"dnsEndpointType": "AzureDnsZone"}) == "400 AccountPropertyCannotBeUpdated"
 
 
 def test_what_the_sandbox_does_not_have_is_refused(storage: Storage) -> None:

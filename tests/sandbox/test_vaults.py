@@ -96,6 +96,7 @@ def test_access_policies_are_added_replaced_and_removed(azure: Azure) -> None:
     grant(azure.sandbox, id, "one", ["sign"], "replace")
     grant(azure.sandbox, id, "two", ["get"], "remove")
     assert held() == {"one": ["sign"]}
+    assert code(send(azure.sandbox, "GET", f"{id}/accessPolicies")) == "404 InvalidResourceType"
 
 
 @pytest.mark.parametrize("how", ["vault", "group"])
@@ -112,6 +113,8 @@ def test_a_deleted_vault_is_kept_recovered_with_its_keys_and_purged(azure: Azure
     listed = send(sandbox, "GET", f"{root(sandbox)}/providers/Microsoft.KeyVault/deletedVaults").json()["value"]
     assert [one["name"] for one in listed] == ["keys-of-ours"]
     assert code(send(sandbox, "PUT", vault_id(sandbox), vault_body(sandbox, LOCATION))) == "409 ConflictError"
+    never = send(sandbox, "PUT", vault_id(sandbox, "never-made"), vault_body(sandbox, LOCATION, createMode="recover"))
+    assert code(never) == "400 SoftDeletedVaultDoesNotExist"
     assert send(sandbox, "PUT", vault_id(sandbox), vault_body(sandbox, LOCATION, createMode="recover")).status == 200
     again = send(sandbox, "GET", f"{vault_id(sandbox)}/keys/key0").json()
     assert again["properties"]["keyUriWithVersion"] == key["keyUrl"]
@@ -157,15 +160,19 @@ def refusal(act: Any) -> tuple[str, str]:
     return str(error.code), str(error.message)
 
 
-def test_a_set_names_a_key_that_is_there_in_a_protected_vault_of_its_region(azure: Azure) -> None:
+def test_a_set_names_a_key_that_is_there_and_encrypts_where_its_vault_is_protected_and_of_its_region(azure: Azure) -> None:
     sandbox = azure.sandbox
     key = make_key(sandbox, vault_id(sandbox), LOCATION)
     assert refusal(lambda: encryption_set(azure, {"keyUrl": "https://nobodys.vault.azure.net/keys/k/1"}))[0] == "KeyVaultNotFound"
     assert refusal(lambda: encryption_set(azure, {**key, "keyUrl": key["keyUrl"] + "0"}))[0] == "KeyNotFound"
     open_key = make_key(sandbox, vault_id(sandbox, "unprotected"), LOCATION, enablePurgeProtection=None)
-    assert refusal(lambda: encryption_set(azure, open_key))[0] == "KeyVaultNotPurgeProtectionEnabled"
-    far = make_key(sandbox, vault_id(sandbox, "far-away"), "northeurope")
-    assert refusal(lambda: encryption_set(azure, far))[0] == "KeyVaultAndDiskInDifferentRegions"
+    far_key = make_key(sandbox, vault_id(sandbox, "far-away"), "northeurope")
+    refused = {"open": (open_key, "KeyVaultNotPurgeProtectionEnabled"), "far": (far_key, "KeyVaultAndDiskInDifferentRegions")}
+    for name, (own_key, expected) in refused.items():
+        own = encryption_set(azure, own_key, name)
+        assert own.provisioning_state == "Succeeded"
+        encryption = {"type": "EncryptionAtRestWithCustomerKey", "diskEncryptionSetId": own.id}
+        assert refusal(lambda encryption=encryption: azure.disk(encryption=encryption))[0] == expected
     assert encryption_set(azure, key).active_key.key_url == key["keyUrl"]
     assert encryption_set(azure, {"keyUrl": key["keyUrl"]}, "without-vault").provisioning_state == "Succeeded"
 

@@ -8,16 +8,15 @@ from typing import Any
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
-from include.sandbox.blobs import account_sas
 from include.sandbox.wire import Request
 from tests.sandbox.bodies import LOCATION, generalize, group, make_definition, make_group, make_machine, publish, version
-from tests.sandbox.storage import make_account
+from tests.sandbox.storage import blobs_of, make_account
 from tests.sandbox.test_sharing import COMMUNITY, GROUPS, READER, assign, boot, share
 from tests.sandbox_transport import AzureClients, azure_clients_on
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
 
-ACCOUNT = "/subscriptions/5a4db0c0-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/devstorage"
+ACCOUNT = "/subscriptions/5a4db0c0-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/imports"
 
 
 async def machine_of(clients: AzureClients, **options: Any) -> dict[str, Any]:
@@ -42,15 +41,14 @@ async def data_disk(clients: AzureClients, size: int) -> str:
 
 
 async def exported(clients: AzureClients, name: str, *, as_is: bool = True) -> str:
-    """The snapshot's bytes in a blob; returns the blob's address. Without `as_is`, other bytes."""
+    """The snapshot's bytes in a blob of the account; returns the blob's address. Without `as_is`, other bytes."""
     access = await clients.compute.snapshots.begin_grant_access("rg", name, {"access": "Read", "durationInSeconds": 3600})
     sas = (await access.result()).access_sas
     sandbox = clients.sandbox
     content = sandbox.handle(Request("GET", sas)).body if as_is else b"something else"
-    address = f"https://devstorage.blob.core.windows.net/vhds/{name}.vhd"
-    put = sandbox.handle(Request("PUT", f"{address}?{account_sas(sandbox)}", {"x-ms-blob-type": "BlockBlob"}, content))
-    assert put.status == 201
-    return address
+    make_account(sandbox, ACCOUNT)
+    container = blobs_of(sandbox, ACCOUNT).create_container("vhds")
+    return str(container.upload_blob(f"{name}.vhd", content).url)
 
 
 async def test_snapshots_by_lun_make_a_version_with_data_disks(azure_clients: AzureClients) -> None:
@@ -75,7 +73,6 @@ async def test_a_vhd_in_a_blob_keeps_what_the_exported_disk_held(azure_clients: 
     await make_definition(azure_clients)
     await snapshot(azure_clients, await os_disk(azure_clients))
     uri = await exported(azure_clients, "snapshot")
-    make_account(azure_clients.sandbox, ACCOUNT)
     source = {"uri": uri, "storageAccountId": ACCOUNT}
     made = await publish(azure_clients, "1.0.0", version({"osDiskImage": {"source": source}}))
     assert (made.storage_profile.os_disk_image.size_in_gb, made.storage_profile.os_disk_image.source.uri) == (30, uri)
@@ -87,7 +84,6 @@ async def test_a_vhd_of_unknown_bytes_becomes_a_version_whose_machines_never_com
     await make_definition(azure_clients)
     await snapshot(azure_clients, await os_disk(azure_clients))
     uri = await exported(azure_clients, "snapshot", as_is=False)
-    make_account(azure_clients.sandbox, ACCOUNT)
     made = await publish(azure_clients, "1.0.0", version({"osDiskImage": {"source": {"uri": uri, "storageAccountId": ACCOUNT}}}))
     with pytest.raises(HttpResponseError) as failed:
         await boot(azure_clients, id=made.id)
@@ -97,10 +93,10 @@ async def test_a_vhd_of_unknown_bytes_becomes_a_version_whose_machines_never_com
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ({"uri": "https://devstorage.blob.core.windows.net/vhds/none.vhd", "storageAccountId": ACCOUNT}, "was not found"),
+        ({"uri": "https://imports.blob.core.windows.net/vhds/none.vhd", "storageAccountId": ACCOUNT}, "was not found"),
         ({"uri": "https://elsewhere.blob.core.windows.net/vhds/none.vhd", "storageAccountId": ACCOUNT}, "is not in the storage account"),
-        ({"uri": "https://nobody.blob.core.windows.net/vhds/none.vhd", "storageAccountId": ACCOUNT + "s"}, "devstorages' under"),
-        ({"uri": "https://devstorage.blob.core.windows.net/vhds/none.vhd"}, "storageAccountId' is missing"),
+        ({"uri": "https://nobody.blob.core.windows.net/vhds/none.vhd", "storageAccountId": ACCOUNT + "s"}, "importss' under"),
+        ({"uri": "https://imports.blob.core.windows.net/vhds/none.vhd"}, "storageAccountId' is missing"),
         ({"storageAccountId": ACCOUNT}, "uri' is missing"),
     ],
 )

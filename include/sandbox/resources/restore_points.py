@@ -1,7 +1,9 @@
 """Restore points: all disks of a machine as they were at one moment, kept in collections; copies of them in other regions.
 
 Shapes: recorded traffic (azure-cli test_copy_vm_restore_point) and the official examples; rules: "Overview of VM restore points"
-(virtual-machines-create-restore-points.md).
+(virtual-machines-create-restore-points.md); codes and texts of DiskRestorePointUsedByCustomer, VMRestorePointClientError and
+DiskRestorePointClientError: restore-point-troubleshooting.md. Their HTTP status is not public: 409 is by analogy with
+OperationNotAllowed. Other refusals have no public answer: they are by analogy with those of disks and snapshots.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from ..registry import TYPES, ResourceType, arm_not_found, field, invalid, regis
 from ..store import Resource
 from ..wire import ArmError, Json, Response, stamp
 from .disk_access import begin_access, end_access
-from .encryption_sets import check_encryption_set
+from .encryption_sets import check_encryption_set, has_vault
 from .groups import location_of
 
 if TYPE_CHECKING:
@@ -127,6 +129,7 @@ class Points(ResourceType):
     bodies: ClassVar[dict[str, str]] = {"PUT": "compute.RestorePoint"}
     parameter = "restorePoint"
     nests = True
+    enumerable = False  # a collection shows its own with `$expand=restorePoints`
 
     def put(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:
         body, collection = call.json(), call.parent
@@ -170,10 +173,11 @@ class Points(ResourceType):
             for one in points_of(arm, other)
         ]
         if any(operations.running(arm, one) is not None for one in others):
-            raise operations.conflict(machine)
+            raise _refused("RestorePoint creation failed since a concurrent 'Create RestorePoint' operation was triggered on the VM.")
         if len(others) >= MOST:
-            raise ArmError(
-                409, "OperationNotAllowed", f"The virtual machine '{machine.name}' has {MOST} restore points, the most that it may have."
+            raise _refused(
+                "Restore Point creation failed as the maximum allowed snapshot limit of one or more disk blobs has been reached. Please "
+                "delete some existing restore points of this VM and then retry."
             )
         metadata: Json = {"vmId": machine.properties["vmId"], "location": machine.location}
         metadata |= {name: deepcopy(machine.properties[name]) for name in _OF_MACHINE if machine.properties.get(name)}
@@ -183,21 +187,29 @@ class Points(ResourceType):
         disks: list[Json] = []
         for role, one in [("osDisk", profile["osDisk"]), *(("dataDisks", one) for one in profile.get("dataDisks", []))]:
             disk = arm.resource((one.get("managedDisk") or {}).get("id"), DISK)
-            if (
-                disk is None
-                or "diffDiskSettings" in one
-                or disk.body["sku"]["name"] in _UNSUPPORTED
-                or disk.properties.get("maxShares", 1) > 1
-            ):
+            if disk is not None and disk.key in excluded:
+                excluded.discard(disk.key)
+                continue
+            if disk is None or "diffDiskSettings" in one or disk.body["sku"]["name"] in _UNSUPPORTED:
                 raise ArmError(
                     409,
                     "OperationNotAllowed",
                     f"Restore points are not supported for the disk '{one.get('name', '')}' of the virtual machine '{machine.name}': "
-                    "unmanaged, ephemeral, Ultra and shared disks have none.",
+                    "unmanaged, ephemeral and Ultra disks have none.",
                 )
-            if disk.key in excluded:
-                excluded.discard(disk.key)
-                continue
+            if disk.properties.get("maxShares", 1) > 1:
+                raise _refused(
+                    "Creation of Restore Point of a Virtual Machine with Shared disks is not supported. You may exclude this disk from the "
+                    "restore point via excludeDisks property."
+                )
+            encrypted_by = field(disk.properties, "encryption.diskEncryptionSetId")
+            if encrypted_by is not None and not has_vault(arm, encrypted_by):
+                raise ArmError(
+                    409,
+                    "DiskRestorePointClientError",
+                    "Keyvault associated with DiskEncryptionSet not found. The resource may have been deleted due to which Restore Point "
+                    "creation failed. Please retry the operation after re-creating the missing resource with the same name.",
+                )
             shown: Json = {name: one[name] for name in ("lun", "osType", "name") if name in one}
             shown |= {"diskSizeGB": disk.properties["diskSizeGB"], "caching": one.get("caching", "None")}
             shown["managedDisk"] = {"storageAccountType": disk.body["sku"]["name"], "id": disk.id}
@@ -332,8 +344,12 @@ def percent_of(arm: Sandbox, disk_point: Resource) -> int:
     return 100 if arm.now >= end else int(100 * (arm.now - begin) / max(0.001, end - begin))
 
 
+def _refused(message: str) -> ArmError:
+    return ArmError(409, "VMRestorePointClientError", message)
+
+
 def outstanding(arm: Sandbox, point: Resource) -> ArmError | None:
-    """Why a restore point cannot go: somebody may read one of its disks (restore-point-troubleshooting.md)."""
+    """Why a restore point cannot go: somebody may read one of its disks."""
     if any("access" in one.private for one in disk_points_of(arm, point)):
         return ArmError(
             409,

@@ -1,6 +1,12 @@
 """Storage accounts and their blob containers, as Resource Manager has them; blobs.py has what is in them.
 
-Shapes: the models of azure-mgmt-storage and answers to azure-cli's `storage account create`; texts: Azure's answers in public threads.
+Shapes: the models of azure-mgmt-storage. Codes, texts and HTTP status: "Error codes for Create / Update Storage Account" of the Storage
+Resource Provider, terraform#11485 (StorageAccountAlreadyTaken), terraform-provider-azurerm#110 (StorageAccountTypeConversionNotAllowed),
+bosh-azure-cpi-release#415 (AccountPropertyCannotBeUpdated), azure-rest-api-specs#11331 (PublicAccessNotPermitted),
+error-storage-account-name.md (AccountNameInvalid). What the sandbox does not have is refused by analogy with
+FeatureNotSupportedForAccount, which Azure says of accounts whose kind lacks a service; ExtendedLocationNotSupported is the sandbox's own
+choice of code. That the blob service's word on a container's bad name comes as ContainerOperationFailure is by analogy with its other
+words that come through Resource Manager so.
 """
 
 from __future__ import annotations
@@ -10,7 +16,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import operations, storage_keys
-from ..blobs import CONTAINER, STORAGE, account_named, container_id, endpoint, forget_blobs, new_container
+from ..blobs import ACCOUNT, CONTAINER, STORAGE, account_named, container_id, endpoint, forget_blobs, new_container
 from ..events import event
 from ..kept import overlay
 from ..pages import show
@@ -52,6 +58,22 @@ def _check_name(name: str) -> str | None:
     )
 
 
+def _taken(arm: Sandbox, name: str) -> str | None:
+    """Why that name is another's: an account's here, or the sandbox's own, which is nobody's resource: as one elsewhere in the world."""
+    if name != ACCOUNT and account_named(arm, name) is None:
+        return None
+    return f"The storage account named {name} is already taken."
+
+
+def _read_only(name: str) -> ArmError:
+    """A property that was fixed when the account was made."""
+    return bad(
+        "AccountPropertyCannotBeUpdated",
+        f"The property '{name}' was specified in the input, but it cannot be updated as it is read-only. For more information, see - "
+        "https://aka.ms/storageaccountupdate",
+    )
+
+
 def _services(body: Json) -> tuple[str, ...]:
     premium = body["sku"]["name"].startswith("Premium")
     kind = body["kind"]
@@ -82,8 +104,8 @@ class Accounts(ResourceType):
             return self.change(arm, call, resource, body)
         if (problem := _check_name(call.name)) is not None:
             raise bad("AccountNameInvalid", problem)
-        if account_named(arm, call.name) is not None:
-            raise bad("StorageAccountAlreadyTaken", f"The storage account named {call.name} is already taken.", 409)
+        if (problem := _taken(arm, call.name)) is not None:
+            raise bad("StorageAccountAlreadyTaken", problem, 409)
         keys = storage_keys.new(arm)
         tier = "Premium" if body["sku"]["name"].startswith("Premium") else "Standard"
         made: Json = {"sku": {"name": body["sku"]["name"], "tier": tier}, "kind": body["kind"], "id": call.id, "name": call.name}
@@ -136,17 +158,15 @@ class Accounts(ResourceType):
         self.check(body, given)
         kind = body.get("kind")
         if kind is not None and kind != resource.body["kind"] and (resource.body["kind"], kind) != ("Storage", "StorageV2"):
-            raise bad("StorageAccountKindCannotBeChanged", f"The kind of the storage account {resource.name} cannot be changed.", 409)
+            raise _read_only("kind")
         for name in _FIXED:
             if name in given and given[name] != resource.properties.get(name):
-                raise bad("AccountPropertyCannotBeUpdated", f"The property '{name}' cannot be updated.", 409)
+                raise _read_only(name)
         sku = field(body, "sku.name")
         if sku is not None:
             tier = "Premium" if sku.startswith("Premium") else "Standard"
             if tier != resource.body["sku"]["tier"]:
-                raise bad(
-                    "StorageAccountTypeCannotBeChanged", f"The sku of the storage account {resource.name} cannot be changed to {sku}.", 409
-                )
+                raise bad("StorageAccountTypeConversionNotAllowed", f"Storage account type cannot be changed to {sku}.")
             resource.body["sku"] = {"name": sku, "tier": tier}
         if kind is not None:
             resource.body["kind"] = kind
@@ -223,7 +243,7 @@ class Containers(ResourceType):
             if given.get(name):
                 raise bad("FeatureNotSupportedForAccount", f"{name} is not supported for the account.")
         if not _CONTAINER.match(call.name):
-            raise bad("ContainerOperationFailure", f"The container name '{call.name}' is invalid.")
+            raise bad("ContainerOperationFailure", "The specifed resource name contains invalid characters.")
         account = arm.store.resources["/".join(call.id.lower().split("/")[:9])]
         if field(given, "publicAccess", str, "None") != "None" and not account.properties["allowBlobPublicAccess"]:
             raise bad("PublicAccessNotPermitted", "Public access is not permitted on this storage account.", 409)
@@ -253,8 +273,8 @@ _STATED = ("publicAccess", "metadata", "defaultEncryptionScope", "denyEncryption
 def check_name_availability(arm: Sandbox, call: Call, subscription: str) -> Response:
     name = field(call.json(), "name", str, "")
     problem, reason = _check_name(name), "AccountNameInvalid"
-    if problem is None and account_named(arm, name) is not None:
-        problem, reason = f"The storage account named {name} is already taken.", "AlreadyExists"
+    if problem is None and (problem := _taken(arm, name)) is not None:
+        reason = "AlreadyExists"
     body: Json = {"nameAvailable": problem is None}
     if problem is not None:
         body |= {"reason": reason, "message": problem}

@@ -2,6 +2,8 @@
 
 A key that is there is shown as it is (the operation's description); a new version comes of its rotation policy alone, for a client makes
 versions through the vault's data plane, which the sandbox does not have.
+
+No public answer was found to a key that Resource Manager refuses: the code BadRequest and its texts are by analogy with vaults'.
 """
 
 from __future__ import annotations
@@ -141,13 +143,24 @@ def newest(key: Resource) -> str:
     return str(key.properties["keyUriWithVersion"])
 
 
+def vault_at(arm: Sandbox, url: str, vault_id: str | None) -> Resource | None:
+    """The vault that a key's URL names, or `vault_id` where a request states it; None where it is not there."""
+    parts = _URL.match(url)
+    if vault_id is not None or parts is None:
+        return arm.resource(vault_id, VAULT)
+    return named(arm, parts[1])
+
+
 def at(arm: Sandbox, url: str, vault_id: str | None) -> tuple[Resource, Resource]:
     """The vault and the key that a key's URL names; `vault_id` is what a request says of the vault. Raises ArmError where either is not
-    there, or where they do not belong together."""
+    there, or where they do not belong together.
+
+    How disks' provider refuses a missing vault or key, no public evidence was found. KeyNotFound and its text are what a vault's own data
+    plane says of a missing key; KeyVaultNotFound is by analogy with it, and 404 with other missing resources that a request names."""
     parts = _URL.match(url)
     if parts is None:
         raise invalid(f"The value '{url}' of parameter 'activeKey.keyUrl' is not the URL of a key.", "activeKey.keyUrl")
-    vault = arm.resource(vault_id, VAULT) if vault_id is not None else named(arm, parts[1])
+    vault = vault_at(arm, url, vault_id)
     if vault is None:
         raise ArmError(404, "KeyVaultNotFound", f"The key vault '{vault_id or parts[1]}' was not found.", target="activeKey.sourceVault.id")
     if vault.name.lower() != parts[1].lower():

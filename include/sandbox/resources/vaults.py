@@ -1,7 +1,10 @@
 """Key vaults, as Resource Manager has them: who may use their keys, and how a deleted one is kept, recovered and purged.
 
-Shapes: azure-cli's recordings and azure-mgmt-keyvault's models; texts: azure-cli#29115, ai-hub#241, Azure's answers in public threads. What
-is in a vault, its data plane, is not in the sandbox, except for the keys that Resource Manager itself makes (vault_keys.py).
+Shapes: azure-mgmt-keyvault's models. Codes and texts: azure-cli#29115 (ConflictError), ai-hub#241 (purge protection),
+ARO-Landing-Zone-Accelerator#28 and azure_arc#3378 (VaultAlreadyExists), azure-docs#92981 (VaultNameNotValid), AzureTRE#1446
+(MethodNotAllowed of a purge), terraform-provider-azurerm#12972 (SoftDeletedVaultDoesNotExist). Those threads do not show the HTTP status
+of VaultAlreadyExists, VaultNameNotValid, ConflictError and MethodNotAllowed: it is what their names say. What is in a vault, its data
+plane, is not in the sandbox, except for the keys that Resource Manager itself makes (vault_keys.py).
 """
 
 from __future__ import annotations
@@ -69,7 +72,7 @@ def _taken(name: str) -> str:
         f"The vault name '{name}' is already in use. Vault names are globally unique so it is possible that the name is already taken. If "
         "you are sure that the vault name was not taken then it is possible that a vault with the same name was recently deleted but not "
         "purged after being placed in a recoverable state. If the vault is in a recoverable state then the vault will need to be purged "
-        "before reusing the name. For more information on VaultName, soft delete and purging a vault follow this link "
+        "before reusing the name. For more information about VaultAlreadyExists, soft delete and purging a vault follow this link "
         "https://go.microsoft.com/fwlink/?linkid=2147740."
     )
 
@@ -179,7 +182,10 @@ class Vaults(ResourceType):
         """The vault as it was, with its keys."""
         if kept is None or kept.properties["vaultId"].lower() != call.id.lower():
             raise ArmError(
-                404, "VaultNotFound", f"The deleted vault '{call.name}' that is to be recovered was not found in this resource group."
+                400,
+                "SoftDeletedVaultDoesNotExist",
+                "A soft deleted vault with the given name does not exist. Ensure that the name for the vault that is being attempted to "
+                "recover is in a recoverable state.",
             )
         for id, type, body, private in kept.private["resources"]:
             arm.store.add(Resource(id, type, body, private))
@@ -217,6 +223,7 @@ class AccessPolicies(ResourceType):
     name = POLICIES
     regional = False
     listed = False
+    enumerable = False
     bodies: ClassVar[dict[str, str]] = {"PUT": "keyvault.VaultAccessPolicyParameters"}
 
     def put(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:
@@ -287,6 +294,7 @@ def deleted_hsms(arm: Sandbox, call: Call, subscription: str) -> Response:
 
 
 def _deleted(arm: Sandbox, subscription: str, location: str, name: str) -> Resource:
+    """Raises ArmError where there is none of that name; the code is Azure's, the text is the sandbox's."""
     found = arm.resource(deleted_id(subscription, location, name), DELETED)
     if found is None:
         raise ArmError(404, "DeletedVaultNotFound", f"The specified deleted vault '{name}' does not exist.")
