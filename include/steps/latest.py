@@ -8,17 +8,14 @@ should an update of ours have brought it back, and the promotion ends.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping
 from typing import Protocol
 
 from include.factory import version_tags
-from include.steps.arm_error import of_exception
 from include.steps.azure import Started
-from include.steps.errors import StepError
 from include.steps.look import Found, Resource, gone, is_hidden, retired, rolled_back, taken
-from include.steps.merge import REFUSED, TIMEOUT
+from include.steps.merge import TIMEOUT, LookingAgain, lost_update
 from include.steps.target_region import present
 from include.steps.version import Version, region_update
 
@@ -67,23 +64,12 @@ async def show(one: Version, change: Change, *, lifts: Mapping[str, str], run: s
         if body is None and not added and not dropped:
             return began
         began = True
-        try:
+        async with LookingAgain(one):
             if body is not None:
                 started = await one.patch(body)
             else:
                 await one.tag(added, dropped)
-        except Exception as error:
-            failure = of_exception(error)
-            if failure.kind != "adopt":
-                raise failure from error
-            log.warning("The update of version %s was refused (%s); looking again.", one.version, failure.code)
-            await asyncio.sleep(REFUSED)
-    raise StepError(
-        "permanent",
-        "LostUpdate",
-        f"{one.id} was written {WRITES} times and is still not as it was written",
-        "Find who else updates this version (a pipeline, Terraform) and let only one of them do it; then clear this task.",
-    )
+    raise lost_update(one, WRITES)
 
 
 async def _withdraw(one: Version, resource: Resource) -> None:

@@ -42,17 +42,39 @@ async def merge(version: Version, change: Change, timeout: float = TIMEOUT) -> R
         body = change(resource)
         if body is None:
             return resource
-        try:
+        async with LookingAgain(version):
             started = await version.put(body)
-        except Exception as error:
-            failure = of_exception(error)
-            if failure.kind != "adopt":
-                raise failure from error
-            log.warning("The update of version %s was refused (%s); looking again.", version.version, failure.code)
-            await asyncio.sleep(REFUSED)
-    raise StepError(
+    raise lost_update(version, PUTS)
+
+
+class LookingAgain:
+    """A write within may be refused because another writer came first: that is waited for, and the caller reads the version again.
+
+    :raises StepError: any other refusal.
+    """
+
+    def __init__(self, version: Version) -> None:
+        self.version = version
+
+    async def __aenter__(self) -> None:
+        pass
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        failure = of_exception(error)
+        if failure.kind != "adopt":
+            raise failure from error
+        log.warning("The update of version %s was refused (%s); looking again.", self.version.version, failure.code)
+        await asyncio.sleep(REFUSED)
+        return True
+
+
+def lost_update(version: Version, times: int) -> StepError:
+    """So many writes were not enough."""
+    return StepError(
         "permanent",
         "LostUpdate",
-        f"{version.id} was put {PUTS} times and is still not as it was put",
+        f"{version.id} was written {times} times and is still not as it was written",
         "Find who else updates this version (a pipeline, Terraform) and let only one of them do it; then clear this task.",
     )

@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from include.factory.version_tags import REMOVED
-from include.steps.arm_error import of_exception
 from include.steps.azure import Azure, Started
 from include.steps.errors import StepError
 from include.steps.look import Found, Resource, gone, is_hidden, is_withdrawn, now, sort, step
+from include.steps.merge import LookingAgain, lost_update
 from include.steps.target_region import Region, details, luns, normal, present, states, to_arm
 from include.steps.version import REGIONS, Version, region_update
 
@@ -248,22 +248,11 @@ class Replication:
         """Send an update; False when it was refused because another came first."""
         self.updates += 1
         if self.updates > UPDATES:
-            raise StepError(
-                "permanent",
-                "LostUpdate",
-                f"The region list of {self.version.id} was put {UPDATES} times and is still not as it was put",
-                "Find who else updates this version (a pipeline, Terraform) and let only one of them do it; then clear this task.",
-            )
-        try:
+            raise lost_update(self.version, UPDATES)
+        async with LookingAgain(self.version):
             await send()
-        except Exception as error:
-            failure = of_exception(error)
-            if failure.kind != "adopt":
-                raise failure from error
-            log.warning("The update was refused (%s); looking again.", failure.code)
-            await asyncio.sleep(15)
-            return False
-        return True
+            return True
+        return False  # refused
 
     async def repair(self, resource: Resource, failed: list[str]) -> None:
         if any(self.repairs[name] >= GIVE_UP for name in failed):
