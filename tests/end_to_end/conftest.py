@@ -42,6 +42,8 @@ class Factory:
     catalogue: Catalogue
     folder: Path
     runs: dict[str, str] = field(default_factory=dict)
+    yesterday: datetime = field(default_factory=lambda: (datetime.now(UTC) - timedelta(days=1)).replace(microsecond=0))
+    """Of the day on which the evening began: it may go on past midnight."""
 
     def build(self, recipe: str, conf: dict[str, Any] | None = None, **fields: Any) -> str:
         return self.airflow.trigger(dag_id(recipe), conf, **fields)
@@ -129,13 +131,12 @@ def evening(factory: Factory) -> Iterator[Factory]:
 
 def _build_all(factory: Factory) -> None:
     names = (*SHIPPED, *FAILING, "steady")
-    yesterday = (datetime.now(UTC) - timedelta(days=1)).replace(microsecond=0)
     factory.runs = {name: factory.build(name) for name in ("watched", *SHIPPED)}
-    factory.runs |= {name: factory.build(name, logical_date=yesterday.isoformat()) for name in FAILING}
+    factory.runs |= {name: factory.build(name, logical_date=factory.yesterday.isoformat()) for name in FAILING}
     factory.runs["chain-base"] = factory.build("chain-base")
     factory.runs["kept"] = factory.build("kept", {"keep_failed_machine": True})
     factory.runs["approved"] = factory.build("approved")
-    factory.runs["steady"] = factory.build("steady", logical_date=yesterday.isoformat())
+    factory.runs["steady"] = factory.build("steady", logical_date=factory.yesterday.isoformat())
     for name in names:
         factory.outcome(name, factory.runs[name])
     (child,) = factory.until(lambda: factory.runs_of(CHILD), "the child's run")

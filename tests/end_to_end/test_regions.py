@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -62,7 +62,7 @@ def test_airflows_own_backfill_brings_the_versions_of_a_day_to_the_recipes_regio
     assert evening.airflow.wait("backfill_regions", removal) == "success"
     assert "westeurope" not in evening.replicated("steady", version)
 
-    yesterday = (datetime.now(UTC) - timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    yesterday = evening.yesterday.replace(hour=0, minute=0, second=0)
     evening.airflow.unpause("replicate_steady")
     body = {
         "dag_id": "replicate_steady",

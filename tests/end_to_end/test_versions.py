@@ -216,7 +216,7 @@ class Promotion:
 @pytest.fixture(scope="module")
 def promotion(life: Life) -> Promotion:
     """Of today's version: first in the home region, then, if a machine of it boots there, in the other two."""
-    today = datetime.now(UTC)
+    today = life.days[-1] + timedelta(days=1)
     name = f"{today.year}.{today.month * 100 + today.day}.20000"
     life.publish(name, life.first, excluded=True, regions=(HOME, ADDED, "uksouth"))
     life.settle([name])
