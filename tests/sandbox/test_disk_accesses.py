@@ -61,4 +61,4 @@ def test_a_disk_and_its_access_are_in_one_region() -> None:
     azure.compute.disk_accesses.begin_create_or_update("rg", "access", {"location": LOCATION}).result()
     with pytest.raises(HttpResponseError) as refused:
         azure.compute.disks.begin_create_or_update("rg", "far", private(azure, location="northeurope"))
-    assert refused.value.error.code == "InvalidParameter"
+    assert (refused.value.error.code, refused.value.error.target) == ("BadRequest", "diskAccessId")

@@ -25,7 +25,7 @@ from tests.sandbox.bodies import (
 )
 from tests.sandbox_transport import BASE, AzureClients
 
-from .test_scale_sets import patch, put, scale_set
+from .scale_sets import patch, put, scale_set
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
 

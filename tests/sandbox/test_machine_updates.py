@@ -254,6 +254,13 @@ def test_what_cannot_be_is_refused(azure: Azure, properties: dict[str, Any], exp
     assert expected in str(refused.value)
 
 
+def test_a_machine_is_in_the_region_of_the_group_that_it_is_placed_in(azure: Azure) -> None:
+    group = azure.compute.proximity_placement_groups.create_or_update("rg", "p", {"location": "northeurope", "properties": {}})
+    with pytest.raises(HttpResponseError) as refused:
+        azure.machine(proximityPlacementGroup={"id": group.id})
+    assert (code(refused), refused.value.error.target) == ("BadRequest", "proximityPlacementGroup")
+
+
 def test_a_stopped_machines_os_disk_is_swapped_and_grown(azure: Azure) -> None:
     machines = azure.compute.virtual_machines
     old = azure.machine().storage_profile.os_disk

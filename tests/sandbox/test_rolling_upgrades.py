@@ -11,7 +11,7 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError, Resour
 from tests.sandbox.bodies import publish, version
 from tests.sandbox_transport import AzureClients
 
-from .test_scale_sets import patch, published, put, scale_set, source, used
+from .scale_sets import patch, published, put, scale_set, source, used
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
 
@@ -44,7 +44,7 @@ async def latest(clients: AzureClients) -> tuple[str, int, int, int]:
 async def test_an_upgrade_moves_batches_to_what_the_image_means_now(azure_clients: AzureClients) -> None:
     definition = await published(azure_clients, "1.0.0")
     await watched(azure_clients, definition, 4, maxBatchInstancePercent=50)
-    await publish(azure_clients, "1.1.0", version(await source(azure_clients)))
+    await publish(azure_clients, "1.1.0", version(source(azure_clients)))
     upgrades = azure_clients.compute.virtual_machine_scale_set_rolling_upgrades
     with pytest.raises(ResourceNotFoundError):
         await upgrades.get_latest("rg", "web")
@@ -60,7 +60,7 @@ async def test_an_upgrade_moves_batches_to_what_the_image_means_now(azure_client
 async def test_a_cancelled_upgrade_ends_with_its_batch(azure_clients: AzureClients) -> None:
     definition = await published(azure_clients, "1.0.0")
     await watched(azure_clients, definition, 4, maxBatchInstancePercent=25)
-    await publish(azure_clients, "1.1.0", version(await source(azure_clients)))
+    await publish(azure_clients, "1.1.0", version(source(azure_clients)))
     upgrades = azure_clients.compute.virtual_machine_scale_set_rolling_upgrades
     poller = await upgrades.begin_start_os_upgrade("rg", "web")
     await (await upgrades.begin_cancel("rg", "web")).result()

@@ -10,64 +10,16 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError, Resour
 from tests.sandbox.bodies import (
     LOCATION,
     UBUNTU,
-    generalize,
-    group,
-    make_definition,
     make_group,
-    make_machine,
     make_network,
     publish,
     version,
 )
 from tests.sandbox_transport import AzureClients
 
+from .scale_sets import patch, published, put, scale_set, source, used
+
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
-
-KEY = {"path": "/home/builder/.ssh/authorized_keys", "keyData": "ssh-rsa AAAA builder@example.com"}
-
-
-def scale_set(
-    clients: AzureClients, image: dict[str, Any], capacity: int = 2, *, mode: str = "Manual", **properties: Any
-) -> dict[str, Any]:
-    subnet = f"{group(clients)}/providers/Microsoft.Network/virtualNetworks/vnet/subnets/build"
-    address = {"name": "ip", "properties": {"subnet": {"id": subnet}}}
-    system = {"computerNamePrefix": "web", "adminUsername": "builder", "linuxConfiguration": {"ssh": {"publicKeys": [KEY]}}}
-    profile = {
-        "osProfile": system,
-        "storageProfile": {"imageReference": image, "osDisk": {"createOption": "FromImage"}},
-        "networkProfile": {
-            "networkInterfaceConfigurations": [{"name": "nic", "properties": {"primary": True, "ipConfigurations": [address]}}]
-        },
-    }
-    return {
-        "location": LOCATION,
-        "sku": {"name": "Standard_D2s_v5", "capacity": capacity},
-        "properties": {"upgradePolicy": {"mode": mode}, "virtualMachineProfile": profile, **properties},
-    }
-
-
-async def put(clients: AzureClients, body: dict[str, Any]) -> Any:
-    return await (await clients.compute.virtual_machine_scale_sets.begin_create_or_update("rg", "web", body)).result()
-
-
-async def patch(clients: AzureClients, **body: Any) -> Any:
-    return await (await clients.compute.virtual_machine_scale_sets.begin_update("rg", "web", body)).result()
-
-
-async def used(clients: AzureClients) -> dict[str, str]:
-    """Instance id -> exact version of its image."""
-    found = clients.compute.virtual_machine_scale_set_vms.list("rg", "web")
-    return {one.instance_id: one.storage_profile.image_reference.exact_version async for one in found}
-
-
-async def published(clients: AzureClients, *names: str) -> str:
-    """Versions of a generalized machine's image; returns the definition's id."""
-    source = {"source": {"virtualMachineId": (await make_machine(clients)).id}}
-    await generalize(clients)
-    definition = await make_definition(clients)
-    for name in names:
-        await publish(clients, name, version(source))
-    return str(definition.id)
 
 
 async def test_a_scale_set_is_made_read_listed_changed_and_deleted(azure_clients: AzureClients) -> None:
@@ -97,14 +49,10 @@ async def test_a_scale_set_is_made_read_listed_changed_and_deleted(azure_clients
 async def test_new_instances_take_what_latest_means_then(azure_clients: AzureClients) -> None:
     definition = await published(azure_clients, "1.0.0")
     await put(azure_clients, scale_set(azure_clients, {"id": definition}))
-    await publish(azure_clients, "1.1.0", version(await source(azure_clients)))
+    await publish(azure_clients, "1.1.0", version(source(azure_clients)))
     assert await used(azure_clients) == {"0": "1.0.0", "1": "1.0.0"}
     await patch(azure_clients, sku={"capacity": 3})
     assert await used(azure_clients) == {"0": "1.0.0", "1": "1.0.0", "2": "1.1.0"}
-
-
-async def source(clients: AzureClients) -> dict[str, Any]:
-    return {"source": {"virtualMachineId": f"{group(clients)}/providers/Microsoft.Compute/virtualMachines/vm"}}
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("Manual", ["1.0.0", "1.0.0"]), ("Automatic", ["1.1.0", "1.1.0"])])
@@ -224,7 +172,7 @@ async def test_an_instance_that_is_not_there_is_refused_by_name(azure_clients: A
 async def test_a_reimage_needs_the_version_that_an_instance_was_made_from(azure_clients: AzureClients) -> None:
     definition = await published(azure_clients, "1.0.0")
     await put(azure_clients, scale_set(azure_clients, {"id": definition}))
-    await publish(azure_clients, "1.1.0", version(await source(azure_clients)))
+    await publish(azure_clients, "1.1.0", version(source(azure_clients)))
     sets = azure_clients.compute.virtual_machine_scale_sets
     await (await sets.begin_reimage("rg", "web")).result()
     assert await used(azure_clients) == {"0": "1.0.0", "1": "1.0.0"}, "a reimage upgrades nothing"

@@ -177,6 +177,14 @@ def test_a_set_names_a_key_that_is_there_and_encrypts_where_its_vault_is_protect
     assert encryption_set(azure, {"keyUrl": key["keyUrl"]}, "without-vault").provisioning_state == "Succeeded"
 
 
+def test_a_set_encrypts_what_is_in_its_region(azure: Azure) -> None:
+    key = make_key(azure.sandbox, vault_id(azure.sandbox), "northeurope")
+    own = encryption_set(azure, key, location="northeurope")
+    what, why = refusal(lambda: azure.disk(encryption={"type": "EncryptionAtRestWithCustomerKey", "diskEncryptionSetId": own.id}))
+    assert what == "BadRequest"
+    assert f"disk encryption set 'set' is in region 'northeurope'; what names it is in '{LOCATION}'" in why
+
+
 def test_nothing_is_encrypted_before_the_sets_identity_may_use_the_key(azure: Azure) -> None:
     vault = vault_id(azure.sandbox)
     own = encryption_set(azure, make_key(azure.sandbox, vault, LOCATION))

@@ -24,17 +24,6 @@ ACCESS = "Microsoft.Compute/diskAccesses"
 CONNECTION = f"{ACCESS}/privateEndpointConnections"
 
 
-def check_disk_access(arm: Sandbox, id: str, location: str) -> None:
-    """Raises ArmError 404 where there is no such disk access, 400 where it is in another region."""
-    found = arm.resource(id, ACCESS)
-    if found is None:
-        raise arm_not_found(id)
-    if found.location != location:
-        raise invalid(
-            f"The disk access {found.name} is in region {found.location}; the resource that names it is in {location}.", "diskAccessId"
-        )
-
-
 def users(arm: Sandbox, access: Resource) -> list[Resource]:
     """The disks, snapshots and disk restore points that name a disk access."""
     return [

@@ -15,11 +15,12 @@ from ..vintages import DISKS_UNTIL
 from ..wire import ArmError, Json, Response, stamp
 from . import disk_sources
 from .disk_access import begin_access, end_access
-from .disk_accesses import check_disk_access
+from .disk_accesses import ACCESS
 from .disk_performance import PROVISIONED, SKUS, TIERS, of_tier, performance
 from .encryption_sets import check_encryption
 from .entity_names import check_name
 from .groups import location_of
+from .regions import in_region
 from .zones import check_zones
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ class ManagedDisks(ResourceType):
         if field(body, "properties.networkAccessPolicy") == "AllowPrivate":
             required(body, "properties.diskAccessId", target="diskAccessId")
         if (access := field(body, "properties.diskAccessId")) is not None:
-            check_disk_access(arm, access, location)
+            in_region(arm, access, ACCESS, location, "disk access", "diskAccessId")
         check_encryption(arm, field(body, "properties.encryption", dict), location)
 
     def update(self, arm: Sandbox, call: Call, resource: Resource, body: Json) -> Response:

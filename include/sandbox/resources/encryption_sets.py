@@ -8,12 +8,13 @@ from .. import operations
 from ..authorization import check_linked
 from ..content import DISK, DISK_RESTORE_POINT, SNAPSHOT
 from ..events import event
-from ..registry import ResourceType, arm_not_found, field, invalid, register, required
+from ..registry import ResourceType, field, invalid, register, required
 from ..store import Resource
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty, stamp
 from . import vault_keys
 from .groups import location_of
 from .identity import identity
+from .regions import in_region
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -35,15 +36,7 @@ def check_encryption(arm: Sandbox, encryption: Json | None, location: str) -> No
 
 def check_encryption_set(arm: Sandbox, id: str, location: str) -> Resource:
     """The set of that id. Raises ArmError 404 where there is none, 400 where it is in another region."""
-    found = arm.resource(id, SET)
-    if found is None:
-        raise arm_not_found(id)
-    if found.location != location:
-        raise ArmError(
-            400,
-            "BadRequest",
-            f"The disk encryption set {found.name} is in region {found.location}; the resource to encrypt is in {location}.",
-        )
+    found = in_region(arm, id, SET, location, "disk encryption set")
     check_key(arm, found)
     return found
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..registry import arm_not_found, field, invalid, one_of
+from ..registry import field, invalid, one_of
 from ..wire import ArmError, Json
 from .flexible_sets import check_join
+from .regions import in_region
 
 if TYPE_CHECKING:
     from ..sandbox import Sandbox
@@ -70,13 +71,7 @@ def settings(arm: Sandbox, body: Json, location: str, machine: Resource) -> Json
         id = field(given, f"{name}.id")
         if id is None:
             continue
-        found = arm.resource(id, kind)
-        if found is None:
-            raise arm_not_found(id)
-        if found.location != location:
-            raise ArmError(
-                409, "OperationNotAllowed", f"The {name} '{found.name}' is in region '{found.location}', not in '{location}'.", target=name
-            )
+        found = in_region(arm, id, kind, location, name, name)
         if name == "availabilitySet" and body.get("zones"):
             raise invalid("A virtual machine cannot be in an availability set and in an availability zone.", "zones")
         if name == "virtualMachineScaleSet":
