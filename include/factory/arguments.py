@@ -190,7 +190,7 @@ class Build:
                     "gallery": publish.gallery,
                     "name": recipe.definition,
                     "location": location,
-                    **_described(recipe),
+                    **described(recipe),
                     "end_of_life": None,
                     "recommended": _recommended(publish.recommended),
                     "tags": tags,
@@ -297,14 +297,14 @@ def second_destination(recipe: Recipe, plan: dict[str, str] | None) -> Arguments
             "gallery": second.gallery,
             "name": recipe.definition,
             "location": second.location,
-            **_described(recipe),
+            **described(recipe),
             "tags": tags,
             **({"plan": plan} if plan else {}),
         },
     }
 
 
-def _described(recipe: Recipe) -> Arguments:
+def described(recipe: Recipe) -> Arguments:
     """What a definition says of its images, in whichever gallery."""
     publisher, offer, sku = recipe.identifier
     return {
@@ -315,14 +315,10 @@ def _described(recipe: Recipe) -> Arguments:
         "publisher": publisher,
         "offer": offer,
         "sku": sku,
-        "features": features_of(recipe),
+        # SecurityType is always there: left out, Azure's default for it changes with the API version.
+        "features": {"SecurityType": recipe.os.security_type, **recipe.publish.features},
         "description": recipe.description,
     }
-
-
-def features_of(recipe: Recipe) -> dict[str, str]:
-    """Features of the definition. SecurityType is always there: left out, Azure's default for it changes with the API version."""
-    return {"SecurityType": recipe.os.security_type, **recipe.publish.features}
 
 
 def _recommended(recommended: Recommended) -> Arguments:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field
@@ -46,6 +47,17 @@ class VersionFacts(_Fact):
     run: str | None = None
 
 
+_FIXED = {
+    "os_type": "OS type",
+    "os_state": "OS state",
+    "hyper_v_generation": "generation",
+    "architecture": "architecture",
+    "publisher": "publisher",
+    "offer": "offer",
+    "sku": "SKU",
+}
+
+
 class DefinitionFacts(_Fact):
     """The definition as it is."""
 
@@ -60,6 +72,17 @@ class DefinitionFacts(_Fact):
     features: dict[str, str] = Field(default_factory=dict)
     plan: dict[str, str] | None = None
     """Purchase plan, as a base has it."""
+
+    def differences(self, wanted: Mapping[str, Any]) -> list[str]:
+        """What it has otherwise than ``wanted`` of what Azure never changes (troubleshooting-shared-images), but for its purchase plan.
+        Of its features only the security type decides which machines can be made.
+
+        :param wanted: as :func:`include.factory.arguments.described` has it.
+        """
+        security, wanted_security = (features.get("SecurityType", "Standard") for features in (self.features, wanted["features"]))
+        pairs = [(what, getattr(self, name), wanted[name]) for name, what in _FIXED.items()]
+        pairs.append(("security type", security, wanted_security))
+        return [f"{what} {found} (the recipe says {written})" for what, found, written in pairs if found.lower() != written.lower()]
 
     def plan_problem(self, name: str, wanted: dict[str, str] | None) -> str | None:
         """What is wrong with its purchase plan, and the cure: machines of an image whose source has one need it, and read it here

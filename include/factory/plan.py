@@ -7,7 +7,7 @@ from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any
 
-from include.factory.arguments import Build, features_of
+from include.factory.arguments import Build, described
 from include.factory.calls import Call, World, planned_calls
 from include.factory.capture_route import Route
 from include.factory.digest import digest
@@ -178,20 +178,7 @@ def _end_of_life_problems(recipe: Recipe, run: Run) -> Iterator[str]:
 
 
 def _definition_problems(recipe: Recipe, definition: DefinitionFacts, purchase: dict[str, str] | None) -> Iterator[str]:
-    publisher, offer, sku = recipe.identifier
-    wanted = features_of(recipe)
-    pairs = (
-        ("OS type", definition.os_type, recipe.os.type),
-        ("OS state", definition.os_state, recipe.os.state),
-        ("generation", definition.hyper_v_generation, recipe.os.generation),
-        ("architecture", definition.architecture, recipe.os.architecture),
-        ("publisher", definition.publisher, publisher),
-        ("offer", definition.offer, offer),
-        ("SKU", definition.sku, sku),
-        ("security type", definition.features.get("SecurityType", "Standard"), wanted["SecurityType"]),
-    )
-    different = [f"{what} {found} (the recipe says {written})" for what, found, written in pairs if found.lower() != written.lower()]
-    if different:
+    if different := definition.differences(described(recipe)):
         yield (
             f"The definition {recipe.definition} exists with {', '.join(different)}, and Azure never changes these. "
             f"Publish to a new definition (publish.definition), or make the recipe say what the definition is."

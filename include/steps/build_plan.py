@@ -8,7 +8,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from include.factory.version_tags import RETIRED_UP_TO
-from include.steps import base_image, preflight, recycle_bin
+from include.steps import base_image, gallery_image, preflight, recycle_bin
 from include.steps.azure import Azure
 from include.steps.errors import StepError, StepSkipped
 from include.steps.look import PROMOTED_TAG, RUN_TAG, Found, Resource, look, sort, step
@@ -47,7 +47,7 @@ async def read(azure: Azure, *, recipe: Recipe) -> Facts:
             "versions": {version["name"]: (version.get("tags") or {}).get(RUN_TAG) for version in versions},
             "deleted": [one.version for one in deleted],
             "retired_up_to": ((definition or {}).get("tags") or {}).get(RETIRED_UP_TO),
-            "definition": definition_facts(definition) if definition else None,
+            "definition": gallery_image.facts(definition) if definition else None,
             "there": await _there(azure, recipe, definition),
         }
     )
@@ -86,21 +86,6 @@ def newest_good(versions: list[Resource]) -> dict[str, Any] | None:
         return None
     tags = newest["tags"]
     return {"version": newest["name"], "digest": tags.get(DIGEST_TAG), "base": tags.get(BASE_TAG), "run": tags.get(RUN_TAG)}
-
-
-def definition_facts(definition: Resource) -> dict[str, Any]:
-    """The fields of :class:`include.factory.facts.DefinitionFacts`."""
-    properties = definition["properties"]
-    return {
-        "location": definition["location"],
-        "os_type": properties["osType"],
-        "os_state": properties["osState"],
-        "hyper_v_generation": properties.get("hyperVGeneration") or "V1",
-        "architecture": properties.get("architecture") or "x64",
-        **properties["identifier"],
-        "features": {item["name"]: item["value"] for item in properties.get("features") or ()},
-        "plan": properties.get("purchasePlan") or None,
-    }
 
 
 @step

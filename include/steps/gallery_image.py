@@ -67,7 +67,20 @@ async def ensure(
 
     found, definition = await settle(read)
     if found is Found.DONE and definition is not None:
-        _check(definition, properties)
+        _check(
+            definition,
+            {
+                "os_type": os_type,
+                "os_state": os_state,
+                "hyper_v_generation": hyper_v_generation,
+                "architecture": architecture,
+                "publisher": publisher,
+                "offer": offer,
+                "sku": sku,
+                "features": features,
+                "plan": plan,
+            },
+        )
     else:
         body = {"location": location, "tags": tags or {}, "properties": properties}
         definition = await azure.finish(
@@ -77,42 +90,35 @@ async def ensure(
     return str(definition["id"])
 
 
-PLAN = ("name", "product", "publisher")
+def facts(definition: Resource) -> dict[str, Any]:
+    """The fields of :class:`include.factory.facts.DefinitionFacts`."""
+    properties = definition["properties"]
+    return {
+        "location": definition["location"],
+        "os_type": properties["osType"],
+        "os_state": properties["osState"],
+        "hyper_v_generation": properties.get("hyperVGeneration") or "V1",
+        "architecture": properties.get("architecture") or "x64",
+        **properties["identifier"],
+        "features": {item["name"]: item["value"] for item in properties.get("features") or ()},
+        "plan": properties.get("purchasePlan") or None,
+    }
 
 
-def purchase(properties: Mapping[str, Any]) -> dict[str, str | None]:
-    """The purchase plan of a definition's properties, field by field; None each where it has none."""
-    plan = properties.get("purchasePlan") or {}
-    return {key: plan.get(key) for key in PLAN}
+def differences(definition: Resource, wanted: Mapping[str, Any]) -> list[str]:
+    """What a definition has otherwise than ``wanted`` (arguments of :func:`ensure`) of what can never be changed, in words."""
+    from include.factory.facts import DefinitionFacts
+
+    there = DefinitionFacts.model_validate(facts(definition))
+    problem = there.plan_problem(definition["name"], wanted.get("plan"))
+    return [*there.differences(wanted), *([problem] if problem else [])]
 
 
-def differences(definition: Resource, wanted: dict[str, Any]) -> list[str]:
-    """What a definition has otherwise than ``wanted`` (ARM's ``properties``) of what can never be changed, in words."""
-    present = definition.get("properties") or {}
-    return [
-        f"{field} is {have!r}, the recipe says {want!r}"
-        for field, have, want in (
-            *((key, present.get(key), wanted[key]) for key in ("osType", "osState", "hyperVGeneration", "architecture")),
-            *((f"identifier.{key}", (present.get("identifier") or {}).get(key), value) for key, value in wanted["identifier"].items()),
-            *_features(present, wanted),
-            *((f"purchasePlan.{key}", purchase(present)[key], purchase(wanted)[key]) for key in PLAN),
-        )
-        if str(have).lower() != str(want).lower() and not (field == "architecture" and have is None)
-    ]
-
-
-def _check(definition: Resource, wanted: dict[str, Any]) -> None:
+def _check(definition: Resource, wanted: Mapping[str, Any]) -> None:
     if different := differences(definition, wanted):
         raise StepError(
             "permanent",
             "DefinitionDiffers",
-            f"The image definition {definition.get('id')} exists with other properties: {'; '.join(different)}",
+            f"The image definition {definition['id']} exists with {'; '.join(different)}",
             "These properties of a definition can never be changed: correct the recipe, or publish under another definition name.",
         )
-
-
-def _features(present: Resource, wanted: dict[str, Any]) -> list[tuple[str, Any, Any]]:
-    """Only the security type decides which machines can be made; other features may be changed on the definition."""
-    have = {feature["name"]: feature["value"] for feature in present.get("features") or ()}
-    want = {feature["name"]: feature["value"] for feature in wanted.get("features") or ()}
-    return [("features.SecurityType", have.get("SecurityType", "Standard"), want.get("SecurityType", "Standard"))]

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from include.factory.notice import subject
 from include.factory.version_tags import PINNED
-from include.steps import gallery_versions, preflight
+from include.steps import gallery_image, gallery_versions, preflight
 from include.steps.azure import Azure
-from include.steps.build_plan import definition_facts
 from include.steps.errors import StepError
 from include.steps.form import checked, fields_of, run_of
 from include.steps.look import Found, Resource, look, sort, step
@@ -165,7 +164,7 @@ async def _gallery_facts(azure: Azure, asked: Capture) -> GalleryFacts:
         {
             "subscription_id": azure.subscription_id,
             "there": [one["id"] for one in found if one is not None],
-            "definition": definition_facts(found[2]) if found[2] else None,
+            "definition": gallery_image.facts(found[2]) if found[2] else None,
             "versions": versions,
         }
     )

@@ -9,9 +9,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from include.factory.notice import subject
-from include.steps import gallery_versions, preflight
+from include.steps import gallery_image, gallery_versions, preflight
 from include.steps.azure import Azure
-from include.steps.build_plan import definition_facts
 from include.steps.errors import StepError, StepSkipped
 from include.steps.form import checked, fields_of, run_of
 from include.steps.look import RUN_TAG, Resource, look, pauses, step
@@ -224,7 +223,7 @@ async def _image(azure: Azure, asked: Restore) -> ImageFacts:
     resource = await look(there.compute.gallery_image_versions.get(group, gallery, definition, version, expand="ReplicationStatus"))
     if resource is None:
         raise _not_found(f"version {version} of {gallery}/{definition}", "Write a version that is there, latest or newest.")
-    facts = definition_facts(described)
+    facts = gallery_image.facts(described)
     disks = (resource["properties"].get("storageProfile") or {}).get("dataDiskImages") or ()
     return ImageFacts.model_validate(
         {

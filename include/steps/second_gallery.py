@@ -135,6 +135,7 @@ async def _read_all(azure: Azure, recipes: list[Recipe], connect: Connect | None
 
 async def _read(azure: Azure, recipe: Recipe, connect: Connect | None) -> tuple[Azure, Galleries]:
     """The second gallery's clients, and what both galleries hold."""
+    from include.factory.arguments import described
     from include.factory.second_gallery import Galleries
 
     settings, publish = recipe.disaster_recovery, recipe.publish
@@ -157,25 +158,11 @@ async def _read(azure: Azure, recipe: Recipe, connect: Connect | None) -> tuple[
         second=tuple(copies),
         there=tuple(one["id"] for one in (group, gallery, definition) if one is not None),
         purchase=purchase,
-        differences=tuple(gallery_image.differences(definition, {**_wanted(recipe), "purchasePlan": purchase})) if definition else (),
+        differences=tuple(gallery_image.differences(definition, {**described(recipe), "plan": purchase})) if definition else (),
         sources={
             version.name: Version(azure, publish.resource_group, publish.gallery, recipe.definition, version.name).id for version in first
         },
     )
-
-
-def _wanted(recipe: Recipe) -> dict[str, Any]:
-    from include.factory.arguments import features_of
-
-    publisher, offer, sku = recipe.identifier
-    return {
-        "osType": recipe.os.type,
-        "osState": recipe.os.state,
-        "hyperVGeneration": recipe.os.generation,
-        "architecture": recipe.os.architecture,
-        "identifier": {"publisher": publisher, "offer": offer, "sku": sku},
-        "features": [{"name": name, "value": value} for name, value in features_of(recipe).items()],
-    }
 
 
 async def _versions(azure: Azure, resource_group: str, gallery: str, definition: str) -> list[Any]:

@@ -193,7 +193,7 @@ async def test_a_second_definition_of_another_kind_is_named_and_left(recipe: Cal
     await line.run("ensure_definition", resource_group="galleries2", gallery="images2", os_state="Specialized")
     plan = await second_gallery.plan(line.azure, form={})
     assert plan["calls"] == []
-    assert "osState is 'Specialized', the recipe says 'Generalized'" in plan["left_out"]["ubuntu"]["ubuntu"]
+    assert "OS state Specialized (the recipe says Generalized)" in plan["left_out"]["ubuntu"]["ubuntu"]
 
 
 async def test_a_second_gallery_that_cannot_be_read_holds_up_no_other(recipe: Callable[[str], None], recipes: Path) -> None:

@@ -71,12 +71,12 @@ async def test_a_network_gives_its_machines_a_way_out() -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"os_state": "Specialized"}, "osState"),
-        ({"hyper_v_generation": "V1"}, "hyperVGeneration"),
-        ({"os_type": "Windows"}, "osType"),
-        ({"architecture": "Arm64"}, "architecture"),
-        ({"sku": "other"}, "identifier.sku"),
-        ({"features": {"SecurityType": "TrustedLaunch"}}, "features.SecurityType"),
+        ({"os_state": "Specialized"}, "OS state Generalized"),
+        ({"hyper_v_generation": "V1"}, "generation V2"),
+        ({"os_type": "Windows"}, "OS type Linux"),
+        ({"architecture": "Arm64"}, "architecture x64"),
+        ({"sku": "other"}, "SKU"),
+        ({"features": {"SecurityType": "TrustedLaunch"}}, "security type Standard"),
     ],
 )
 async def test_a_definition_with_other_fixed_properties_is_refused_by_their_names(change: dict[str, Any], named: str) -> None:
