@@ -118,6 +118,8 @@ def type_of(segments: list[str]) -> str:
     """The type that a path names; one of Resource Manager itself where it names none."""
     lower = [segment.lower() for segment in segments]
     rest = segments[len(lower) - lower[::-1].index("providers") :] if "providers" in lower else []
+    if "microsoft.features" in lower:  # a provider's features: /providers/Microsoft.Features/providers/Microsoft.Compute/features
+        return "Microsoft.Features/features"
     if len(rest) > 1 and rest[1].lower() not in ("register", "unregister", "resourcetypes"):
         return "/".join((rest[0], *rest[1::2]))
     return "Microsoft.Resources/subscriptions"

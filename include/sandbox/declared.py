@@ -1,8 +1,8 @@
-"""Request bodies of providers whose official SDK the product does not have: the same schema, written down.
+"""Request bodies whose official SDK the product does not have: the same schema, written down.
 
 One model a line: `name type` for each member, `!` where it must be there; `[x]` is a list of x, `{x}` a map to x, `a|b` an enumeration, and
-a capital letter begins another model. Read from the models of azure-mgmt-keyvault 14.0.1, against which a test holds it
-(tests/clients/test_vaults.py).
+a capital letter begins another model. Vaults: read from the models of azure-mgmt-keyvault 14.0.1, against which a test holds it
+(tests/clients/test_vaults.py). Deployments: the Resources OpenAPI document (2025-04-01), also what clients only read and may send back.
 """
 
 from __future__ import annotations
@@ -38,6 +38,15 @@ Action: type rotate|notify
 KeyReleasePolicy: contentType str, data any
 """
 
+DEPLOYMENTS = """
+DeploymentContent: location str, tags {str}, identity any, properties DeploymentProperties
+DeploymentProperties: template any, templateLink any, parameters any, parametersLink any, mode str, debugSetting DebugSetting, \
+onErrorDeployment any, expressionEvaluationOptions any, validationLevel str, extensionConfigs any, externalInputs any, \
+externalInputDefinitions any, whatIfSettings any, provisioningState any, correlationId any, timestamp any, duration any, outputs any, \
+providers any, dependencies any, templateHash any, outputResources any, validatedResources any, diagnostics any, error any
+DebugSetting: detailLevel str
+"""
+
 
 def members_of(text: str) -> dict[str, list[tuple[str, bool, str]]]:
     """Each model's members: (name, whether it is required, what it is)."""
@@ -49,4 +58,4 @@ def members_of(text: str) -> dict[str, list[tuple[str, bool, str]]]:
     return found
 
 
-MODELS = members_of(VAULTS)
+MODELS = members_of(VAULTS) | members_of(DEPLOYMENTS)

@@ -29,6 +29,8 @@ def show(arm: Sandbox, call: Call, kind: ResourceType, resource: Resource, statu
     found = {"content-type": JSON_TYPE}
     if etag is not None and kind.tagged(call):
         found["etag"] = etag
+    if (wait := kind.retry_in(resource)) is not None:
+        found["retry-after"] = arm.retry_after(wait)
     return Response(status, found, body)
 
 

@@ -77,6 +77,10 @@ class ResourceType:
         """Whether an answer carries the body's etag as a header, too."""
         return True
 
+    def retry_in(self, resource: Resource) -> int | None:
+        """Seconds after which a client that waits for the resource should look again; None where no answer says so."""
+        return None
+
     def in_use(self, arm: Sandbox, resource: Resource) -> ArmError | None:
         """Why the resource cannot be deleted now: who uses it."""
         return None

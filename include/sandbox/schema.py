@@ -1,7 +1,7 @@
 """What a request body may hold: Azure's public schema, as the official SDK's model classes carry it.
 
-A model is named `compute.GalleryImageVersion` or `network.Subnet`; those of `keyvault` are in declared.py. The SDK is imported when
-the first body is checked (half a second), a model is read when it is first met, and both only once in a process.
+A model is named `compute.GalleryImageVersion` or `network.Subnet`; those of `keyvault` and `deployments` are in declared.py. The SDK is
+imported when the first body is checked (half a second), a model is read when it is first met, and both only once in a process.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ _PLAIN = {
 def shape(model: str) -> Shape:
     """The shape of `compute.Disk`. Raises AttributeError for a model that the SDK does not have."""
     library, name = model.split(".")
-    if library == "keyvault":
+    if library in ("keyvault", "deployments"):
         return _declared(name)
     return _shape(import_module(f"{PACKAGES[library]}.models"), name)
 

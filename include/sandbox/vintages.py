@@ -109,7 +109,7 @@ _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
         ("properties.softDeletePolicy", "2021-10-01"),
         ("properties.sharingStatus", "2022-01-03"),
     ),
-    "microsoft.compute/galleries/applications": (("type", "2019-03-01"), ("properties.customActions", "2022-08-03")),
+    "microsoft.compute/galleries/applications": (("type", "2019-03-01"), ("properties.customActions", "2022-03-03")),
     "microsoft.compute/galleries/images": (
         ("type", "2019-03-01"),
         ("properties.hyperVGeneration", "2019-03-01"),
@@ -123,6 +123,10 @@ _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
         ("properties.validationsProfile", "2023-07-03"),
     ),
     "microsoft.compute/images": (("properties.hyperVGeneration", "2019-03-01"),),
+    "microsoft.compute/restorepointcollections/restorepoints": tuple(
+        (f"properties.sourceMetadata.storageProfile.{disk}.diskRestorePoint.encryption", "2023-03-01") for disk in ("osDisk", "dataDisks")
+    ),
+    "microsoft.authorization/permissions": (("condition", "2022-04-01"),),
     "microsoft.network/virtualnetworks": (
         ("properties.enableDdosProtection", "2017-09-01"),
         ("properties.flowTimeoutInMinutes", "2021-02-01"),
@@ -136,7 +140,7 @@ _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
     "microsoft.network/networkinterfaces": (
         ("kind", "2021-03-01"),
         ("properties.nicType", "2019-12-01"),
-        ("properties.vnetEncryptionSupported", "2021-05-01"),
+        ("properties.vnetEncryptionSupported", "2020-11-01"),
         ("properties.allowPort25Out", "2021-08-01"),
         ("properties.auxiliaryMode", "2021-05-01"),
         ("properties.auxiliarySku", "2022-11-01"),
@@ -194,17 +198,16 @@ _RULES: dict[str, tuple[_Rule, ...]] = {
     "microsoft.compute/virtualmachines": (
         _Rule("properties.osProfile.linuxConfiguration.enableVMAgentPlatformUpdates", False, versions=("2022-03-01", "2024-03-01")),
         _Rule("properties.osProfile.windowsConfiguration.enableVMAgentPlatformUpdates", False, versions=("2022-03-01", "2024-03-01")),
-        _Rule("properties.storageProfile.osDisk.diskSizeGB", versions=("", "2020-06-01"), answers="creation"),
+        _Rule("properties.storageProfile.osDisk.diskSizeGB", days=_until("2020-09-01"), answers="creation"),
     ),
     "microsoft.compute/disks": (
         _Rule("properties.tier", versions=("", "2023-01-02"), where=("sku.name", "Standard")),
-        _Rule("id", days=_until("2022-01-01"), answers="writes"),
+        _Rule("id", days=_until("2022-03-01"), answers="writes"),
         _Rule("type", days=_until(DISKS_UNTIL), answers="writes"),
         _Rule("properties.isArmResource", True, days=_until(DISKS_UNTIL), answers="writes"),
     ),
     "microsoft.compute/snapshots": (
-        _Rule("id", days=_until("2022-01-01"), answers="writes"),
-        _Rule("name", days=_until(DISKS_UNTIL), answers="writes"),
+        _Rule("id", days=_until("2022-03-01"), answers="writes"),
         _Rule("type", days=_until(DISKS_UNTIL), answers="writes"),
         _Rule("properties.isArmResource", True, days=_until(DISKS_UNTIL), answers="writes"),
         _Rule("properties.publicNetworkAccess", "Enabled", versions=("2021-04-01", "~"), days=_until(DISKS_UNTIL), answers="writes"),
@@ -232,6 +235,7 @@ _RULES: dict[str, tuple[_Rule, ...]] = {
         _Rule("properties.enableAcceleratedNetworking", False, versions=("2016-09-01", "2022-01-01")),
         _Rule("properties.enableAcceleratedNetworking", False, versions=("2016-09-01", "~"), days=_until("2023-01-01")),
         _Rule("properties.auxiliaryMode", days=_until("2023-07-01")),
+        _Rule("properties.vnetEncryptionSupported", days=_until("2021-10-01")),
     ),
     "microsoft.network/publicipaddresses": (_Rule("sku.tier", versions=("2019-09-01", "2020-07-01")),),
 }

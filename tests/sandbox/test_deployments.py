@@ -344,6 +344,36 @@ def test_what_the_sandbox_cannot_do_is_refused(client: Any) -> None:
     assert refusal(lambda: client.deployments.begin_create_or_update("rg", "d", asked))[:2] == (400, "InvalidOnErrorDeployment")
 
 
+def test_a_deployments_members_are_read_without_regard_to_case_and_none_is_dropped(sandbox: Sandbox, groups: Any) -> None:
+    """Recorded traffic of Azure/azure-service-operator (Test_Compute_Disk_CRUD, 2021); text: ansible-collections/azure#1134."""
+    scope = f"/subscriptions/{sandbox.subscription_id}/resourceGroups/rg/providers/Microsoft.Resources/deployments/d"
+    headers = {"authorization": f"Bearer {sandbox.token()}"}
+
+    def ask(method: str, body: Any = None, path: str = "") -> Any:
+        text = b"" if body is None else json.dumps(body).encode()
+        url = f"https://management.azure.com{scope}{path}?api-version=2019-10-01"
+        return sandbox.handle(Request(method, url, headers, text))
+
+    asked = {"Mode": "Incremental", "Error": None, "debugSetting": {"detailLevel": "requestContent,responseContent"}}
+    made = ask("PUT", {"Properties": {**asked, "template": template(network())}})
+    assert made.status == 201
+    assert made.json()["properties"]["debugSetting"] == {"detailLevel": "RequestContent, ResponseContent"}
+    assert "parameters" not in made.json()["properties"]
+    assert ask("GET").headers["retry-after"] == "5"
+    sandbox.clock.advance(120)
+    assert (ask("GET").json()["properties"]["provisioningState"], "retry-after" in ask("GET").headers) == ("Succeeded", False)
+    [step] = ask("GET", path="/operations").json()["value"]
+    assert step["properties"]["request"]["content"]["properties"] == network()["properties"]
+    assert step["properties"]["response"]["content"]["name"] == "vnet"
+
+    refused = ask("PUT", template()).json()["error"]
+    assert refused["code"] == "InvalidRequestContent"
+    assert "Could not find member '$schema' on object of type 'DeploymentContent'. Path '$schema', line 1, position" in refused["message"]
+    for wrong in ({"templat": {}}, {"debugSetting": {"detailLevel": "everything"}}):
+        answer = ask("PUT", {"properties": {"mode": "Incremental", "template": template(), **wrong}})
+        assert (answer.status, answer.json()["error"]["code"]) == (400, "InvalidRequestContent")
+
+
 def test_a_templates_hash_is_told(client: Any) -> None:
     found = client.deployments.calculate_template_hash(template())
     assert found.template_hash.isdigit()

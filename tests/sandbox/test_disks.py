@@ -159,3 +159,16 @@ def test_storage_is_served_at_azures_own_hosts(sandbox: Sandbox, compute: Any) -
     assert blob(sandbox, f"{BASE}/devstorage/vhds/image.vhd?{sas}").download_blob().readall() == b"hello"
     unknown = sandbox.handle(Request("GET", "https://azcliprod.blob.core.windows.net/cli/else.json"))
     assert (unknown.status, unknown.headers["x-ms-error-code"]) == (404, "ResourceNotFound")
+
+
+def test_a_snapshot_grows_and_does_not_shrink(compute: Any) -> None:
+    """ "It can only increase": the Disk OpenAPI document (2025-01-02); recorded traffic of Azure/azure-service-operator
+    (Test_Compute_Snapshot_CRUD)."""
+    made = {"location": LOCATION, "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 32}}
+    compute.snapshots.begin_create_or_update("rg", "empty", made).result()
+    made["properties"]["diskSizeGB"] = 64
+    assert compute.snapshots.begin_create_or_update("rg", "empty", made).result().disk_size_gb == 64
+    made["properties"]["diskSizeGB"] = 8
+    with pytest.raises(HttpResponseError) as refused:
+        compute.snapshots.begin_create_or_update("rg", "empty", made)
+    assert "cannot be resized down" in str(refused.value)

@@ -68,6 +68,8 @@ def test_preview_features_are_registered_after_a_while(azure: Azure) -> None:
     assert state("UseStandardSecurityType") == "Registered"
     assert state("UseStandardSecurityType", "POST", "/unregister") == "Unregistering"
     assert state("Nope") == "FeatureNotFound"
+    listed = azure.sandbox.handle(Request("GET", f"{root}?api-version=2015-12-01"))  # no api-version of Microsoft.Compute's
+    assert listed.status == 200, "recorded: azure-mgmt-resource 15.0.0, test_features"
 
 
 def test_sizes_skus_and_usages_agree(azure: Azure) -> None:
@@ -98,7 +100,8 @@ def test_an_availability_set_is_made_used_changed_and_deleted(azure: Azure) -> N
     vm = azure.machine(availabilitySet={"id": made.id})
     assert [one.id for one in sets.get("rg", "set").virtual_machines] == [vm.id]
     assert [one.name for one in sets.list("rg")] == [one.name for one in sets.list_by_subscription()] == ["set"]
-    assert sets.update("rg", "set", {"tags": {"a": "b"}}).tags == {"a": "b"}
+    changed = sets.update("rg", "set", {"tags": {"a": "b"}})
+    assert (changed.tags, changed.virtual_machines) == ({"a": "b"}, None), "recorded: no write shows machines"
     with pytest.raises(ResourceExistsError):
         sets.delete("rg", "set")
     azure.compute.virtual_machines.begin_delete("rg", "vm").result()

@@ -14,6 +14,7 @@ from azure.mgmt.resource.resources import ResourceManagementClient
 
 from include.sandbox.directory import Principal
 from include.sandbox.sandbox import Sandbox
+from include.sandbox.wire import Request
 from tests.sandbox_transport import make_sync_sandbox, sync_client
 
 ELSE = "e15e0000-0000-4000-8000-000000000001"  # somebody else
@@ -177,6 +178,17 @@ def test_a_caller_is_told_what_it_may_do(sandbox: Sandbox, rbac: Any, group: str
     assert held(rbac) == [["*"]]
     rbac.role_assignments.create(group, NAMES[0], assignment(sandbox, principal=sandbox.directory.colleague.object_id))
     assert held(colleague) == [["*/read"]]
+
+
+def test_a_new_identity_tells_where_it_is(sandbox: Sandbox, group: str) -> None:
+    """A path and no URL, and only of a new one: recorded traffic of Azure/azure-service-operator
+    (Test_Authorization_RoleAssignment_OnResourceGroup_CRUD, 2025)."""
+    path = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/builder"
+    url = f"https://management.azure.com{path}?api-version=2018-11-30"
+    headers = {"authorization": f"Bearer {sandbox.token()}"}
+    made, again = (sandbox.handle(Request("PUT", url, headers, b'{"location": "westeurope"}')) for _ in range(2))
+    assert (made.status, made.headers["location"].lower()) == (201, path.lower())
+    assert (again.status, "location" in again.headers) == (200, False)
 
 
 def test_an_identity_is_made_tagged_listed_deleted_and_may_get_roles(sandbox: Sandbox, rbac: Any, group: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from include.sandbox import vintages
 from include.sandbox.clock import virtual_clock
 from include.sandbox.sandbox import Sandbox
 from include.sandbox.wire import Request, Response, moment
@@ -62,6 +63,46 @@ def test_a_disks_write_is_answered_as_on_its_day(day: str, named: set[str], mark
     assert ("isArmResource" in made["properties"]) is marked
 
 
+@pytest.mark.parametrize(("day", "sent", "told"), [("2022-02-13", True, True), ("2022-02-13", False, False), ("2026-01-01", False, True)])
+def test_a_snapshot_once_had_a_name_only_where_it_was_sent(day: str, sent: bool, told: bool) -> None:
+    """Recorded traffic of Azure/azure-service-operator (Test_Compute_Snapshot_CRUD) and azure-mgmt-compute 17.0.0."""
+    sandbox, path = on(day), f"{GROUP}/providers/Microsoft.Compute/snapshots/s"
+    made = ask(sandbox, "PUT", path, "2020-09-30", {**DISK, "name": "s"} if sent else DISK).json()
+    assert ("name" in made) is told
+    sandbox.clock.advance(60)
+    assert ask(sandbox, "GET", path, "2020-09-30").json()["name"] == "s"
+
+
+@pytest.mark.parametrize(("day", "version", "shown"), [("2021-01-01", "2020-11-01", False), ("2022-01-10", "2020-11-01", True)])
+def test_an_interfaces_encryption_is_shown_since_a_day(day: str, version: str, shown: bool) -> None:
+    """Recorded traffic of Azure/azure-service-operator (Test_Compute_VM_CRUD)."""
+    sandbox = on(day)
+    ask(sandbox, "PUT", f"{GROUP}/providers/Microsoft.Network/virtualNetworks/v", version, NETWORK)
+    subnet = {"id": f"/subscriptions/{sandbox.subscription_id}{GROUP}/providers/Microsoft.Network/virtualNetworks/v/subnets/a"}
+    body = {"location": "westeurope", "properties": {"ipConfigurations": [{"name": "one", "properties": {"subnet": subnet}}]}}
+    made = ask(sandbox, "PUT", f"{GROUP}/providers/Microsoft.Network/networkInterfaces/i", version, body).json()["properties"]
+    assert ("vnetEncryptionSupported" in made) is shown
+
+
+@pytest.mark.parametrize(("version", "shown"), [("2018-01-01-preview", False), ("2022-04-01", True)])
+def test_a_permission_has_conditions_since_2022(version: str, shown: bool) -> None:
+    """Recorded traffic of azure-mgmt-authorization 1.0.0 (test_authorization)."""
+    held = ask(on("2026-01-01"), "GET", f"{GROUP}/providers/Microsoft.Authorization/permissions", version).json()["value"]
+    assert ("condition" in held[0]) is shown
+
+
+@pytest.mark.parametrize(("version", "shown"), [("2022-01-03", False), ("2022-03-03", True)])
+def test_an_application_has_actions_since_2022_03_03(version: str, shown: bool) -> None:
+    """Recorded traffic of Azure/azure-sdk-for-go (armcompute, TestGalleryTestSuite)."""
+    sandbox, gallery = on("2026-01-01"), f"{GROUP}/providers/Microsoft.Compute/galleries/g"
+    ask(sandbox, "PUT", gallery, "2024-03-03", {"location": "westeurope"})
+    sandbox.clock.advance(60)
+    body = {"location": "westeurope", "properties": {"supportedOSType": "Windows", "customActions": [{"name": "a", "script": "b"}]}}
+    assert ask(sandbox, "PUT", f"{gallery}/applications/a", "2024-03-03", body).status == 201
+    read = ask(sandbox, "GET", f"{gallery}/applications/a", version).json()["properties"]
+    assert ("customActions" in read) is shown
+
+
 def test_a_field_is_shown_by_the_api_versions_that_know_it() -> None:
     sandbox = on("2026-01-01")
     ask(sandbox, "PUT", f"{GROUP}/providers/Microsoft.Compute/disks/d", "2024-03-02", DISK)
@@ -71,3 +112,13 @@ def test_a_field_is_shown_by_the_api_versions_that_know_it() -> None:
         for version in ("2018-09-30", "2019-03-01")
     )
     assert set(new) - set(old) == {"uniqueId", "diskSizeBytes"}
+
+
+@pytest.mark.parametrize(("version", "shown"), [("2022-11-01", False), ("2023-03-01", True)])
+def test_a_restore_point_tells_its_disks_encryption_since_2023(version: str, shown: bool) -> None:
+    """Recorded traffic of Azure/azure-sdk-for-go (armcompute, TestRestorePointTestSuite)."""
+    disk = {"diskRestorePoint": {"id": "/one", "encryption": {"type": "EncryptionAtRestWithPlatformKey"}}}
+    body = {"properties": {"sourceMetadata": {"storageProfile": {"osDisk": disk, "dataDisks": [disk]}}}}
+    told = vintages.shown("Microsoft.Compute/restorePointCollections/restorePoints", version, body)["properties"]["sourceMetadata"]
+    disks = told["storageProfile"]
+    assert ["encryption" in one["diskRestorePoint"] for one in (disks["osDisk"], *disks["dataDisks"])] == [shown, shown]

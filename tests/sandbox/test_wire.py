@@ -218,6 +218,12 @@ def test_a_provider_names_its_versions_and_locations(sandbox: Sandbox) -> None:
     assert "2023-10-02, 2024-03-02" in message
 
 
+def test_whether_something_is_there_is_told_before_its_api_version_is_judged(sandbox: Sandbox) -> None:
+    """Recorded traffic of azure-mgmt-resource 15.0.0 (test_resources): HEAD with an api-version of Resource Manager's own."""
+    found = [ask(sandbox, method, f"{RG}/providers/Microsoft.Compute/disks/none", version="2019-10-01") for method in ("HEAD", "GET")]
+    assert [answer.status for answer in found] == [404, 400]
+
+
 @pytest.mark.parametrize("body", [b"{", b"[]", b'"text"', b"\xff"])
 def test_a_malformed_body_is_a_400(sandbox: Sandbox, body: bytes) -> None:
     response = sandbox.handle(Request("PUT", f"{HOST}/subscriptions/{sandbox.subscription_id}{RG}?api-version=2024-11-01", {}, body))

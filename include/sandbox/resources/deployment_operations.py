@@ -50,6 +50,7 @@ def _operation(resource: Resource, key: str, kind: str, state: str, started: flo
     if step is not None and "error" in step:
         properties["statusMessage"] = {"error": step["error"]}
     if step is not None:
+        properties |= {name: step[name] for name in ("request", "response") if name in step}  # what debugSetting has kept
         properties["targetResource"] = {"id": step["id"], "resourceType": step["type"], "resourceName": step["name"]}
     return {"id": f"{resource.id}/operations/{id}", "operationId": id, "properties": properties}
 

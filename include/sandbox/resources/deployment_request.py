@@ -6,13 +6,14 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from .. import authorization
+from .. import authorization, schema
 from ..call import Call
 from ..registry import TYPES, field
 from ..routing import find
 from ..templates.plan import Plan
 from ..templates.scope import Scope
-from ..wire import ArmError, Json, Request
+from ..validation import Reading
+from ..wire import ArmError, Json, Request, unreadable
 from .providers import document
 from .subscriptions import cloud, describe, tenant
 
@@ -20,28 +21,44 @@ if TYPE_CHECKING:
     from ..sandbox import Sandbox
 
 
+_DETAILS = {"none": "None", "requestcontent": "RequestContent", "responsecontent": "ResponseContent"}
+
+
+def content_of(call: Call) -> Json:
+    """The request's body: the names of its members without regard to case, and those that are null left out (recorded: Kubernetes' Azure
+    operator sends `Properties` and a null `Error`). Raises ArmError 400 for a member that there is not (text:
+    ansible-collections/azure#1134)."""
+    reading = Reading(whole=True)
+    read: Json = reading.object(schema.shape("deployments.DeploymentContent"), call.json(), ())
+    if reading.problems:
+        raise unreadable(reading.problems[0].text(call.body.decode("utf-8", "replace")))
+    return read
+
+
+def details_of(body: Json) -> list[str]:
+    """What of the requests and answers is to be kept for debugging, in ARM's words. Raises ArmError 400 for another word."""
+    asked = str(field(body, "properties.debugSetting.detailLevel", str, ""))
+    found = [_DETAILS.get(word.strip().lower(), "") for word in asked.split(",")] if asked else []
+    if "" in found:
+        raise unreadable(
+            f"Error converting value \"{asked}\" to type 'DebugSettingDetailLevel'. Path 'properties.debugSetting.detailLevel'."
+        )
+    return found
+
+
 def mode_of(body: Json) -> str:
     """Incremental or Complete. Raises ArmError 400 for another."""
     mode = str(field(body, "properties.mode", str, "Incremental"))
     if mode.lower() not in ("incremental", "complete"):
-        raise _malformed(f"Error converting value \"{mode}\" to type 'DeploymentMode'. Path 'properties.mode'.")
+        raise unreadable(f"Error converting value \"{mode}\" to type 'DeploymentMode'. Path 'properties.mode'.")
     return mode.capitalize()
-
-
-def _malformed(text: str) -> ArmError:
-    return ArmError(
-        400,
-        "InvalidRequestContent",
-        f"The request content was invalid and could not be deserialized: '{text}'.",
-        gateway=True,
-    )
 
 
 def template_of(name: str, body: Json) -> Json:
     """The request's template. Raises ArmError 400 for none, or for a link (the sandbox never goes to the network)."""
     properties = body.get("properties")
     if not isinstance(properties, dict):
-        raise _malformed("Required property 'properties' not found in JSON. Path ''.")
+        raise unreadable("Required property 'properties' not found in JSON. Path ''.")
     link = properties.get("templateLink")
     if isinstance(link, dict):
         shown = link.get("uri") or link.get("id") or ""
@@ -92,11 +109,11 @@ def parameters_of(body: Json) -> Json:
         except json.JSONDecodeError:
             given = None
         if not isinstance(given, dict):
-            raise _malformed("Error converting value to type 'DeploymentParameters'. Path 'properties.parameters'.")
+            raise unreadable("Error converting value to type 'DeploymentParameters'. Path 'properties.parameters'.")
     if given is None:
         return {}
     if not isinstance(given, dict):
-        raise _malformed("Cannot deserialize the current JSON value into type 'DeploymentParameters'. Path 'properties.parameters'.")
+        raise unreadable("Cannot deserialize the current JSON value into type 'DeploymentParameters'. Path 'properties.parameters'.")
     if "$schema" in given and isinstance(given.get("parameters"), dict):
         return dict(given["parameters"])
     return dict(given)
@@ -106,6 +123,7 @@ def make_plan(arm: Sandbox, call: Call, body: Json) -> Plan:
     """The plan of a request. Raises ArmError 400."""
     template = template_of(call.name, body)
     mode = mode_of(body)
+    details_of(body)
     if body["properties"].get("onErrorDeployment") is not None:
         raise ArmError(
             400, "InvalidOnErrorDeployment", "The property 'onErrorDeployment' is not supported for this deployment.", gateway=True

@@ -17,7 +17,7 @@ from ..store import Resource
 from ..templates.errors import TemplateError
 from ..templates.plan import Plan, Planned
 from ..wire import ArmError, Json, Request, Response, compact, duration, zulu
-from .deployment_request import parameters_of, plan_of, template_of
+from .deployment_request import details_of, parameters_of, plan_of, template_of
 
 if TYPE_CHECKING:
     from ..sandbox import Sandbox
@@ -114,12 +114,17 @@ def _put(arm: Sandbox, resource: Resource, key: str, step: Json) -> None:
     try:
         plan = _plan(arm, resource)
         one = next(one for one in plan.resources if one.key == key)
-        content = compact(plan.body(one, runtime))
+        content = plan.body(one, runtime)
     except ArmError as problem:
         _fail(arm, step, problem.body(), "BadRequest")
         return
-    answer = arm.answer(_request(one, resource.private["base"], "PUT", _headers(arm, resource), content))
+    answer = arm.answer(_request(one, resource.private["base"], "PUT", _headers(arm, resource), compact(content)))
     body = _json(answer)
+    details = details_of(resource.private["body"])
+    if "RequestContent" in details:
+        step["request"] = {"content": content}  # secrets, too, as Azure warns
+    if "ResponseContent" in details:
+        step["response"] = {"content": body}
     if _transient(answer, body):
         step["tries"] += 1
         if step["tries"] < TRIES:

@@ -18,7 +18,7 @@ from ..tokens import american
 from ..wire import JSON_TYPE, ArmError, Json, Response, compact, duration, zulu
 from . import deployment_operations as did
 from . import deployment_run as run
-from .deployment_request import make_plan, mode_of, preflight, template_of
+from .deployment_request import content_of, details_of, make_plan, mode_of, preflight, template_of
 from .deployment_what_if import what_if, what_if_result
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Deployments(ResourceType):
     def put(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:
         if resource is not None and resource.state in run.ACTIVE:
             raise active(resource)
-        body = call.json()
+        body = content_of(call)
         plan = make_plan(arm, call, body)
         preflight(arm, call, plan)
         made = self.body(arm, call, body, plan, state="Accepted")
@@ -76,8 +76,9 @@ class Deployments(ResourceType):
             made["tags"] = body["tags"]
         made["properties"] = {
             "templateHash": plan.hash,
-            "parameters": plan.parameters.shown,
+            **({"parameters": shown} if (shown := plan.parameters.shown) or call.api_version >= "2020-06-01" else {}),
             "mode": mode_of(body),
+            **({"debugSetting": {"detailLevel": ", ".join(details)}} if (details := details_of(body)) else {}),
             "provisioningState": state,
             "timestamp": zulu(arm.now),
             "duration": duration(0.0002621),
@@ -97,13 +98,17 @@ class Deployments(ResourceType):
             arm.store.touch(resource)
         return operations.accepted(arm, call, operation, retry_after=15)
 
+    def retry_in(self, resource: Resource) -> int | None:
+        """While it runs (recorded: Kubernetes' Azure operator)."""
+        return 5 if resource.state in run.ACTIVE else None
+
     def missing(self, call: Call) -> ArmError:
         return ArmError(404, "DeploymentNotFound", f"Deployment '{call.name}' could not be found.", gateway=True)
 
     # actions
 
     def validate(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:
-        body = call.json()
+        body = content_of(call)
         plan = make_plan(arm, call, body)
         preflight(arm, call, plan)
         made = self.body(arm, call, body, plan, state="Succeeded")
@@ -113,7 +118,7 @@ class Deployments(ResourceType):
 
     def what_if(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:
         """What is wrong with the template is told at the end, too (recorded)."""
-        body = call.json()
+        body = content_of(call)
         try:
             plan = make_plan(arm, call, body)
             preflight(arm, call, plan)

@@ -150,10 +150,12 @@ class ManagedDisks(ResourceType):
             required(body, "properties.diskSizeGB", int, target="disk.diskSizeGB")
         if asked is not None and source.size_gb is not None and asked < source.size_gb:
             raise invalid("Disks or snapshot cannot be resized down.", "diskSizeGB")
-        shown = echo(call, self.name, location, body)
+        shown = echo(arm, call, self.name, location, body)
         if source.copied is not None and call.api_version < "2022-08-01":  # recorded, until then
             shown["properties"]["creationData"] = {**shown["properties"]["creationData"], "sourceUniqueId": source.shown["sourceUniqueId"]}
-        resource = Resource(call.id, self.name, deepcopy(shown), {"content": source.content, "size": asked or source.size_gb})
+        resource = Resource(
+            call.id, self.name, {"name": call.name, **deepcopy(shown)}, {"content": source.content, "size": asked or source.size_gb}
+        )
         resource.body["sku"] = {"name": sku}
         resource.properties["creationData"] |= source.shown
         for name in ("diskState", "diskIOPSReadWrite", "diskMBpsReadWrite"):
@@ -203,10 +205,6 @@ class ManagedDisks(ResourceType):
         size = field(body, "properties.diskSizeGB", int)
         if size is not None and size < resource.properties["diskSizeGB"]:
             raise invalid("Disks or snapshot cannot be resized down.", "diskSizeGB")
-        if size is not None and size != resource.properties["diskSizeGB"] and resource.type == SNAPSHOT:
-            raise ArmError(
-                409, "PropertyChangeNotAllowed", "Changing property 'snapshot.diskSizeGB' is not allowed.", target="snapshot.diskSizeGB"
-            )
         if sku != resource.body["sku"]["name"] and resource.properties.get("diskState") == "Attached":
             raise ArmError(
                 409,
@@ -223,12 +221,13 @@ class ManagedDisks(ResourceType):
         resource.body["sku"] = {"name": sku}
         if "tags" in body:
             resource.body["tags"] = body["tags"]
-        shown = echo(call, self.name, resource.location, {"sku": resource.body["sku"], **body}, resource)
-        if call.method == "PATCH":  # recorded: a PATCH tells the size, and the tier of the sku
+        shown = echo(arm, call, self.name, resource.location, {"sku": resource.body["sku"], **body}, resource)
+        of_old = resource.type == SNAPSHOT and arm.now < DISKS_UNTIL
+        if call.method == "PATCH" or of_old:  # recorded: a PATCH tells the size, and the tier of the sku
             shown["sku"] = {"name": sku, "tier": sku_tier(sku)}
             shown["properties"].setdefault("diskSizeGB", resource.properties["diskSizeGB"])
-            if resource.type == SNAPSHOT and arm.now < DISKS_UNTIL:  # recorded
-                shown["properties"]["faultDomain"] = 0
+        if of_old:  # recorded
+            shown["properties"]["faultDomain"] = 0
         resource.properties["provisioningState"] = "Updating"
         operation = operations.start(arm, call, resource, f"{self.short}.update", then="disks.created", family=self.family)
         return operations.accepted(arm, call, operation, retry_after=2, body=shown)
@@ -308,9 +307,12 @@ def sku_tier(name: str) -> str:
     return "Ultra" if name == "UltraSSD_LRS" else "Premium" if name.startswith("Premium") else "Standard"
 
 
-def echo(call: Call, type: str, location: str, body: Json, resource: Resource | None = None) -> Json:
-    """The first answer to a PUT or PATCH: what was asked for and no more (recorded)."""
+def echo(arm: Sandbox, call: Call, type: str, location: str, body: Json, resource: Resource | None = None) -> Json:
+    """The first answer to a PUT or PATCH: what was asked for and no more (recorded). In the old days a snapshot's had a name only where
+    the request had one, as Kubernetes' Azure operator sends (its recorded traffic)."""
     made: Json = {"name": call.name, "id": call.id, "type": type, "location": location}
+    if type == SNAPSHOT and arm.now < DISKS_UNTIL and "name" not in body:
+        del made["name"]
     for name in ("tags", "zones", "managedBy", "identity", "extendedLocation"):
         if name in body:
             made[name] = body[name]

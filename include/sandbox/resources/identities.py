@@ -53,7 +53,10 @@ class Identities(ResourceType):
             made["properties"] = resource.properties
             resource.body = made
             arm.store.touch(resource)
-        return Response(201 if resource is None else 200, {"content-type": JSON_TYPE}, compact(made))
+        headers = {"content-type": JSON_TYPE}
+        if resource is None:
+            headers["location"] = call.id  # a path, and no URL (recorded)
+        return Response(201 if resource is None else 200, headers, compact(made))
 
     def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         tags = field(call.json(), "tags", dict)

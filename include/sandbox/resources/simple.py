@@ -46,7 +46,7 @@ class Simple(ResourceType):
         return self.written(arm, call, resource, created=created)
 
     def written(self, arm: Sandbox, call: Call, resource: Resource, *, created: bool) -> Response:
-        """The answer to a PUT."""
+        """The answer to a PUT or PATCH."""
         return show(arm, call, self, resource, 201 if created else 200)
 
     def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
@@ -57,7 +57,7 @@ class Simple(ResourceType):
             resource.body["sku"] = {"name": "Classic", **field(body, "sku", dict, {})}
         resource.properties.update(field(body, "properties", dict, {}))
         arm.store.touch(resource)
-        return show(arm, call, self, resource)
+        return self.written(arm, call, resource, created=False)
 
     def users(self, arm: Sandbox, resource: Resource) -> list[Resource]:
         """The machines that refer to it."""
