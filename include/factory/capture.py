@@ -17,7 +17,7 @@ from include.factory.facts import DefinitionFacts
 from include.factory.image_version import ImageVersion, newest_first
 from include.factory.machine_facts import MachineFacts
 from include.factory.names import tag_value
-from include.factory.preflight import BUILD_RIGHTS, GALLERY_RIGHTS, MachineNeeds, Needs
+from include.factory.preflight import BUILD_RIGHTS, GALLERY_RIGHTS, MachineNeeds, Needs, Purchase
 from include.factory.problem import refusal
 from include.factory.publish import TargetRegion
 from include.factory.recipe import DEFAULT_SIZES
@@ -599,7 +599,8 @@ def needs_of_capture(asked: Capture, run: Run, machine: MachineFacts, gallery: G
         security_type=machine.security_type,
         architecture=machine.architecture,
     )
-    return Needs(machine=copy if planning.copied else None, regions=planning.regions, rights=rights)
+    purchase = Purchase.of(machine.plan, gallery.subscription_id) if planning.copied else None
+    return Needs(machine=copy if planning.copied else None, purchase=purchase, regions=planning.regions, rights=rights)
 
 
 def capture_plan_text(asked: Capture, machine: MachineFacts, plan: CapturePlan) -> str:

@@ -1,4 +1,4 @@
-"""What must hold before anything is paid for: sizes, quota, regions, storage, encryption and rights, compared with what Azure offers.
+"""What must hold before anything is paid for: sizes, quota, regions, storage, encryption, rights and terms, against what Azure offers.
 
 Pure: ``include/steps/preflight.py`` reads the offer. Rules: resource SKU capabilities and restrictions
 (https://learn.microsoft.com/rest/api/compute/resource-skus/list), regional vCPU quota (https://learn.microsoft.com/azure/virtual-machines/quotas),
@@ -7,7 +7,7 @@ permissions (https://learn.microsoft.com/rest/api/authorization/permissions).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
@@ -50,10 +50,45 @@ class MachineNeeds(Value):
     spot: bool = False
 
 
+class Purchase(Value):
+    """A marketplace image that machines are made of, or that their image descends from. Its publisher sells it on terms, which a
+    subscription accepts once (https://learn.microsoft.com/azure/virtual-machines/marketplace-images)."""
+
+    subscription_id: str
+    publisher: str
+    product: str
+    name: str
+    urn: str | None = None
+    """`publisher:offer:sku:version`, where the image itself is the base."""
+
+    @classmethod
+    def of(cls, plan: Mapping[str, str] | None, subscription_id: str, urn: str | None = None) -> Purchase | None:
+        """That of a purchase plan ``{"name", "product", "publisher"}``; None for none."""
+        return (
+            cls(subscription_id=subscription_id, **{word: plan[word] for word in ("publisher", "product", "name")}, urn=urn)
+            if plan
+            else None
+        )
+
+    @property
+    def path(self) -> str:
+        """ARM id of its terms."""
+        offers = f"/subscriptions/{self.subscription_id}/providers/Microsoft.MarketplaceOrdering/offerTypes/virtualmachine"
+        return f"{offers}/publishers/{self.publisher}/offers/{self.product}/plans/{self.name}/agreements/current"
+
+    @property
+    def command(self) -> str:
+        """What accepts the terms."""
+        which = f"--urn {self.urn}" if self.urn else f"--publisher {self.publisher} --offer {self.product} --plan {self.name}"
+        return f"az vm image terms accept {which} --subscription {self.subscription_id}"
+
+
 class Needs(Value):
     """What a run is going to use."""
 
     machine: MachineNeeds | None = None
+    purchase: Purchase | None = None
+    """What the machine's image is sold with."""
     regions: tuple[TargetRegion, ...] = ()
     """Regions that versions are brought to."""
     rights: dict[str, tuple[str, ...]] = Field(default_factory=dict)
@@ -107,6 +142,8 @@ class Offer(Value):
     """ARM id -> region, or None where there is no such set."""
     permissions: dict[str, tuple[Permission, ...] | None] = Field(default_factory=dict)
     """Scope -> roles held there, or None where they could not be read."""
+    accepted: bool | None = None
+    """Whether the purchase's terms are accepted, or None where that could not be read."""
 
 
 class Findings(Value):
@@ -180,7 +217,7 @@ _VERBS = {"PUT": "write", "PATCH": "write", "DELETE": "delete"}
 
 def find(needs: Needs, offer: Offer) -> Findings:
     """Everything that is in the way, at once."""
-    problems = [*_region_problems(needs, offer), *_right_problems(needs, offer)]
+    problems = [*_region_problems(needs, offer), *_right_problems(needs, offer), *_purchase_problems(needs, offer)]
     waiting: list[str] = []
     if needs.machine is not None and needs.machine.region in offer.locations:
         for_good, for_now = _machine_problems(needs.machine, offer)
@@ -223,6 +260,15 @@ def _right_problems(needs: Needs, offer: Offer) -> Iterator[str]:
                 f"The identity of the connection may not do {', '.join(missing)} at {scope}. "
                 f"Give it a role that allows this there; README.md names the roles."
             )
+
+
+def _purchase_problems(needs: Needs, offer: Offer) -> Iterator[str]:
+    if needs.purchase is not None and offer.accepted is False:
+        plan = needs.purchase
+        yield (
+            f"The image is sold with the purchase plan {plan.publisher}:{plan.product}:{plan.name}, whose terms the subscription has not "
+            f"accepted. Read and accept them once: `{plan.command}`."
+        )
 
 
 def _machine_problems(machine: MachineNeeds, offer: Offer) -> tuple[list[str], list[str]]:

@@ -14,7 +14,7 @@ from include.factory.calls import Call, World, calls_text, planned_calls
 from include.factory.image_version import ImageVersion
 from include.factory.machine import Size
 from include.factory.names import tag_value
-from include.factory.preflight import BUILD_RIGHTS, MachineNeeds, Needs
+from include.factory.preflight import BUILD_RIGHTS, MachineNeeds, Needs, Purchase
 from include.factory.problem import refusal
 from include.factory.recipe import DEFAULT_SIZES
 from include.factory.region import RegionName
@@ -331,6 +331,7 @@ def needs_of_restore(asked: Restore, run: Run, image: ImageFacts, place: Place, 
             security_type=image.machine_security,
             architecture=image.architecture,
         ),
+        purchase=Purchase.of(image.plan, place.subscription_id),
         rights={scope: rights},
     )
 

@@ -67,6 +67,7 @@ _SMALL = {
     "microsoft.keyvault": "2026-03-01-preview 2026-02-01 2025-05-01 2024-12-01-preview 2024-11-01 2024-04-01-preview 2023-07-01 "
     "2023-02-01 2022-11-01 2022-07-01 2022-02-01-preview 2021-11-01-preview 2021-10-01 2021-06-01-preview 2021-04-01-preview "
     "2020-04-01-preview 2019-09-01 2018-02-14 2018-02-14-preview 2016-10-01 2015-06-01",
+    "microsoft.marketplaceordering": "2021-01-01 2015-06-01",
     "microsoft.features": "2021-07-01 2015-12-01 2014-08-01-preview",
     "microsoft.resourcegraph": "2024-04-01 2022-10-01 2021-06-01-preview 2021-03-01 2020-09-01-preview 2020-04-01-preview 2019-04-01 "
     "2018-09-01-preview",

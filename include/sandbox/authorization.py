@@ -11,6 +11,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from .api_versions import type_of
 from .graph.membership import groups_of
 from .roles import BY_ID
 from .wire import ArmError
@@ -44,8 +45,10 @@ def check_route(arm: Sandbox, call: Call) -> None:
         if not sees(arm, call.principal, call.subscription):
             raise denied(call, "Microsoft.Resources/subscriptions/read", scope)
         return
-    rest = [segment for segment in call.segments[2:] if segment.lower() != "providers"]
-    action = f"{'/'.join(rest)}/action" if call.method == "POST" else f"{'/'.join(rest)}/{_VERBS[call.method]}"
+    kind = type_of(call.segments)
+    if kind.startswith("Microsoft.Resources/"):  # it names no type: an act on the subscription, such as Microsoft.Compute/register
+        kind = "/".join(segment for segment in call.segments[2:] if segment.lower() != "providers")
+    action = f"{kind}/{'action' if call.method == 'POST' else _VERBS[call.method]}"
     if not allowed(arm, call.principal, action, scope):
         raise denied(call, action, scope)
 

@@ -35,7 +35,8 @@ class Origin:
     """Something an image or a machine can be made from.
 
     `state`: Generalized, Specialized, or None where the thing itself does not say (disks and snapshots). `data`: {"lun", "size_gb",
-    "caching"} per data disk.
+    "caching"} per data disk. `plan`: the purchase plan that it is sold with, {"name", "product", "publisher"}; of what was captured, its
+    definition's.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class Origin:
     storage: str = "Premium_LRS"
     data: list[Json] = field(default_factory=list)
     supports_trusted_launch: bool = False
+    plan: Json | None = None
 
 
 def of_platform(arm: Sandbox, key: tuple[str, str, str], version: str, location: str) -> Origin:
@@ -66,7 +68,8 @@ def of_platform(arm: Sandbox, key: tuple[str, str, str], version: str, location:
         "platform": [*key, version],
     }
     id = ":".join((*key, version))
-    return Origin("platform", id, location, content, "Generalized", supports_trusted_launch=bool(sku.security))
+    plan = dict(zip(("name", "product", "publisher"), sku.plan, strict=True)) if sku.plan else None
+    return Origin("platform", id, location, content, "Generalized", supports_trusted_launch=bool(sku.security), plan=plan)
 
 
 def disk_content(disk: Resource) -> Json | None:

@@ -36,6 +36,7 @@ A rule is a JSON object:
         lock         "CanNotDelete" | "ReadOnly"   a lock on the resource group, where it forbids the request
         quota        cores of the region that the subscription may use, at a machine's creation
         restricted   true   the machine's size is not to be had in the region
+        terms        true   the terms of the resource's purchase plan count as not accepted
 
       afterwards
         operation    {"code", "message", "details"?, "keep"?, "seconds"?} | {"seconds"} | "never"   the long-running operation fails,
@@ -67,7 +68,7 @@ if TYPE_CHECKING:
     from .call import Call
 
 MATCHES = frozenset({"method", "type", "name", "group", "subscription", "region", "action", "size", "priority", "script"})
-AT_REQUEST = ("error", "throttle", "drop", "latency", "stale", "token", "skew", "policy", "lock", "quota", "restricted")
+AT_REQUEST = ("error", "throttle", "drop", "latency", "stale", "token", "skew", "policy", "lock", "quota", "restricted", "terms")
 AFTERWARDS = ("operation", "replication", "late", "guest", "evict", "meddle")
 EFFECTS = frozenset((*AT_REQUEST, *AFTERWARDS))
 
@@ -140,6 +141,7 @@ _WORDS: dict[str, tuple[Any, ...]] = {
     "token": ("expired",),
     "lock": ("CanNotDelete", "ReadOnly"),
     "restricted": (True,),
+    "terms": (True,),
 }
 _NUMBERS = frozenset({"status", "retry_after", "seconds", "exit_code", "sleep", "slower"})
 _PARTS: dict[str, tuple[frozenset[str], frozenset[str]]] = {  # keys that may be there, keys that must

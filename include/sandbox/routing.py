@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from . import api_versions, authorization, locks, registration, stale, validation
+from . import api_versions, authorization, locks, purchases, registration, stale, validation
 from .pages import list_of, show
 from .registry import TYPES, ExtensionType, ResourceType, find_route
 from .wire import ArmError, Response
@@ -233,6 +233,7 @@ def _on_resource(arm: Sandbox, call: Call, kind: ResourceType) -> Response:
         if len(call.id.split("/")) > 9 and call.parent is None:
             raise kind.missing_parent(call, call.id.rsplit("/", 2)[0])
         validation.check(call, kind)
+        purchases.check(arm, call)
         return _stamped(arm, call, kind.put(arm, call, resource))
     if method == "DELETE":
         if resource is None:

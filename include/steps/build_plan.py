@@ -102,7 +102,7 @@ async def make(azure: Azure, *, recipe: str, run: dict[str, Any]) -> dict[str, A
     from include.factory.catalogue import RecipeError, load_recipe
     from include.factory.folder import catalogue_folder
     from include.factory.plan import PlanError, plan, regions_of, skip_reason
-    from include.factory.preflight import needs_of_build
+    from include.factory.preflight import Needs, Purchase, needs_of_build
 
     try:
         # The catalogue is files: not on the event loop that a thousand builds share.
@@ -112,6 +112,9 @@ async def make(azure: Azure, *, recipe: str, run: dict[str, Any]) -> dict[str, A
     this = _run(run)
     needs = needs_of_build(chosen, regions_of(chosen, this), azure.subscription_id)
     facts, found = await asyncio.gather(read(azure, recipe=chosen), preflight.findings(azure, needs))
+    urn = facts.base.id if chosen.base_argument()["kind"] == "marketplace" else None
+    if (purchase := Purchase.of(facts.base.plan, azure.subscription_id, urn)) is not None:
+        found = found.and_(await preflight.findings(azure, Needs(purchase=purchase)))
     try:
         made = plan(chosen, this, facts)
     except PlanError as error:

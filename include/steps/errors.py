@@ -142,7 +142,8 @@ class StepSkipped(Exception):  # noqa: N818  (it is no error)
 
 @dataclass(frozen=True)
 class Rule:
-    """One row: it matches when its code is one of the error's (outer or inner), and status and message agree where the row names them."""
+    """One row: it matches when its code is one of the error's (outer or inner), and status and message agree where the row names them.
+    The groups that ``message`` names are words of the cure."""
 
     code: str
     kind: Kind
@@ -158,6 +159,11 @@ class Rule:
             and (self.status is None or self.status == status)
             and (self.message is None or re.search(self.message, message, re.IGNORECASE) is not None)
         )
+
+    def cure_of(self, message: str) -> str:
+        """What to do about this one."""
+        found = re.search(self.message, message, re.IGNORECASE) if self.message is not None else None
+        return self.cure.format(**found.groupdict()) if found is not None and found.groupdict() else self.cure
 
 
 _LASTS = "If the task failed all the same, see whether Azure is well in that region (status.azure.com); then clear the task."
@@ -175,7 +181,12 @@ _POLICY = "An Azure Policy forbids it: change what is asked for (tags, region, s
 _LOCK = "A management lock stands on that scope: its owner must remove it; then clear this task."
 _REGISTER = "Register the resource provider: az provider register --namespace Microsoft.Compute (and Microsoft.Network)."
 _PLAN = "The image descends from a marketplace image with a purchase plan that its definition does not name: publish to one that does."
-_TERMS = "Accept the image's terms once: az vm image terms accept --urn <urn>."
+_TERMS = "Read and accept the image's terms once: az vm image terms accept --urn <the base's URN>; then clear this task."
+_TERMS_OF = (
+    "Read and accept the image's terms once: az vm image terms accept --publisher {publisher} --offer {offer} --plan {plan} "
+    "--subscription {subscription}; then clear this task."
+)
+_PURCHASE = "The subscription cannot buy the image: correct the base, or ask who pays for the subscription to allow this purchase."
 _SIZE = "Add a size of another family to build_machine.sizes, or choose another region or zone; then clear this task."
 _CAPACITY = "Nothing: it is tried again later. If it lasts, add a size of another family to build_machine.sizes, or change the region."
 _QUOTA = "Ask for more vCPU quota of that family, or give the build DAG an Airflow pool of the quota's size."
@@ -217,6 +228,10 @@ _RIGHTS = "Grant the connection's identity the rights that the message names."
 _NAME = "Check the name; somebody may have deleted it. Clear the run from the task that makes it."
 
 _MACHINE = "create_virtual_machine"
+_OPEN_TERMS = (
+    r"not accepted the legal terms on this subscription: '(?P<subscription>[^']+)'.*"
+    r"publisher='(?P<publisher>[^']+)' offer = '(?P<offer>[^']+)', sku = '(?P<plan>[^']+)'"
+)
 
 # Order counts: the first row that matches decides. The marks are those of the failure catalogue, whose every entry is a test.
 RULES: tuple[Rule, ...] = (
@@ -248,8 +263,10 @@ RULES: tuple[Rule, ...] = (
     Rule("MissingSubscriptionRegistration", "permanent", _REGISTER),
     Rule("SubscriptionNotRegistered", "permanent", _REGISTER),
     Rule("VMMarketplaceInvalidInput", "permanent", _PLAN),
-    Rule("MarketplacePurchaseEligibilityFailed", "permanent", _TERMS),
-    Rule("ResourcePurchaseValidationFailed", "permanent", _TERMS),
+    Rule("*", "permanent", _TERMS_OF, message=_OPEN_TERMS),  # P16
+    Rule("*", "permanent", _TERMS, message=r"legal terms have not been accepted"),
+    Rule("MarketplacePurchaseEligibilityFailed", "permanent", _PURCHASE),
+    Rule("ResourcePurchaseValidationFailed", "permanent", _PURCHASE),
     # Making the machine. virtual_machine.create has gone through all sizes before one of the first five ends a task.
     Rule("SkuNotAvailable", "permanent", _SIZE),  # P05
     Rule("InvalidParameter", "permanent", _NO_SIZE, message=r"for the VM size is not valid"),
@@ -334,6 +351,5 @@ def classify(status: int | None, error: ArmError, retry_after: float | None = No
     """
     rule = next((rule for rule in RULES if rule.matches(status, error.codes, error.message)), _UNKNOWN)
     message = _cut(error.message) or f"Azure answered HTTP {status} without a message"
-    return StepError(
-        rule.kind, error.code, message, rule.cure, status=status, retry_after=retry_after, stage=rule.stage, patient=rule.patient
-    )
+    cure = rule.cure_of(error.message)
+    return StepError(rule.kind, error.code, message, cure, status=status, retry_after=retry_after, stage=rule.stage, patient=rule.patient)

@@ -102,12 +102,13 @@ async def read(azure: Azure, needs: Needs) -> Offer:
     special = {region.name for region in needs.regions if (region.storage_account_type or EVERYWHERE) != EVERYWHERE}
     places = sorted(special | ({machine.region} if machine else set()))
     sets = sorted({region.encryption_set for region in needs.regions if region.encryption_set})
-    locations, usages, skus, encryption, permissions = await asyncio.gather(
+    locations, usages, skus, encryption, permissions, accepted = await asyncio.gather(
         azure.remembered("locations", partial(_locations, azure)) if machine or needs.regions else _nowhere(),
         _usages(azure, machine.region) if machine else _nothing(),
         asyncio.gather(*(azure.remembered(f"skus {place}", partial(_skus, azure, place)) for place in places)),
         asyncio.gather(*(_encryption_set(azure, one) for one in sets)),
         asyncio.gather(*(azure.remembered(f"rights {scope}", partial(_permissions, azure, scope)) for scope in needs.rights)),
+        _accepted(azure, needs.purchase.path) if needs.purchase else _untold(),
     )
     offered = dict(zip(places, skus, strict=True))
     return Offer.model_validate(
@@ -118,6 +119,7 @@ async def read(azure: Azure, needs: Needs) -> Offer:
             "storage": {name: offered[name]["storage"] for name in special if offered[name]["storage"]},
             "encryption_sets": dict(zip(sets, encryption, strict=True)),
             "permissions": dict(zip(needs.rights, permissions, strict=True)),
+            "accepted": accepted,
         }
     )
 
@@ -128,6 +130,10 @@ async def _nothing() -> dict[str, Any]:
 
 async def _nowhere() -> list[str]:
     return []
+
+
+async def _untold() -> None:
+    return None
 
 
 async def _locations(azure: Azure) -> list[str]:
@@ -185,6 +191,23 @@ async def _encryption_set(azure: Azure, id: str) -> str | None:
     segments = id.split("/")
     found = await look(azure.compute.disk_encryption_sets.get(segments[4], segments[-1]))
     return normal(found["location"]) if found else None
+
+
+async def _accepted(azure: Azure, terms: str) -> bool | None:
+    """Whether the subscription accepted the terms of a purchase plan; None where nobody tells.
+
+    Reading them is a right (Microsoft.MarketplaceOrdering/offerTypes/publishers/offers/plans/agreements/read), and not every plan has terms
+    to be read (a private offer's preview); without it the run finds out when it makes the machine. Asked each time: people accept terms
+    because a run told them to, and clear its task.
+    """
+    from azure.core.exceptions import HttpResponseError
+
+    try:
+        body = await azure.read(terms, "2021-01-01")
+    except HttpResponseError as error:
+        log.info("Whether the terms %s are accepted cannot be read (HTTP %s).", terms, error.status_code)
+        return None
+    return bool(body["properties"]["accepted"])
 
 
 async def _permissions(azure: Azure, scope: str) -> list[dict[str, Any]] | None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from include.factory.calls import Call
-from include.factory.preflight import MachineNeeds, Needs, Offer, Permission, find, needs_of_build, needs_of_calls
+from include.factory.preflight import MachineNeeds, Needs, Offer, Permission, Purchase, find, needs_of_build, needs_of_calls
 from include.factory.publish import TargetRegion
 from tests.factory.builds import SUBSCRIPTION, recipe
 
@@ -83,6 +83,23 @@ def test_quota_that_is_too_small_for_any_machine_is_a_problem() -> None:
 def test_a_spot_machine_needs_spot_quota_only() -> None:
     usages = {"cores": {"used": 100, "limit": 100}, "lowPriorityCores": {"used": 0, "limit": 10}}
     assert find(needs(machine={"spot": True}), offer(usages=usages)).waiting == ()
+
+
+@pytest.mark.parametrize(
+    ("urn", "which"),
+    [("resf:rocky:9-base:9.4.1", "--urn resf:rocky:9-base:9.4.1"), (None, "--publisher resf --offer rocky --plan 9-base")],
+)
+def test_terms_that_are_not_accepted_are_named_with_the_command_that_accepts_them(urn: str | None, which: str) -> None:
+    purchase = Purchase.of({"publisher": "resf", "product": "rocky", "name": "9-base"}, "1234", urn)
+    said = problems(needs(purchase=purchase), offer(accepted=False))
+    assert "purchase plan resf:rocky:9-base, whose terms the subscription has not accepted" in said
+    assert f"`az vm image terms accept {which} --subscription 1234`" in said
+    assert problems(needs(purchase=purchase), offer(accepted=True)) == ""
+    assert problems(needs(purchase=purchase), offer(accepted=None)) == ""
+
+
+def test_what_has_no_plan_is_not_sold() -> None:
+    assert Purchase.of(None, "1234") is None
 
 
 def test_a_region_that_the_subscription_may_not_use_is_named_with_the_nearest_that_it_may() -> None:

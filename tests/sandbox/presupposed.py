@@ -540,7 +540,14 @@ class Presupposed:
         properties |= {"hyperVGeneration": self.generation, "architecture": "x64", "dataDiskImages": [], "features": []}
         if self.security != "Standard":
             properties["features"] = [{"name": "SecurityType", "value": f"{self.security.replace('VM', 'Vm')}Supported"}]
+        plan = self.body.get("plan") or {}
+        sold = (plan.get("publisher"), plan.get("product")) == (publisher, offer)
+        if sold:
+            properties["plan"] = plan
         publish(self.sandbox, {"publisher": publisher, "offer": offer, "sku": sku, "version": version, "properties": properties})
+        if sold:
+            agreement = f"Microsoft.MarketplaceOrdering/agreements/{publisher}/offers/{offer}/plans/{plan['name']}"
+            self.send("POST", f"{self.root}/providers/{agreement}/sign")
 
 
 def _chain(path: str) -> Iterator[str]:

@@ -259,17 +259,3 @@ async def test_a_quota_that_is_used_up_refuses_the_machine(azure_clients: AzureC
     with pytest.raises(ResourceExistsError) as refused:
         await make_machine(azure_clients)
     assert "Current Limit: 1, Current Usage: 0, Additional Required: 2" in str(refused.value)
-
-
-async def test_a_marketplace_image_with_a_purchase_plan_needs_the_plan_in_the_request(azure_clients: AzureClients) -> None:
-    await make_group(azure_clients)
-    subnet = await make_network(azure_clients)
-    rocky = {"publisher": "resf", "offer": "rockylinux-x86_64", "sku": "9-base", "version": "latest"}
-    image = await azure_clients.compute.virtual_machine_images.get(LOCATION, "resf", "rockylinux-x86_64", "9-base", "9.4.20240509")
-    plan = {"name": image.plan.name, "product": image.plan.product, "publisher": image.plan.publisher}
-    machines = azure_clients.compute.virtual_machines
-    with pytest.raises(HttpResponseError, match="requires Plan information in the request") as refused:
-        await machines.begin_create_or_update("rg", "vm", machine(subnet, rocky))
-    assert code(refused) == "VMMarketplaceInvalidInput"
-    made = await (await machines.begin_create_or_update("rg", "vm", {**machine(subnet, rocky), "plan": plan})).result()
-    assert made.plan.name == "9-base"

@@ -121,6 +121,13 @@ class Line:
         )
         (await self.azure.resources._client.send_request(request)).raise_for_status()
 
+    async def accept_terms(self, plan: dict[str, str]) -> None:
+        """Accept what a purchase plan is sold on, as somebody does once."""
+        agreement = f"agreements/{plan['publisher']}/offers/{plan['product']}/plans/{plan['name']}/sign"
+        path = f"/subscriptions/{self.azure.subscription_id}/providers/Microsoft.MarketplaceOrdering/{agreement}"
+        request = HttpRequest("POST", f"{self.azure.endpoint}{path}", params={"api-version": "2021-01-01"})
+        (await self.azure.resources._client.send_request(request)).raise_for_status()
+
     # the build
 
     def machine_arguments(self, **changes: Any) -> dict[str, Any]:

@@ -72,6 +72,11 @@ REPLICATION = (
     "Gallery replication jobs failed in one or more regions. The failing regions' details are as follows: '{region:northeurope, detail:Failed with "
     "internal server error.}'. If retry does not work, then please do an update by removing the failed regions and update again by adding them back."
 )
+TERMS = (
+    "User failed validation to purchase resources. Error message: 'You have not accepted the legal terms on this subscription: '1234' for this plan. Before the "
+    "subscription can be used, you need to accept the legal terms of the image. Offer details: publisher='procomputers' offer = 'centos-8', sku = 'centos-8-latest', "
+    "Correlation Id: '53f72879'.'"
+)
 CATALOGUE = [
     Entry("P01", 404, plain("ResourceGroupNotFound", "Resource group 'rg' could not be found."), "transient", "ResourceGroupNotFound", "create_resource_group"),
     Entry("P03", None, wrapped("AllocationFailed", "Allocation failed. Please try reducing the VM size."), "transient", "AllocationFailed", "sizes"),
@@ -127,7 +132,10 @@ CATALOGUE = [
     Entry("not throttled", 409, plain("OperationNotAllowed", "VM 'x' is already using managed disks."), "adopt", "OperationNotAllowed", "read again"),
     Entry("going", 409, plain("ResourceGroupBeingDeleted", "The resource group 'rg' is in deprovisioning state."), "permanent", "ResourceGroupBeingDeleted", "create_resource_group"),
     Entry("role", 403, plain("AuthorizationFailed", "The client 'x' does not have authorization to perform action 'y'."), "permanent", "AuthorizationFailed", "role"),
-    Entry("terms", 400, plain("MarketplacePurchaseEligibilityFailed"), "permanent", "MarketplacePurchaseEligibilityFailed", "terms"),
+    Entry("P16", 400, plain("ResourcePurchaseValidationFailed", TERMS), "permanent", "ResourcePurchaseValidationFailed", "az vm image terms accept --publisher procomputers --offer centos-8 --plan centos-8-latest --subscription 1234;"),
+    Entry("P16b", 400, {"code": "MarketplacePurchaseEligibilityFailed", "message": "See inner errors.", "details": [plain("BadRequest", TERMS)]}, "permanent", "MarketplacePurchaseEligibilityFailed", "terms accept --publisher procomputers"),
+    Entry("P16c", 400, plain("ResourcePurchaseValidationFailed", "Legal terms have not been accepted for this item on this subscription."), "permanent", "ResourcePurchaseValidationFailed", "az vm image terms accept --urn"),
+    Entry("not sold", 400, plain("ResourcePurchaseValidationFailed", "The offer with Offer ID 'x' was not found."), "permanent", "ResourcePurchaseValidationFailed", "cannot buy"),
     Entry("unknown 503", 503, plain("ServerBusy"), "transient", "ServerBusy", "again"),
     Entry("unknown 400", 400, plain("InvalidRequestContent"), "permanent", "InvalidRequestContent", "correct"),
     Entry("unknown end", None, plain("SomethingNew"), "permanent", "SomethingNew", "correct"),

@@ -26,6 +26,8 @@ async def web(security_type: str = "Standard", **changes: Any) -> Line:
     """Somebody's machine with two data disks, running, in a group that carries no tag of ours."""
     line = Line()
     await line.azure.resources.resource_groups.create_or_update(PRODUCTION, {"location": HOME})
+    if "plan" in changes:
+        await line.accept_terms(changes["plan"])
     await line.run("create_network", resource_group=PRODUCTION, tags={})
     disks = [{"lun": lun, "size_gb": 32, "storage_account_type": "Premium_LRS", "caching": "None", "from_image": False} for lun in (0, 4)]
     arguments = line.machine_arguments(

@@ -89,6 +89,49 @@ async def test_an_encryption_set_that_is_not_there_is_named() -> None:
     assert "does not exist" in found.problems[0]
 
 
+ROCKY_RECIPE = SMALLEST.replace("Canonical:ubuntu-24_04-lts:server:latest", "resf:rockylinux-x86_64:9-base:latest")
+ROCKY_PLAN = {"name": "9-base", "product": "rockylinux-x86_64", "publisher": "resf"}
+
+
+async def make_rocky(line: Line, azure: Azure | None = None) -> dict[str, Any]:
+    run = {"dag_id": "build_ubuntu", "run_id": "manual__1", "at": "2026-11-23T02:00:00+00:00"}
+    document: dict[str, Any] = await build_plan.make(azure or line.azure, recipe="ubuntu", run=run)
+    return document
+
+
+async def test_terms_that_nobody_accepted_are_said_with_the_command_that_accepts_them(recipes: Path) -> None:
+    (recipes / "ubuntu.yaml").write_text(ROCKY_RECIPE)
+    line = Line()
+    with pytest.raises(StepError) as caught:
+        await make_rocky(line)
+    assert caught.value.code == "CannotBePlanned"
+    command = f"az vm image terms accept --urn resf:rockylinux-x86_64:9-base:9.4.20240509 --subscription {line.azure.subscription_id}"
+    assert f"`{command}`" in caught.value.message
+    assert not writes(line)
+    await line.accept_terms(ROCKY_PLAN)
+    assert (await make_rocky(line))["version"]
+
+
+async def test_terms_that_cannot_be_read_are_in_nobodys_way(recipes: Path) -> None:
+    """The identity may all that a build does; whether the terms are accepted, the machine's making will tell."""
+    line = Line(authenticate=True)
+    azure = await as_role(line, {"actions": ["*"], "notActions": ["Microsoft.MarketplaceOrdering/*"]})
+    (recipes / "ubuntu.yaml").write_text(ROCKY_RECIPE)
+    assert (await make_rocky(line, azure))["version"]
+    assert any("Microsoft.MarketplaceOrdering" in path and status == 403 for _, path, status in line.calls)
+
+
+async def test_a_refusal_for_terms_names_the_same_command() -> None:
+    """Somebody took the acceptance back after the plan was made."""
+    line = await Line().up_to("create_virtual_machine")
+    source = {"image_reference": {"publisher": "resf", "offer": "rockylinux-x86_64", "sku": "9-base", "version": "latest"}}
+    with pytest.raises(StepError) as caught:
+        await line.run("create_virtual_machine", source=source, plan=ROCKY_PLAN)
+    assert (caught.value.kind, caught.value.code) == ("permanent", "ResourcePurchaseValidationFailed")
+    command = "az vm image terms accept --publisher resf --offer rockylinux-x86_64 --plan 9-base"
+    assert f"{command} --subscription {line.azure.subscription_id}" in caught.value.cure
+
+
 async def test_what_changes_by_the_week_is_asked_once_for_many_builds() -> None:
     line = Line()
     needs = needs_of_build(BASE, BASE.target_regions, line.azure.subscription_id)
@@ -96,6 +139,30 @@ async def test_what_changes_by_the_week_is_asked_once_for_many_builds() -> None:
     first = len(line.calls)
     await preflight.findings(line.azure, needs)
     assert len(line.calls) - first == 1  # the quota in use
+
+
+async def as_role(line: Line, permissions: dict[str, Any]) -> Azure:
+    """As :func:`as_reader`, of a custom role with these permissions."""
+    somebody = await as_reader(line)
+    owner = Azure(DirectoryCredential(line.sandbox), line.sandbox.subscription_id, transport=line.transport)
+    subscription = f"/subscriptions/{owner.subscription_id}"
+    definition = f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/00000000-0000-4000-8000-000000000002"
+    properties = {"roleName": "builder", "type": "CustomRole", "permissions": [permissions], "assignableScopes": [subscription]}
+    assignment = f"{subscription}/providers/Microsoft.Authorization/roleAssignments/00000000-0000-4000-8000-000000000001"
+    old = HttpRequest("GET", f"{owner.endpoint}{assignment}", params={"api-version": "2022-04-01"})
+    principal = (await owner.resources._client.send_request(old)).json()["properties"]["principalId"]
+    for method, path, body in (
+        ("PUT", definition, {"properties": properties}),
+        ("DELETE", assignment, None),
+        (
+            "PUT",
+            assignment,
+            {"properties": {"roleDefinitionId": definition, "principalId": principal, "principalType": "ServicePrincipal"}},
+        ),
+    ):
+        request = HttpRequest(method, f"{owner.endpoint}{path}", params={"api-version": "2022-04-01"}, json=body)
+        (await owner.resources._client.send_request(request)).raise_for_status()
+    return somebody
 
 
 async def as_reader(line: Line) -> Azure:

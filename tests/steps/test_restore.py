@@ -74,6 +74,16 @@ async def test_a_purchase_plan_is_sent_with_the_machine(state: str) -> None:
     assert machine(line).body["plan"] == capturing.PLAN
 
 
+async def test_terms_that_were_cancelled_since_are_said_before_anything_is_written() -> None:
+    line = await capturing.web(source={"image_reference": capturing.ROCKY}, plan=capturing.PLAN)
+    await capturing.captured(line)
+    line.sandbox.store.set("agreements", {})
+    line.calls.clear()
+    with pytest.raises(StepError, match="az vm image terms accept --publisher resf --offer rockylinux-x86_64 --plan 9-base"):
+        await restore.plan(line.azure, run=RUN, form=form())
+    assert not writes(line)
+
+
 async def test_the_network_reaches_nothing_unless_a_subnet_is_named() -> None:
     line = await vault()
     plan = await restored(line)

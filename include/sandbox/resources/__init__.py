@@ -37,6 +37,7 @@ FAMILIES = (
     "availability",
     "aliases",
     "marketplace",
+    "agreements",
     "extension_images",
     "sizes",
     "log_analytics",

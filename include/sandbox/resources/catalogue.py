@@ -84,6 +84,10 @@ RedHat RHEL 8-lvm-gen2 | Linux V2 x64 TL 64 NH
     redhat | 8.10 | 8.10.2024070513 8.10.2025021010
 RedHat RHEL 7-LVM | Linux V1 x64 - 64 -
     redhat | 7.9 | 7.9.2023032012
+redhat rhel-byos rhel-lvm9-gen2 | Linux V2 x64 TL 64 NP
+    redhat | 9.6 | 9.5.2024120516 9.6.2025062314
+redhat rhel-byos rhel-lvm94-gen2 | Linux V2 x64 TL 64 NP
+    redhat | 9.4 | 9.4.2024111212 9.4.2025040815
 Debian debian-10 10 | Linux V1 x64 - 30 -
     debian | 10 | 0.20240430.1733
 Debian debian-11 11-backports-gen2 | Linux V2 x64 TL 30 N
@@ -110,13 +114,19 @@ almalinux almalinux-x86_64 9-gen2 | Linux V2 x64 TL 30 N
     almalinux | 9.6 | 9.6.202505220 9.6.202508110
 resf rockylinux-x86_64 9-base | Linux V2 x64 TL 10 NP
     rocky | 9.4 | 9.3.20231113 9.4.20240509
+center-for-internet-security-inc cis-ubuntu cis-ubuntulinux2204-l1-gen2 | Linux V2 x64 TL 30 P
+    ubuntu | 22.04 | 1.0.4 1.0.7
+center-for-internet-security-inc cis-ubuntu cis-ubuntulinux2404-l1-gen2 | Linux V2 x64 TL 30 P
+    ubuntu | 24.04 | 1.0.2 1.0.5
+center-for-internet-security-inc cis-windows-server cis-windows-server2022-l1-gen2 | Windows V2 x64 TL 127 P
+    Windows Server 2022 Datacenter | 10.0.20348 | 4.0.8 4.0.11
 microsoftazurelinux azurelinux-4 4 | Linux V2 x64 TL 5 N
     azurelinux | 4.0 | 4.0.20260807 4.0.20261009
 microsoftazurelinux azurelinux-4 4-gen1 | Linux V1 x64 - 5 N
     azurelinux | 4.0 | 4.0.20261009
 microsoftazurelinux azurelinux-4 4-arm64 | Linux V2 Arm64 TL 5 N
     azurelinux | 4.0 | 4.0.20261009
-kinvolk flatcar-container-linux-free stable-gen2 | Linux V2 x64 TL 30 N
+kinvolk flatcar-container-linux-free stable-gen2 | Linux V2 x64 TL 30 NP
     flatcar | 4152.2 | 4152.2.1 4230.2.3
 kinvolk flatcar-container-linux-corevm-amd64 stable-gen2 | Linux V2 x64 TL 30 N
     flatcar | 4152.2 | 4152.2.1 4230.2.3

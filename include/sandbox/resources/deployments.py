@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .. import operations
+from .. import operations, purchases
 from ..events import event
 from ..registry import ResourceType, field, register, route
 from ..routing import require_group
@@ -46,6 +46,7 @@ class Deployments(ResourceType):
         body = content_of(call)
         plan = make_plan(arm, call, body)
         preflight(arm, call, plan)
+        purchases.check_all(arm, [(one.id, plan.body(one)) for one in plan.resources])
         made = self.body(arm, call, body, plan, state="Accepted")
         number = arm.count("deployment")
         private: Json = {
@@ -122,8 +123,9 @@ class Deployments(ResourceType):
         try:
             plan = make_plan(arm, call, body)
             preflight(arm, call, plan)
+            purchases.check_all(arm, [(one.id, plan.body(one)) for one in plan.resources])
         except ArmError as problem:
-            if not problem.code.startswith("InvalidTemplate"):
+            if not problem.code.startswith(("InvalidTemplate", "MarketplacePurchase")):
                 raise
             return what_if_result(arm, call, {"status": "Failed", "error": problem.body()})
         return what_if(arm, call, plan, mode_of(body))

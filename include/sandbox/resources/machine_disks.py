@@ -75,7 +75,8 @@ def attached_os(arm: Sandbox, given: Json, location: str, machine_id: str) -> Or
         )
     if content is None:
         raise invalid("The disk to attach as OS disk holds no operating system.", "osDisk.managedDisk.id")
-    return Origin("disk", disk.id, location, content, "Specialized", given.get("caching") or "None", storage)
+    plan = disk.properties.get("purchasePlan")
+    return Origin("disk", disk.id, location, content, "Specialized", given.get("caching") or "None", storage, plan=plan)
 
 
 def default_storage(machine: Resource) -> str:

@@ -65,6 +65,15 @@ def _unprovisioned(arm: Sandbox, operation: Json, resource: Resource | None) -> 
     )
 
 
+@event("virtualMachines.unsold")
+def _unsold(arm: Sandbox, operation: Json, resource: Resource | None, code: str, message: str) -> None:
+    """The request's purchase plan is not the image's (purchase_plans.py)."""
+    if resource is None:
+        return
+    resource.private |= {"power": "failed", "agent_from": None}
+    raise ArmError(400, code, message)
+
+
 @event("virtualMachines.deleted")
 def _deleted(arm: Sandbox, operation: Json, resource: Resource | None) -> None:
     if resource is not None:

@@ -126,7 +126,7 @@ OTHERS: dict[str, dict[str, tuple[str, ...]]] = {
     "Microsoft.Features": {"features": ("2021-07-01", "2015-12-01"), "providers": ("2021-07-01", "2015-12-01")},
     "Microsoft.Portal": {"dashboards": ("2020-09-01-preview",)},
     "Microsoft.ManagedServices": {"registrationDefinitions": ("2022-10-01", "2020-02-01-preview")},
-    "Microsoft.MarketplaceOrdering": {"agreements": ("2021-01-01", "2015-06-01")},
+    "Microsoft.MarketplaceOrdering": {"agreements": ("2021-01-01", "2015-06-01"), "offertypes": ("2021-01-01", "2015-06-01")},
     "Microsoft.DevTestLab": {"labs": ("2018-09-15", "2016-05-15"), "schedules": ("2018-09-15", "2016-05-15")},
     "Microsoft.Databricks": {"workspaces": ("2024-05-01", "2018-04-01")},
     "Microsoft.MachineLearningServices": {"workspaces": ("2024-04-01", "2021-07-01")},

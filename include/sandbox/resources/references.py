@@ -38,7 +38,10 @@ def resolve(arm: Sandbox, call: Call, reference: Json, location: str) -> tuple[O
             return of_stored(image, "image"), None, {"id": id}
         if name != "id" or "/galleries/" in id.lower():
             version = resolve_gallery(arm, call, {name: id}, location)
-            return of_stored(version, "version"), version.name, {name: id, "exactVersion": version.name}
+            origin = of_stored(version, "version")
+            definition = arm.store.get(version.id.rsplit("/", 2)[0])
+            origin.plan = definition.properties.get("purchasePlan") if definition is not None else None
+            return origin, version.name, {name: id, "exactVersion": version.name}
         raise ArmError(400, "InvalidParameter", f"Resource id '{id}' is not a valid image id.", target="imageReference.id")
     key, exact = marketplace.resolve(arm, reference)
     echoed = {name: reference[name] for name in ("publisher", "offer", "sku", "version")}

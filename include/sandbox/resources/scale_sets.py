@@ -20,7 +20,7 @@ from ..store import Resource
 from ..templates.dates import duration
 from ..templates.errors import TemplateError
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty, stamp
-from . import flexible_sets, instance_ids
+from . import flexible_sets, instance_ids, purchase_plans
 from .changes import changed
 from .groups import location_of
 from .identity import identity
@@ -112,6 +112,7 @@ class ScaleSets(ResourceType):
             raise arm_not_found(group)
         name, size = find_size(required(body, "sku.name", target="sku.name"))
         origin, _, reference = resolve(arm, call, required(body, IMAGE_REFERENCE, dict, target="imageReference"), location)
+        _check_plan(arm, origin, body.get("plan"), call.id)
         properties["virtualMachineProfile"] = _profile(arm, call, body, origin, name, size)
         if properties["upgradePolicy"]["mode"] == "Rolling":
             check_health(body["properties"]["virtualMachineProfile"])
@@ -180,6 +181,7 @@ class ScaleSets(ResourceType):
                     "imageReference",
                 )
             security_profile({"properties": own["virtualMachineProfile"]}, origin, name, size)
+            _check_plan(arm, origin, resource.body.get("plan"), resource.id)
             resource.private["image"] = reference
         profile = field(body, "properties.virtualMachineProfile", dict, {})
         check_applications(arm, call, profile, resource.location, storage["osDisk"]["osType"])
@@ -288,6 +290,12 @@ def _check_capacity(arm: Sandbox, resource: Resource, capacity: int, size_name: 
     more = capacity - resource.body["sku"]["capacity"]
     if more > 0:
         check_quota(arm, resource.subscription, resource.location, find_size(size_name)[1], more)
+
+
+def _check_plan(arm: Sandbox, origin: Origin, plan: Any, id: str) -> None:
+    """Raises ArmError 400 where the set's purchase plan is not its image's."""
+    if (found := purchase_plans.problem(arm, origin, plan, id, f"{id.rpartition('/')[2]}_OsDisk")) is not None:
+        raise ArmError(400, found["code"], found["message"])
 
 
 def _scale(arm: Sandbox, resource: Resource, capacity: int) -> None:

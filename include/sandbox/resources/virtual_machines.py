@@ -13,8 +13,7 @@ from ..regions import short
 from ..registry import ResourceType, field, invalid, one_of, register, required, route
 from ..store import Resource
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty, stamp
-from . import vhds
-from .catalogue import skus
+from . import purchase_plans, vhds
 from .entity_names import check_name
 from .groups import location_of
 from .identity import identity
@@ -119,7 +118,6 @@ class VirtualMachines(ResourceType):
         os_disk = required(body, "properties.storageProfile", dict, target="storageProfile").get("osDisk") or {}
         option = one_of(os_disk, "createOption", ("FromImage", "Attach", "Empty")) or "FromImage"
         origin, reference = _origin(arm, call, body, os_disk, option, location)
-        _check_plan(arm, call, body, origin)
         if option != "Attach" and field(os_disk, "managedDisk.id") is not None:
             raise invalid("Parameter 'osDisk.managedDisk.id' is not allowed.", "osDisk.managedDisk.id")
         check_applications(arm, call, body["properties"], location, origin.content["os"])
@@ -159,13 +157,19 @@ class VirtualMachines(ResourceType):
         arm.store.add(machine)
         bump(arm, machine)
         lost = origin.state == "Generalized" and not guest.is_ready(origin.content)
+        unsold = purchase_plans.problem(arm, origin, body.get("plan"), call.id, properties["storageProfile"]["osDisk"]["name"])
+        then, arguments = "virtualMachines.created", {"user": (profile or {}).get("adminUsername")}
+        if unsold is not None:
+            then, arguments = "virtualMachines.unsold", unsold
+        elif lost:
+            then, arguments = "virtualMachines.unprovisioned", {}
         operation = operations.start(
             arm,
             call,
             machine,
-            "virtualMachines.osProvisioningTimeout" if lost else "virtualMachines.create",
-            then="virtualMachines.unprovisioned" if lost else "virtualMachines.created",
-            arguments={} if lost else {"user": (profile or {}).get("adminUsername")},
+            "virtualMachines.osProvisioningTimeout" if lost and unsold is None else "virtualMachines.create",
+            then=then,
+            arguments=arguments,
         )
         answer = first_answer(machine.body, body)
         return operations.written(arm, call, operation, answer, created=True, retry_after=10)
@@ -202,19 +206,6 @@ def _origin(arm: Sandbox, call: Call, body: Json, os_disk: Json, option: str, lo
         raise invalid("Required parameter 'imageReference' is missing (null).", "imageReference")
     origin, _, reference = resolve(arm, call, given, location)
     return origin, reference
-
-
-def _check_plan(arm: Sandbox, call: Call, body: Json, origin: Origin) -> None:
-    """Whatever descends from a marketplace image with a purchase plan needs the plan in the request (public bug threads)."""
-    platform = origin.content.get("platform")
-    sku = skus(arm).get((platform[0], platform[1], platform[2])) if platform else None
-    if sku is not None and sku.plan and not field(body, "plan.name"):
-        raise ArmError(
-            400,
-            "VMMarketplaceInvalidInput",
-            "Creating a virtual machine from Marketplace image or a custom image sourced from a Marketplace image requires Plan "
-            f"information in the request. VM: '{call.id}'.",
-        )
 
 
 MACHINES = VirtualMachines()
