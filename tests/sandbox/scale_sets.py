@@ -10,6 +10,11 @@ from .bodies import LOCATION, generalize, group, make_definition, make_machine, 
 
 KEY = {"path": "/home/builder/.ssh/authorized_keys", "keyData": "ssh-rsa AAAA builder@example.com"}
 
+HEALTH = {
+    "name": "health",
+    "properties": {"publisher": "Microsoft.ManagedServices", "type": "ApplicationHealthLinux", "typeHandlerVersion": "1.0"},
+}
+
 
 def scale_set(
     clients: AzureClients, image: dict[str, Any], capacity: int = 2, *, mode: str = "Manual", **properties: Any

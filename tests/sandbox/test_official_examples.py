@@ -35,8 +35,8 @@ OUT_OF_SCOPE = {
     ),
     r"VirtualMachineScaleSet(VMExtensions|VMRunCommands)_": "instances of scale sets: extensions and run commands",
     r"VirtualMachineScaleSetExtensions_": "extensions of scale sets as resources of their own",
-    r"VirtualMachineScaleSetRollingUpgrades_StartExtensionUpgrade|VirtualMachineScaleSets_(ApproveRollingUpgrade|GetOSUpgradeHistory)": (
-        "rolling upgrades of extensions, by approval, and their history"
+    r"VirtualMachineScaleSetRollingUpgrades_StartExtensionUpgrade|VirtualMachineScaleSets_ApproveRollingUpgrade": (
+        "rolling upgrades of extensions, and by approval"
     ),
     r"VirtualMachineScaleSets_(ConvertToSinglePlacementGroup|ForceRecovery|PerformMaintenance|ScaleOut|SetOrchestration)": (
         "placement, fabric and orchestration services of scale sets"
@@ -92,6 +92,10 @@ REFUSED = {
     r"VirtualMachineScaleSets_Update/VirtualMachineScaleSet_Update_MaximumSet_Gen": (
         "InvalidParameter",
         "DSv3-Type1 is the size of a dedicated host, not of a machine",
+    ),
+    r"VirtualMachineScaleSets_CreateOrUpdate/Create a scale set with Security Posture Reference": (
+        "BadRequest",
+        "automatic OS upgrades without a health probe or extension (azure-docs#122644)",
     ),
     r"VirtualMachines_CreateOrUpdate/Create a Windows vm with a patch setting patchMode of Manual": (
         "OperationNotAllowed",

@@ -11,14 +11,9 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError, Resour
 from tests.sandbox.bodies import publish, version
 from tests.sandbox_transport import AzureClients
 
-from .scale_sets import patch, published, put, scale_set, source, used
+from .scale_sets import HEALTH, patch, published, put, scale_set, source, used
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
-
-HEALTH = {
-    "name": "health",
-    "properties": {"publisher": "Microsoft.ManagedServices", "type": "ApplicationHealthLinux", "typeHandlerVersion": "1.0"},
-}
 
 
 async def watched(clients: AzureClients, image: str, capacity: int, mode: str = "Manual", **policy: Any) -> None:
@@ -79,7 +74,7 @@ async def test_another_image_rolls_through_a_set_of_the_mode_rolling(azure_clien
     image = {"storageProfile": {"imageReference": {"id": f"{definition}/versions/1.1.0"}}}
     await patch(azure_clients, properties={"virtualMachineProfile": image})
     await asyncio.sleep(300)
-    assert await latest(azure_clients) == ("RollingForward", 1, 1, 0)
+    assert await latest(azure_clients) == ("RollingForward", 1, 0, 1)
     assert sorted((await used(azure_clients)).values()) == ["1.0.0", "1.1.0"]
     await asyncio.sleep(900)
     assert await latest(azure_clients) == ("Completed", 2, 0, 0)

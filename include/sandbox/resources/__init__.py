@@ -63,6 +63,7 @@ FAMILIES = (
     "scale_sets",
     "scale_set_power",
     "rolling_upgrades",
+    "automatic_upgrades",
     "versions",
 )
 

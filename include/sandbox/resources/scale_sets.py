@@ -17,10 +17,8 @@ from ..pages import list_of, page_of
 from ..regions import short
 from ..registry import ResourceType, arm_not_found, field, invalid, register, required, route
 from ..store import Resource
-from ..templates.dates import duration
-from ..templates.errors import TemplateError
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty, stamp
-from . import flexible_sets, instance_ids, purchase_plans
+from . import flexible_sets, instance_ids, purchase_plans, upgrade_policy
 from .changes import changed
 from .groups import location_of
 from .identity import identity
@@ -31,6 +29,7 @@ from .machine_profile import os_profile
 from .network import LOAD_BALANCER, refer, reference_missing
 from .references import resolve
 from .sizes import SIZES, check_quota, find_size
+from .upgrade_policy import unsupported
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -40,7 +39,6 @@ SCALE_SET = "Microsoft.Compute/virtualMachineScaleSets"
 INSTANCE = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines"
 MOST = 1000  # instances of a set
 IMAGE_REFERENCE = "properties.virtualMachineProfile.storageProfile.imageReference"
-_PERCENTS = ("maxBatchInstancePercent", "maxUnhealthyInstancePercent", "maxUnhealthyUpgradedInstancePercent")
 _POWER = ("start", "poweroff", "deallocate", "restart", "redeploy", "reapply", "reimageall")
 _UNSUPPORTED = ("hostGroup", "virtualMachineProfile.capacityReservation", "virtualMachineProfile.serviceArtifactReference", "skuProfile")
 # Secrets, which are never shown.
@@ -102,9 +100,9 @@ class ScaleSets(ResourceType):
                 return flexible_sets.make(arm, call, body, self.envelope(arm, call, body, location))
         for path in _UNSUPPORTED:
             if field(body, f"properties.{path}", dict):
-                raise _unsupported(path, "…")
+                raise unsupported(path, "…")
         single = field(body, "properties.singlePlacementGroup", bool, not flexible)
-        properties: Json = {"singlePlacementGroup": single, "orchestrationMode": mode, "upgradePolicy": _upgrade_policy(body, flexible)}
+        properties: Json = {"singlePlacementGroup": single, "orchestrationMode": mode, "upgradePolicy": upgrade_policy.read(body, flexible)}
         if flexible:
             properties["platformFaultDomainCount"] = 1
             overlay(properties, {"platformFaultDomainCount": field(body, "properties.platformFaultDomainCount", int)})
@@ -115,7 +113,10 @@ class ScaleSets(ResourceType):
         _check_plan(arm, origin, body.get("plan"), call.id)
         properties["virtualMachineProfile"] = _profile(arm, call, body, origin, name, size)
         if properties["upgradePolicy"]["mode"] == "Rolling":
-            check_health(body["properties"]["virtualMachineProfile"])
+            upgrade_policy.check_health(body["properties"]["virtualMachineProfile"])
+        if upgrade_policy.is_automatic(properties["upgradePolicy"]):
+            given = body["properties"]["virtualMachineProfile"]
+            upgrade_policy.check_automatic(arm, given, given, reference, origin)
         keep(properties, body["properties"], but=_SECRET)
         properties |= {
             "provisioningState": "Creating",
@@ -125,7 +126,8 @@ class ScaleSets(ResourceType):
         made = self.envelope(arm, call, body, location)
         made["sku"] = {"name": name, "tier": "Standard", "capacity": 0}
         made["properties"] = properties
-        resource = Resource(call.id, self.name, made, {"state": origin.state, "next": 0, "image": reference})
+        resource = Resource(call.id, self.name, made, {"state": origin.state, "next": 0})
+        take(resource, origin, reference)
         capacity = field(body, "sku.capacity", int, 0)
         _check_capacity(arm, resource, capacity, name)
         arm.store.add(resource)
@@ -133,6 +135,7 @@ class ScaleSets(ResourceType):
             resource.private["profile"] = deepcopy(body["properties"]["virtualMachineProfile"])
             operation = flexible_sets.scale(arm, call, resource, capacity, "create")
             return operations.written(arm, call, operation, resource.body, created=True, retry_after=10)
+        _watch_image(arm, resource)
         _scale(arm, resource, capacity)
         operation = operations.start(arm, call, resource, "virtualMachineScaleSets.create", then="scaleSets.written")
         return operations.written(arm, call, operation, resource.body, created=True, retry_after=10)
@@ -169,11 +172,16 @@ class ScaleSets(ResourceType):
         name, size = find_size(field(body, "sku.name", str, resource.body["sku"]["name"]))
         capacity = field(body, "sku.capacity", int, resource.body["sku"]["capacity"])
         _check_capacity(arm, resource, capacity, name)
-        policy = _upgrade_policy(body, flexible) if field(body, "properties.upgradePolicy", dict) is not None else own["upgradePolicy"]
+        policy = own["upgradePolicy"]
+        if field(body, "properties.upgradePolicy", dict) is not None:
+            policy = upgrade_policy.read(body, flexible, None if whole else policy)
+        shown = deepcopy(own["virtualMachineProfile"])
+        overlay(shown, field(body, "properties.virtualMachineProfile", dict, {}))
         if policy["mode"] == "Rolling":
-            check_health({**own["virtualMachineProfile"], **field(body, "properties.virtualMachineProfile", dict, {})})
+            upgrade_policy.check_health(shown)
         new_image = asked != storage["imageReference"]
-        if new_image or capacity > resource.body["sku"]["capacity"]:
+        automatic = upgrade_policy.is_automatic(policy)
+        if new_image or automatic or capacity > resource.body["sku"]["capacity"]:
             origin, _, reference = resolve(arm, call, asked, resource.location)
             if origin.state != resource.private["state"]:
                 raise invalid(
@@ -182,7 +190,10 @@ class ScaleSets(ResourceType):
                 )
             security_profile({"properties": own["virtualMachineProfile"]}, origin, name, size)
             _check_plan(arm, origin, resource.body.get("plan"), resource.id)
-            resource.private["image"] = reference
+            if automatic:
+                upgrade_policy.check_automatic(arm, shown, field(body, "properties.virtualMachineProfile", dict, {}), asked, origin)
+            if new_image or capacity > resource.body["sku"]["capacity"]:
+                take(resource, origin, reference)
         profile = field(body, "properties.virtualMachineProfile", dict, {})
         check_applications(arm, call, profile, resource.location, storage["osDisk"]["osType"])
         overlay(own, field(body, "properties", dict, {}), but=_SECRET | _GOVERNED)
@@ -199,6 +210,7 @@ class ScaleSets(ResourceType):
             overlay(resource.private["profile"], profile)
             operation = flexible_sets.scale(arm, call, resource, capacity, "update")
         else:
+            _watch_image(arm, resource)
             _scale(arm, resource, capacity)
             operation = operations.start(arm, call, resource, "virtualMachineScaleSets.update", then="scaleSets.written")
         return operations.written(arm, call, operation, resource.body, created=False, retry_after=10)
@@ -292,6 +304,24 @@ def _check_capacity(arm: Sandbox, resource: Resource, capacity: int, size_name: 
         check_quota(arm, resource.subscription, resource.location, find_size(size_name)[1], more)
 
 
+def take(resource: Resource, origin: Origin, reference: Json) -> None:
+    """What the model's image means from now on: the reference with its exact version, and the id of what it was found to be."""
+    resource.private |= {"image": reference, "found": origin.id}
+
+
+def _watch_image(arm: Sandbox, resource: Resource) -> None:
+    """Have somebody look for newer versions from now on, where the policy says so (automatic_upgrades.py). Windows then leaves updates to
+    it (the document's enableAutomaticOSUpgrade)."""
+    if not upgrade_policy.is_automatic(resource.properties["upgradePolicy"]):
+        return
+    system = resource.properties["virtualMachineProfile"].get("osProfile", {})
+    if "windowsConfiguration" in system:
+        system["windowsConfiguration"]["enableAutomaticUpdates"] = False
+    if not resource.private.get("watched"):
+        resource.private["watched"] = True
+        arm.store.schedule(arm.now, "automaticUpgrades.look", id=resource.key)
+
+
 def _check_plan(arm: Sandbox, origin: Origin, plan: Any, id: str) -> None:
     """Raises ArmError 400 where the set's purchase plan is not its image's."""
     if (found := purchase_plans.problem(arm, origin, plan, id, f"{id.rpartition('/')[2]}_OsDisk")) is not None:
@@ -314,41 +344,6 @@ def chosen(arm: Sandbox, resource: Resource, ids: list[str]) -> list[Resource]:
     return instance_ids.chosen({one.body["instanceId"]: one for one in instances(arm, resource)}, ids, numbers=True)
 
 
-def _unsupported(name: str, value: str) -> ArmError:
-    return ArmError(400, "BadRequest", f"The value '{value}' of '{name}' is not supported by the sandbox.", target=name)
-
-
-def _upgrade_policy(body: Json, flexible: bool) -> Json:
-    mode = field(body, "properties.upgradePolicy.mode", str, "Manual" if flexible else None)
-    if mode is None:
-        raise invalid("Required parameter 'upgradePolicy.mode' is missing (null).", "upgradePolicy.mode")
-    if flexible and mode != "Manual":
-        raise _unsupported("upgradePolicy.mode", mode)
-    rolling = field(body, "properties.upgradePolicy.rollingUpgradePolicy", dict, {})
-    for name in _PERCENTS:
-        if not (0 if "Upgraded" in name else 5) <= field(rolling, name, int, 20) <= 100:
-            raise invalid(f"The value {rolling[name]} of '{name}' must lie between 5 and 100.", f"rollingUpgradePolicy.{name}")
-    if (pause := field(rolling, "pauseTimeBetweenBatches")) is not None:
-        try:
-            duration(pause)
-        except TemplateError:
-            raise invalid(f"'{pause}' is no duration of ISO 8601.", "rollingUpgradePolicy.pauseTimeBetweenBatches") from None
-    return {**field(body, "properties.upgradePolicy", dict, {}), "mode": mode}
-
-
-def check_health(profile: Json) -> None:
-    """Raises ArmError 400 where nothing tells how instances are (text: terraform-provider-azurerm)."""
-    extensions = field(profile, "extensionProfile.extensions", list, [])
-    watched = any(str(field(one, "properties.type")).startswith("ApplicationHealth") for one in extensions)
-    if not watched and field(profile, "networkProfile.healthProbe.id") is None:
-        raise ArmError(
-            400,
-            "BadRequest",
-            "Rolling Upgrade mode is not supported for this Virtual Machine Scale Set because a health probe or health extension was not "
-            "provided.",
-        )
-
-
 def _profile(arm: Sandbox, call: Call, body: Json, origin: Origin, size_name: str, size: Any) -> Json:
     """The virtualMachineProfile to show. Raises ArmError where it does not fit the image, or names a subnet that is not there."""
     given = required(body, "properties.virtualMachineProfile", dict)
@@ -361,7 +356,7 @@ def _profile(arm: Sandbox, call: Call, body: Json, origin: Origin, size_name: st
         made["osProfile"] = {"computerNamePrefix": system.pop("computerName"), **system}
     disk = field(given, "storageProfile.osDisk", dict, {})
     if (option := disk.get("createOption", "FromImage")) != "FromImage":
-        raise _unsupported("osDisk.createOption", option)
+        raise unsupported("osDisk.createOption", option)
     made["storageProfile"] = {
         "osDisk": {
             "osType": origin.content["os"],
@@ -382,7 +377,7 @@ def _profile(arm: Sandbox, call: Call, body: Json, origin: Origin, size_name: st
                 for one in field(address, f"properties.{member}", list, []):
                     refer(arm, one, kind, call.id)
             if field(address, "properties.applicationGatewayBackendAddressPools", list):
-                raise _unsupported("applicationGatewayBackendAddressPools", "…")
+                raise unsupported("applicationGatewayBackendAddressPools", "…")
     made["networkProfile"] = network
     if (security := security_profile({"properties": given}, origin, size_name, size)) is not None:
         made["securityProfile"] = security
