@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from include.steps.errors import LOOK, StepError, classify
+from include.steps.unreachable import no_connection, why_unreachable
 
 # Codes that only say "look inside".
 _WRAPPERS = {"DeploymentFailed", "InvalidTemplateDeployment", "ResourceDeploymentFailure", "MultipleErrorsOccurred", "BadRequest", "Failed"}
@@ -94,9 +95,12 @@ def of_exception(error: Exception) -> StepError:
     if isinstance(error, sdk.ClientAuthenticationError):
         return _of_sign_in(str(error.message or error))
     if isinstance(error, sdk.ServiceRequestError):
-        cure = "Nothing: it is tried again. If it lasts, check the connection's endpoint, DNS and proxy."
-        return StepError("transient", "ServiceUnreachable", f"No connection to Azure: {error.message}", cure)
+        return no_connection(error)
     if isinstance(error, sdk.AzureError):
+        # A proxy that refuses is an answer to azure-core, though not Azure's.
+        unsent = why_unreachable(error) if isinstance(error, sdk.ServiceResponseError) else None
+        if unsent:
+            return unsent
         # The request was sent and the answer lost: it may have had its effect.
         return StepError("adopt", "ResponseLost", f"Azure's answer was lost: {error.message}", LOOK)
     raise error

@@ -249,7 +249,7 @@ RULES: tuple[Rule, ...] = (
     Rule("SubscriptionNotFound", "permanent", _SUBSCRIPTION),
     Rule("InvalidAuthenticationTokenAudience", "permanent", _CLOUD),
     Rule("*", "permanent", _CLOUD, message=r"AADSTS500011\b"),
-    Rule("*", "permanent", _DIRECTORY, message=r"AADSTS90002\b"),
+    Rule("*", "permanent", _DIRECTORY, message=r"AADSTS(90002|900382)\b"),
     Rule("*", "transient", _ISSUER, message=r"AADSTS(50166|501661|90061)\b"),
     Rule("*", "permanent", _FEDERATED, message=r"AADSTS70021\d*\b"),
     Rule("*", "permanent", _CERTIFICATE, message=r"AADSTS700027\b"),

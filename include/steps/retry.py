@@ -10,15 +10,18 @@ from typing import Any
 
 from azure.core.pipeline.policies import AsyncRetryPolicy
 
+from include.steps.unreachable import why_unreachable
+
 log = logging.getLogger(__name__)
 
 
 class PatientRetryPolicy(AsyncRetryPolicy[Any, Any]):
-    """azure-core's retry policy with three changes.
+    """azure-core's retry policy with four changes.
 
     * ``Retry-After`` is obeyed however long it is, with a log line that says until when, and up to a tenth more so that many builds do not
       come back at the same moment. A request sent too early is refused and pushes the deadline out (compute-throttling-limits).
     * A 401 is tried once more: the authentication policy has dropped its token by then and fetches a new one (ExpiredAuthenticationToken).
+    * No connection that only a person can make possible is tried again (:func:`include.steps.unreachable.why_unreachable`).
     * Waiting is ``asyncio.sleep``.
     """
 
@@ -30,6 +33,12 @@ class PatientRetryPolicy(AsyncRetryPolicy[Any, Any]):
         if response.http_response.status_code == 401:
             return not any(entry.http_response is not None and entry.http_response.status_code == 401 for entry in settings["history"])
         return bool(super().is_retry(settings, response))
+
+    def increment(self, settings: Any, response: Any = None, error: Exception | None = None) -> bool:
+        unsent = why_unreachable(error) if error else None
+        if unsent and unsent.kind == "permanent":
+            return False
+        return bool(super().increment(settings, response=response, error=error))
 
     async def sleep(self, settings: Any, transport: Any, response: Any = None) -> None:
         asked = self.get_retry_after(response) if response is not None else None

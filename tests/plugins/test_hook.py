@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from airflow.sdk import Connection
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from image_factory.hooks.azure import AzureSettings
 from image_factory.provider import get_provider_info
+from include.steps.errors import StepError
+from tests.signing_key import SigningKey
 
 
 def _connection(extra: dict[str, str] | None = None, **fields: str | None) -> Connection:
@@ -43,7 +47,7 @@ def test_a_sovereign_cloud_has_its_own_endpoints(cloud: str, endpoint: str) -> N
 
 
 def test_every_problem_of_a_connection_is_reported_at_once() -> None:
-    with pytest.raises(ValueError, match="Connection 'azure'") as raised:
+    with pytest.raises(StepError, match="Connection 'azure'") as raised:
         AzureSettings.of(_connection({"cloud": "Mars", "identity": "password", "endpoint": "http://here", "ca_file": "/no/such/file"}))
 
     for field in ("cloud", "identity", "subscriptionId", "endpoint", "ca_file"):
@@ -51,7 +55,7 @@ def test_every_problem_of_a_connection_is_reported_at_once() -> None:
 
 
 def test_a_service_principal_without_a_tenant_is_refused() -> None:
-    with pytest.raises(ValueError, match="tenantId: missing; a service principal needs it"):
+    with pytest.raises(StepError, match="tenantId: missing; a service principal needs it"):
         AzureSettings.of(_connection({"subscriptionId": "s"}))
 
 
@@ -68,7 +72,7 @@ def test_a_rotated_secret_makes_new_clients() -> None:
 
 def test_a_custom_endpoint_keeps_its_ca_file(tmp_path: Path) -> None:
     ca = tmp_path / "ca.pem"
-    ca.touch()
+    ca.write_bytes(SigningKey().certificate(datetime.now(UTC)).public_bytes(Encoding.PEM))
 
     settings = AzureSettings.of(
         _connection(
@@ -110,5 +114,42 @@ def test_an_application_of_several_tenants_sends_a_token_of_each() -> None:
     ],
 )
 def test_auxiliary_tenants_that_cannot_be_are_refused(extra: dict[str, str], fields: dict[str, None], said: str) -> None:
-    with pytest.raises(ValueError, match=f"auxiliaryTenantIds: {said}"):
+    with pytest.raises(StepError, match=f"auxiliaryTenantIds: {said}"):
         AzureSettings.of(_connection({"tenantId": "t", "subscriptionId": "s", **extra}, **fields))
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ({"tenantid": "t"}, "tenantid: the field is unknown; write tenantId"),
+        ({"subscription_id": "s"}, "subscription_id: the field is unknown; write subscriptionId"),
+        ({"shade": "red"}, "shade: the field is unknown; extra holds authority, "),
+        ({"tenantId": "our tenant"}, "tenantId: 'our tenant' is neither an id nor a domain"),
+        ({"ca_file": __file__}, "holds no certificate"),
+    ],
+)
+def test_a_field_that_is_written_wrong_is_named_with_the_right_one(written: dict[str, str], said: str) -> None:
+    with pytest.raises(StepError, match="Correct the connection azure") as raised:
+        AzureSettings.of(_connection({"tenantId": "t", "subscriptionId": "s", **written}))
+
+    assert said in str(raised.value)
+    assert (raised.value.kind, raised.value.code) == ("permanent", "InvalidConnection")
+
+
+def test_a_workload_identity_needs_the_file_of_its_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AZURE_FEDERATED_TOKEN_FILE", raising=False)
+    with pytest.raises(StepError, match="identity: a workload_identity needs AZURE_FEDERATED_TOKEN_FILE"):
+        AzureSettings.of(_connection({"tenantId": "t", "subscriptionId": "s", "identity": "workload_identity"}, password=None))
+
+
+def test_a_file_without_a_certificate_is_refused_by_the_name_of_its_field() -> None:
+    settings = AzureSettings.of(_connection({"tenantId": "t", "subscriptionId": "s", "certificate_file": __file__}))
+    with pytest.raises(StepError, match=r"certificate_file: .*give a PEM or PKCS12 file with certificate and key"):
+        settings.connect()
+
+
+def test_a_connection_that_is_not_there_is_told_how_to_make_it() -> None:
+    with pytest.raises(StepError, match=r"There is no Airflow connection 'nowhere'.*AIRFLOW_CONN_NOWHERE") as raised:
+        AzureSettings.named("nowhere")
+
+    assert raised.value.kind == "permanent"

@@ -224,3 +224,38 @@ async def test_an_identity_of_another_cloud_is_told_so(sandbox: Served, hook: Co
     elsewhere = {"endpoint": "https://management.usgovcloudapi.net", "authority": "https://login.microsoftonline.us"}
     with pytest.raises(StepError, match=r"AADSTS500011.*another cloud's"):
         await build(hook(sandbox, client, identity="managed_identity", **elsewhere), "government")
+
+
+async def test_a_proxy_that_opens_no_way_to_that_cloud_is_asked_once_and_named(
+    sandbox: Served, hook: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readline()).decode().split()[1])
+        writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    proxy = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    government = {"endpoint": "", "authority": "", "cloud": "AzureUSGovernment"}
+    async with proxy:
+        with pytest.raises(StepError, match=r"did not open login.microsoftonline.us.*correct cloud") as raised:
+            await build(hook(sandbox, sandbox.found.client_id, "secret", **government), "elsewhere")
+    assert (raised.value.kind, asked) == ("permanent", ["login.microsoftonline.us:443"])
+
+
+async def test_a_certificate_that_nobody_vouched_for_is_told_at_once(sandbox: Served, hook: Connect) -> None:
+    with pytest.raises(StepError, match=r"certificate of 127.0.0.1:\d+ is not trusted.*ca_file") as raised:
+        await build(hook(sandbox, sandbox.found.client_id, sandbox.found.client_secret, ca_file=""), "untrusted")
+    assert raised.value.kind == "permanent"
+
+
+async def test_the_test_of_a_connection_tells_the_cure(sandbox: Served, hook: Connect) -> None:
+    good, said = await asyncio.to_thread(hook(sandbox, sandbox.found.client_id, sandbox.found.client_secret).test_connection)
+    assert good, said
+    good, said = await asyncio.to_thread(hook(sandbox, sandbox.found.client_id, "wrong-secret").test_connection)
+    assert not good
+    assert "What to do: The client secret is wrong or has expired" in said

@@ -70,13 +70,11 @@ class StepOperator(BaseOperator):
 
     def execute(self, context: Any) -> Any:
         """Run the step here, with clients of its own."""
-        from image_factory.hooks.azure import AzureImageFactoryHook
         from image_factory.notices import KEY
         from image_factory.triggers.step import facts_of_run, load_step, planned_arguments
         from include.steps.errors import StepError, StepSkipped
 
         task_instance = context["ti"]
-        settings = AzureSettings.of(AzureImageFactoryHook.get_connection(self.azure_conn_id))
         step = load_step(self.step)
 
         async def run() -> Any:
@@ -87,10 +85,9 @@ class StepOperator(BaseOperator):
             async with AsyncExitStack() as open_clients:
 
                 async def connect(conn_id: str) -> Any:
-                    other = AzureSettings.of(AzureImageFactoryHook.get_connection(conn_id))
-                    return await open_clients.enter_async_context(other.connect())
+                    return await open_clients.enter_async_context(AzureSettings.named(conn_id).connect())
 
-                azure = await open_clients.enter_async_context(settings.connect())
+                azure = await connect(self.azure_conn_id)
                 return await step(azure, **arguments, **facts_of_run(step, task_instance, connect))
 
         try:
