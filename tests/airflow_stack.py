@@ -29,6 +29,7 @@ from include.demo.published import Gallery, resource_manager
 from include.demo.settings import Settings, free_port
 from include.demo.stack import Stack
 
+ENDED = ("success", "skipped", "failed", "upstream_failed")  # states of a task
 PATIENCE = 600  # seconds: what a test waits for comes within some, but on a machine that has much else to do
 
 
@@ -110,17 +111,19 @@ class AirflowStack:
                 state = self.task_states(dag_id, run_id).get(task_id)
         return str(state)
 
-    def answer(self, dag_id: str, run_id: str, option: str, reason: str) -> dict[str, Any]:
-        """Answer as a person does who is asked for approval in the task ``approve``; returns what was asked.
+    def answer(self, dag_id: str, run_id: str, option: str, reason: str, *, reads: float = 5) -> dict[str, Any]:
+        """Answer as a person does who is asked for approval in the task ``approve``, as often as it asks; returns what was asked.
 
-        Not in the same breath: Airflow 3.3.2 fails a task whose answer comes before the scheduler heard that its worker ended ("finished
-        with state success, but the task instance's state attribute is queued").
+        :param reads: seconds from the first question to the answer. Airflow loses many an answer that comes within one
+            (``ApproveVersionOperator``), and the task asks again; a person reads that question first.
         """
-        self.wait_for_task(dag_id, run_id, "approve", ("awaiting_input",))
-        time.sleep(5)  # several of the scheduler's rounds
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
-        asked: dict[str, Any] = self.api.get(path).json()
-        self.api.patch(path, json={"chosen_options": [option], "params_input": {"reason": reason}}).raise_for_status()
+        asked: dict[str, Any] = {}
+        while self.wait_for_task(dag_id, run_id, "approve", ("awaiting_input", *ENDED)) == "awaiting_input":
+            asked = self.api.get(path).json()
+            time.sleep(reads)
+            reads = 5
+            self.api.patch(path, json={"chosen_options": [option], "params_input": {"reason": reason}}).raise_for_status()
         return asked
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, str | None]:

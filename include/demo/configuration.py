@@ -57,6 +57,9 @@ def airflow_environment(settings: Settings, database_urls: tuple[str, str | None
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
         # Five seconds, the default, fail a task where many tasks begin at once on two busy cores.
         "WORKERS__EXECUTION_API_TIMEOUT": "60",
+        # How long a worker may sleep on after its task has ended (Airflow 3.3.2 misses the end of a task whose pipes close before it is
+        # gone). Five seconds, the default, keep its slot, and fail an approval that is answered just then.
+        "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         # A new recipe or DAG file shows up within seconds, at the price of one short parse.
         "DAG_PROCESSOR__REFRESH_INTERVAL": "10",
         "DAG_PROCESSOR__PARSING_PROCESSES": "1",

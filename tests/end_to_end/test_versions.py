@@ -151,9 +151,9 @@ class Life:
         logs = [self.airflow.log(dag, run, task)[-1500:] for task, state in states.items() if state == "failed"]
         assert ended == outcome, "\n\n".join([str(states), *logs])
 
-    def answer(self, run: str, option: str, reason: str) -> None:
+    def answer(self, run: str, option: str, reason: str, **pace: float) -> None:
         """What a person answers who is asked for approval."""
-        asked = self.airflow.answer("promote_version", run, option, reason)
+        asked = self.airflow.answer("promote_version", run, option, reason, **pace)
         assert asked["assigned_users"] == [{"id": "admin", "name": "admin"}]
 
     def holds(self, plan: dict[str, Any], before: Counter[str], **more: int) -> None:
@@ -268,10 +268,11 @@ def test_a_version_is_promoted_wave_by_wave_with_a_boot_between_the_waves(life: 
 
 
 def test_a_version_that_is_not_approved_stays_out(life: Life) -> None:
+    """An answer in the same breath as the question may be asked for again, and is not lost."""
     run = life.airflow.trigger(
         "promote_version", {"recipe": "dated", "version": life.names[0], "latest": False, "channels": ["test"], "approvers": ["admin"]}
     )
-    life.answer(run, "Reject", "no")
+    life.answer(run, "Reject", "no", reads=0)
     life.ends("promote_version", run)
     assert life.airflow.task_states("promote_version", run)["promote_version"] == "skipped"
     assert "image-factory-channel-test" not in life.version(life.names[0])["tags"]

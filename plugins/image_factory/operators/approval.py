@@ -9,12 +9,17 @@ from typing import Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
 
+# Airflow 3.3.2 fails a task that goes on at the moment in which the scheduler hears that its first worker has ended ("finished with state
+# success, but the task instance's state attribute is running"): up to `[workers] min_heartbeat_interval` after the question was asked.
+ASKED_AGAIN = 3  # times
+SOON = timedelta(seconds=10)
+
 
 class ApproveVersionOperator(ApprovalOperator):
     """Ask for approval before ``latest`` moves; without an answer in time the promotion is rejected.
 
     Who may answer is given here, or by the plan's ``approval`` (``{"approvers", "timeout"}``; None: nobody needs to be asked, and the
-    task succeeds at once). The answer, who gave it, when and why is the task's XCom.
+    task succeeds at once). The answer, who gave it, when and why is the task's XCom. An answer that Airflow loses is asked for once more.
 
     :param approvers: Airflow users; none: whoever may answer for the DAG.
     :param timeout: seconds to wait.
@@ -24,6 +29,8 @@ class ApproveVersionOperator(ApprovalOperator):
     def __init__(
         self, *, subject: str, body: str, approvers: Sequence[str] = (), timeout: int = 86400, planned_by: str | None = None, **fields: Any
     ) -> None:
+        fields.setdefault("retries", ASKED_AGAIN)
+        fields.setdefault("retry_delay", SOON)
         super().__init__(
             subject=subject,
             body=body,
