@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, ParamSpec, TypeVar
@@ -173,7 +173,7 @@ def retired(resource: Mapping[str, Any]) -> StepError:
 _AGAIN = (2.0, 4.0, 8.0, 15.0, 30.0)
 
 
-def step(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+def step(function: Callable[P, Awaitable[R]]) -> Callable[P, Coroutine[Any, Any, R]]:
     """Make a coroutine a step: it raises :class:`StepError` whatever the SDK raised, and looks again where the error table says ``adopt``.
 
     To run the coroutine once more is to look again, as that is what every step begins with.

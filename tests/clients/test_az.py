@@ -59,9 +59,8 @@ def played(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequ
     """All transcripts that were asked for, in the making at once: az waits more than it works."""
     az = python_environment("az")
     folder = tmp_path_factory.mktemp("az")
-    wanted = {
-        item.callspec.params["path"] for item in request.session.items if getattr(item, "callspec", None) and "path" in item.callspec.params
-    }
+    parameters = [item.callspec.params for item in request.session.items if isinstance(item, pytest.Function) and hasattr(item, "callspec")]
+    wanted = {one["path"] for one in parameters if "path" in one}
     with ThreadPoolExecutor() as pool:
         yield {path.stem: pool.submit(play, path, az, folder / path.stem) for path in TRANSCRIPTS if path in wanted}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ def test_a_chain_of_three_recipes_is_built_in_order(evening: Factory) -> None:
     assert "Allocation failed" in evening.log("chain-base", run_id, "build_machine.create_virtual_machine")
     parent = evening.plan("chain-base", run_id)
     for recipe in ("chain-hardened", "chain-application"):
-        run = evening.until(lambda recipe=recipe: started_by_asset(evening, recipe), f"a run of {recipe}")
+        run = evening.until(partial(started_by_asset, evening, recipe), f"a run of {recipe}")
         assert evening.outcome(recipe, run["dag_run_id"]) == "success"
         plan = evening.plan(recipe, run["dag_run_id"])
         assert plan["base"] == {"id": parent["version_id"], "version": parent["version"]}

@@ -55,7 +55,7 @@ def put(factory: Factory, path: str, body: dict[str, Any], version: str = "2024-
 @pytest.fixture(scope="module")
 def web(factory: Factory) -> Factory:
     """Somebody's machine with two data disks, production/web, and the backup that has it for its own."""
-    folder = factory.airflow.settings.recipes / "backups"
+    folder = factory.folder / "backups"
     folder.mkdir(exist_ok=True)
     (folder / "web-nightly.yaml").write_text(BACKUP.format(told=told(factory.folder, "web-nightly")))
     subscription = factory.airflow.stack.connection["subscription_id"]

@@ -66,14 +66,14 @@ class Life:
         image = f"{compute}/images/ubuntu"
         self.put(image, {"location": HOME, "properties": {"hyperVGeneration": "V2", "storageProfile": {"osDisk": os_disk}}}, IMAGES)
         self.put(self.gallery, {"location": HOME, "properties": {"softDeletePolicy": {"isSoftDeleteEnabled": True}}})
-        properties = {
+        described = {
             "osType": "Linux",
             "osState": "Generalized",
             "hyperVGeneration": "V2",
             "features": [{"name": "SecurityType", "value": "TrustedLaunchSupported"}],
             "identifier": {"publisher": "life", "offer": "linux", "sku": "dated"},
         }
-        self.put(self.definition, {"location": HOME, "properties": properties})
+        self.put(self.definition, {"location": HOME, "properties": described})
         first, *others = self.names
         self.publish(first, image)
         self.settle([first])
@@ -176,7 +176,7 @@ def life(factory: Factory) -> Iterator[Life]:
 
 
 def test_airflows_own_backfill_brings_a_month_of_versions_to_a_region_that_was_added_today(life: Life) -> None:
-    recipe = life.airflow.settings.recipes / "dated.yaml"
+    recipe = life.factory.folder / "dated.yaml"
     recipe.write_text(recipe.read_text().replace("replicate: [eastus2, westeurope]", "replicate: [eastus2, westeurope, uksouth]"))
     life.airflow.unpause("replicate_dated")
     body = {
@@ -347,7 +347,7 @@ def fault(name: str, effect: dict[str, Any], **match: str) -> dict[str, Any]:
 
 
 def test_a_region_that_fails_in_the_daily_run_is_named_with_its_cure_and_the_cleared_task_finishes(life: Life) -> None:
-    recipe = life.airflow.settings.recipes / "dated.yaml"
+    recipe = life.factory.folder / "dated.yaml"
     recipe.write_text(recipe.read_text().replace("uksouth]", "uksouth, japaneast]"))
     front = max(life.latest().values())
     with life.airflow.faults({"use": "R01", "match": {"region": "japaneast"}, "count": None}):
@@ -380,10 +380,11 @@ def test_lost_answers_cost_no_version_and_leave_none(life: Life) -> None:
     lost = {**fault("lost", {"drop": "after"}, method="PUT"), "count": 1}, {**fault("gone", {"drop": "after"}, method="DELETE"), "count": 1}
     kept = set(life.latest().values())
     with life.airflow.faults(*lost):
+        runs = []
         for _ in range(2):
-            run = life.airflow.trigger("retire_versions", {"recipe": "dated", **rules})
-            life.ends("retire_versions", run)
+            runs.append(life.airflow.trigger("retire_versions", {"recipe": "dated", **rules}))
+            life.ends("retire_versions", runs[-1])
     assert kept <= set(life.there())
-    due = life.airflow.rest.xcom("retire_versions", run, "plan")["steps"]["retire_versions"]["definitions"][0]["delete"]
+    due = life.airflow.rest.xcom("retire_versions", runs[-1], "plan")["steps"]["retire_versions"]["definitions"][0]["delete"]
     assert due
     assert not set(due) & set(life.there())

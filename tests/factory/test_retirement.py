@@ -136,7 +136,7 @@ def one_version(draw: st.DrawFn, number: int) -> ImageVersion:
         for name in REGIONS
         if name == "westeurope" or draw(st.booleans())
     }
-    tags = {}
+    tags: dict[str, str] = {}
     for name, value, one_in in (
         ("image-factory-run", "build/1", 0),
         ("image-factory-promoted", "2026-01-01T00:00:00+00:00", 0),

@@ -152,7 +152,7 @@ def test_a_failure_is_about_what_the_plan_was_about(context: dict[str, Any], tmp
     error = {"message": "refused", "cure": "ask for it"}
     given = planned(context, ["keep"], plan_return_value={"about": ["ubuntu-base"]}, keep_error=error)
     callbacks()["on_failure_callback"](given)
-    callbacks([one])["on_failure_callback"](planned(context, ["keep"], plan_return_value={"about": ["another"]}, keep_error=error))
+    callbacks([one.name])["on_failure_callback"](planned(context, ["keep"], plan_return_value={"about": ["another"]}, keep_error=error))
 
     assert (tmp_path / "told").read_text().splitlines() == [
         "failed: ubuntu-base: a run of keep_second_galleries failed",

@@ -48,6 +48,7 @@ def test_an_operator_declares_the_fields_of_its_step(operator: type[StepOperator
 
 @pytest.mark.parametrize("operator", [cls for cls in OPERATORS if cls.cancel], ids=lambda cls: cls.__name__)
 def test_a_cancel_step_needs_no_more_than_the_step_it_cancels(operator: type[StepOperator]) -> None:
+    assert operator.cancel is not None
     parameters = list(inspect.signature(load_step(operator.cancel)).parameters.values())[1:]
 
     needed = {parameter.name for parameter in parameters if parameter.default is inspect.Parameter.empty}

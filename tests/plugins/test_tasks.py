@@ -33,7 +33,7 @@ def test_what_is_set_on_a_copy_stays_its_own() -> None:
     first, second = _dag(add_like_task, "build_one"), _dag(add_like_task, "build_two", owner="security")
     before = DagSerialization.to_dict(second)
 
-    changed = first.get_task("replicate_version")
+    changed: Any = first.get_task("replicate_version")
     changed.retries, changed.trigger_rule, changed.doc_md = 0, TriggerRule.ALWAYS, "changed"
     first.get_task("discard_version") >> add_like_task(first, RunCommandOperator, "more", planned_by="plan")
 

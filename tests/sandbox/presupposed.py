@@ -79,8 +79,8 @@ class Presupposed:
             if _ID.fullmatch(text):
                 self.ensure(text.rstrip("/"))
         for text in (*self.named, self.path):
-            if (found := _SHARED.search(text)) is not None:
-                self.share(found)
+            if (shared := _SHARED.search(text)) is not None:
+                self.share(shared)
         for id in ids[:-1]:
             self.ensure(id)
         if self.own:

@@ -176,7 +176,7 @@ def test_a_failed_resource_fails_the_deployment_with_what_its_provider_said(clie
 )
 def test_what_cannot_be_deployed_is_refused_before_anything_is_made(client: Any, asked: Any, code: str, said: str) -> None:
     for act in (client.deployments.begin_validate, client.deployments.begin_create_or_update):
-        status, found, message = refusal(lambda act=act: act("rg", "d", asked))  # type: ignore[misc]  # mypy infers no lambda with a default
+        status, found, message = refusal(lambda act=act: act("rg", "d", asked))
         assert (status in (400, 404), found) == (True, code)
         assert said in message
     assert list(client.deployments.list_by_resource_group("rg")) == []
@@ -369,6 +369,7 @@ def test_a_deployments_members_are_read_without_regard_to_case_and_none_is_dropp
     refused = ask("PUT", template()).json()["error"]
     assert refused["code"] == "InvalidRequestContent"
     assert "Could not find member '$schema' on object of type 'DeploymentContent'. Path '$schema', line 1, position" in refused["message"]
+    wrong: dict[str, Any]
     for wrong in ({"templat": {}}, {"debugSetting": {"detailLevel": "everything"}}):
         answer = ask("PUT", {"properties": {"mode": "Incremental", "template": template(), **wrong}})
         assert (answer.status, answer.json()["error"]["code"]) == (400, "InvalidRequestContent")

@@ -164,7 +164,7 @@ def test_storage_is_served_at_azures_own_hosts(sandbox: Sandbox, compute: Any) -
 def test_a_snapshot_grows_and_does_not_shrink(compute: Any) -> None:
     """ "It can only increase": the Disk OpenAPI document (2025-01-02); recorded traffic of Azure/azure-service-operator
     (Test_Compute_Snapshot_CRUD)."""
-    made = {"location": LOCATION, "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 32}}
+    made: dict[str, Any] = {"location": LOCATION, "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 32}}
     compute.snapshots.begin_create_or_update("rg", "empty", made).result()
     made["properties"]["diskSizeGB"] = 64
     assert compute.snapshots.begin_create_or_update("rg", "empty", made).result().disk_size_gb == 64

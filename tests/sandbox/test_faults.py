@@ -23,8 +23,8 @@ async def test_a_size_without_capacity_is_refused_before_anything_is_made(azure_
     with pytest.raises(ResourceExistsError) as refused:
         await make_machine(azure_clients)
     assert refused.value.error.code == "SkuNotAvailable"
-    body = {"hardwareProfile": {"vmSize": "Standard_D4s_v5"}}
-    assert (await make_machine(azure_clients, **body)).provisioning_state == "Succeeded"
+    larger = {"vmSize": "Standard_D4s_v5"}
+    assert (await make_machine(azure_clients, hardwareProfile=larger)).provisioning_state == "Succeeded"
 
 
 async def test_an_allocation_that_fails_leaves_a_failed_machine_that_another_size_mends(azure_clients: AzureClients) -> None:

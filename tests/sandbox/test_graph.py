@@ -184,9 +184,11 @@ def test_a_role_is_for_somebody_of_the_tenants_directory(sandbox: Sandbox, graph
 def test_managed_identities_are_service_principals(sandbox: Sandbox, graph: Directory) -> None:
     group = f"/subscriptions/{sandbox.subscription_id}/resourceGroups/rg"
     identity = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/builder"
-    for id, version in ((group, "2024-11-01"), (identity, "2023-01-31")):
-        headers = {"authorization": f"Bearer {sandbox.token()}"}
-        made = sandbox.handle(Request("PUT", f"{ARM}{id}?api-version={version}", headers, b'{"location": "westeurope"}')).json()
+    headers = {"authorization": f"Bearer {sandbox.token()}"}
+    _, made = (
+        sandbox.handle(Request("PUT", f"{ARM}{id}?api-version={version}", headers, b'{"location": "westeurope"}')).json()
+        for id, version in ((group, "2024-11-01"), (identity, "2023-01-31"))
+    )
     found = graph.get(f"/servicePrincipals/{made['properties']['principalId']}")
     assert (found["displayName"], found["servicePrincipalType"]) == ("builder", "ManagedIdentity")
     assert (found["appId"], found["alternativeNames"]) == (made["properties"]["clientId"], ["isExplicit=True", identity])

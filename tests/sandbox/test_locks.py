@@ -79,7 +79,7 @@ def test_a_read_only_lock_stops_writes_below_it(locks: Any, networks: Any) -> No
     with pytest.raises(ResourceExistsError) as refused:
         networks.update_tags("rg", "vnet", {"tags": {"a": "b"}})
     assert refused.value.error.code == "ScopeLocked"
-    assert "write" in refused.value.error.message
+    assert "write" in str(refused.value)
     assert networks.get("rg", "vnet").name == "vnet"
 
 

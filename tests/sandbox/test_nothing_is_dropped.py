@@ -30,7 +30,7 @@ from .bodies import newest, one_of_each, put_package
 SUBSCRIPTION = f"/subscriptions/{Sandbox(virtual_clock()).subscription_id}"
 KNOWN = one_of_each(SUBSCRIPTION)
 DEPTH = 8  # of models within models
-FALSE = ("", None, False, [], {}, "None")  # is not always shown
+FALSE: tuple[Any, ...] = ("", None, False, [], {}, "None")  # is not always shown
 
 Path = tuple[str | int, ...]
 

@@ -141,7 +141,7 @@ async def test_what_a_share_does_not_take(azure_clients: AzureClients, groups: d
     await make_group(azure_clients)
     await make_definition(azure_clients, sharing=GROUPS)
     with pytest.raises(HttpResponseError, match=expected):
-        await share(azure_clients, **groups)
+        await share(azure_clients, "Add", **groups)
 
 
 async def test_a_community_gallery_is_open_to_everybody_once_it_is_enabled(azure_clients: AzureClients, partner: AzureClients) -> None:

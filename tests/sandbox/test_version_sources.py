@@ -55,13 +55,14 @@ async def test_snapshots_by_lun_make_a_version_with_data_disks(azure_clients: Az
     await machine_of(azure_clients)
     await make_definition(azure_clients)
     system = await snapshot(azure_clients, await os_disk(azure_clients))
-    data = [{"lun": lun, "source": {"id": await data_disk(azure_clients, size)}} for lun, size in ((0, 8), (7, 16))]
+    disks = {0: await data_disk(azure_clients, 8), 7: await data_disk(azure_clients, 16)}
+    data = [{"lun": lun, "source": {"id": id}} for lun, id in disks.items()]
     profile = {"osDiskImage": {"source": {"id": system.id}, "hostCaching": "ReadOnly"}, "dataDiskImages": data}
     made = (await publish(azure_clients, "1.0.0", version(profile))).storage_profile
     assert (made.os_disk_image.size_in_gb, made.os_disk_image.host_caching) == (30, "ReadOnly")
     assert [(one.lun, one.size_in_gb, one.source.id) for one in made.data_disk_images] == [
-        (0, 8, data[0]["source"]["id"]),
-        (7, 16, data[1]["source"]["id"]),
+        (0, 8, disks[0]),
+        (7, 16, disks[7]),
     ]
     body = version({"dataDiskImages": [{"lun": 3}]})
     with pytest.raises(HttpResponseError, match=r"storageProfile\.dataDiskImages\.lun' is not allowed"):

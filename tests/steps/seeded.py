@@ -10,9 +10,10 @@ from typing import Any
 from include.sandbox.regions import display
 from include.sandbox.store import Resource
 from include.sandbox.wire import stamp
-from tests.steps.build_line import DEFINITION, GALLERIES, GALLERY, HOME, RUN_TAG, VERSION, Line
+from include.steps.look import RUN_TAG
+from tests.steps.build_line import DEFINITION, GALLERIES, GALLERY, HOME, VERSION, Line
 
-PATH = {"resource_group": GALLERIES, "gallery": GALLERY, "definition": DEFINITION}
+PATH: dict[str, Any] = {"resource_group": GALLERIES, "gallery": GALLERY, "definition": DEFINITION}
 PROMOTED = {"image-factory-promoted": "2026-01-01T00:00:00+00:00"}
 
 

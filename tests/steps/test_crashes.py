@@ -85,6 +85,6 @@ async def test_a_step_run_twice_at_once_ends_as_if_run_once(step: str) -> None:
     # Two triggerers: two sets of clients on one Azure.
     other = Line(line.sandbox)
     results = await asyncio.gather(function(line.azure, **arguments), function(other.azure, **arguments))
-    assert results == [expected_result, expected_result]
+    assert list(results) == [expected_result, expected_result]
     assert line.state() == expected
     no_duplicates(line)

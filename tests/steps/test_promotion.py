@@ -272,7 +272,8 @@ async def promoting(azure: Azure, line: Line, who: str) -> None:
     if who == "build":
         await image_version.promote(azure, **PATH, version=NEW)
     else:
-        document = await plan_of(line, version=NEW, channels=["prod"], **({"waves": ["westus2"], "pause": 1} if who == "waves" else {}))
+        waves: dict[str, Any] = {"waves": ["westus2"], "pause": 1} if who == "waves" else {}
+        document = await plan_of(line, version=NEW, channels=["prod"], **waves)
         await promotion.promote(azure, **document["steps"]["promote_version"])
 
 

@@ -128,7 +128,7 @@ async def test_a_new_region_of_a_promoted_version_is_in_latest_too() -> None:
 
 async def test_regions_that_another_writer_took_away_are_put_again(monkeypatch: pytest.MonkeyPatch) -> None:
     line = await published()
-    stolen = []
+    stolen: list[bool] = []
     settle = Version.settle
 
     async def stealing(self: Version, *arguments: Any, **named: Any) -> Any:

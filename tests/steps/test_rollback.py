@@ -10,7 +10,8 @@ import pytest
 from include.factory.image_version import latest_everywhere
 from include.steps import gallery_versions, image_version, regions, rollback
 from include.steps.errors import StepError, StepSkipped
-from tests.steps.build_line import HOME, RUN, RUN_TAG, Killed, Line
+from include.steps.look import RUN_TAG
+from tests.steps.build_line import HOME, RUN, Killed, Line
 from tests.steps.planned import promised, writes
 from tests.steps.seeded import PATH, gallery_line, seed, tags_of, version_of
 

@@ -32,13 +32,13 @@ COLLEAGUE = Directory().colleague.object_id
 READERS = f"{{readers: [{{id: {ONE}, type: Group}}, {{id: {COLLEAGUE}, type: ServicePrincipal}}]}}"
 DIRECT = f"{{subscriptions: [{ONE}, {TWO}], tenants: [{TWO}]}}"
 
-Write = Callable[[str], None]
+Write = Callable[[str], int]
 
 
 @pytest.fixture
 def recipe(recipes: Path) -> Write:
     """Write the recipe `ubuntu` with what it says under `share`."""
-    return lambda share: (recipes / "ubuntu.yaml").write_text(RECIPE.format(share=share)) and None
+    return lambda share: (recipes / "ubuntu.yaml").write_text(RECIPE.format(share=share))
 
 
 async def published(share: dict[str, Any] | None = None) -> Line:
