@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from include.factory.leftover import KEEP, Leftover, SweepForm, plan_sweep, read_leftover
+from include.factory.leftover import KEEP, Leftover, SweepForm, plan_sweep, read_leftover, sweep_text
 
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 RG = "/subscriptions/s/resourceGroups/image-build-ubuntu-1"
@@ -38,6 +38,13 @@ def test_an_expiry_that_is_no_time_is_never_acted_on(expires: str) -> None:
     assert read_leftover(listed(tags={**TAGS, "image-factory-expires": expires})) is None
 
 
+def test_what_azure_lists_says_whose_it_is_who_keeps_it_and_when_it_changed() -> None:
+    tags = {**TAGS, "image-factory-recipe": "ubuntu", "image-factory-owner": "platform", KEEP: "a look"}
+    found = read_leftover(listed(tags=tags, changedTime="2026-11-22T11:00:00Z"))
+    assert found is not None
+    assert (found.recipe, found.owner, found.kept, found.changed) == ("ubuntu", "platform", "a look", AT - timedelta(hours=25))
+
+
 def test_what_has_expired_goes() -> None:
     assert [one.id for one in plan_sweep([leftover()], AT, SweepForm()).sweep] == [RG]
 
@@ -63,6 +70,21 @@ def test_a_lock_holds_for_ever() -> None:
 
 def test_a_kind_that_no_run_makes_stays() -> None:
     assert "nothing that a run makes" in str(reason(leftover(type="Microsoft.Sql/servers")))
+
+
+def test_what_cannot_be_swept_stays_with_the_reason_and_delays_no_other() -> None:
+    made = plan_sweep([leftover(id=f"{RG}{number}") for number in range(2)], AT, SweepForm()).without({f"{RG}0": "no right to delete it"})
+    assert ([one.id for one in made.sweep], made.stay) == ([f"{RG}1"], {f"{RG}0": "no right to delete it"})
+
+
+def test_the_plan_says_of_each_whether_it_goes_or_why_it_stays() -> None:
+    found = [leftover(), leftover(id=f"{RG}2", kept="a look")]
+    assert sweep_text(plan_sweep(found, AT, SweepForm())).splitlines() == [
+        "Leftovers of runs:",
+        f"  goes   {RG} (run build_ubuntu/1, expired 2026-11-22 12:00 UTC)",
+        f"  stays  {RG}2: kept by its tag {KEEP} (a look), until 2026-12-06 at most",
+    ]
+    assert sweep_text(plan_sweep([], AT, SweepForm())) == "Leftovers of runs:\n  none"
 
 
 def test_what_uses_another_goes_before_it() -> None:

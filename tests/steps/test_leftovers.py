@@ -41,7 +41,7 @@ async def left_behind() -> Line:
 async def test_the_group_of_a_run_that_died_goes_with_all_that_is_in_it() -> None:
     line = await left_behind()
     line.calls.clear()
-    plan = await planned(line)
+    plan = await planned(line, dry_run=True)  # as the form has it, which a scheduled run does not heed
     swept = await leftovers.sweep(line.azure, **plan["steps"]["sweep"])
     assert [id.rsplit("/", 1)[1] for id in swept["swept"]] == [GROUP]
     assert writes(line) == promised(plan)
@@ -111,17 +111,87 @@ async def test_a_lock_that_comes_after_the_plan_is_a_failure_that_names_it_and_d
     assert [id.rsplit("/", 1)[1] for id in told["left"]] == [GROUP]
 
 
-async def test_what_lies_in_somebodys_group_goes_alone() -> None:
-    """As a capture leaves it that ran in the group of the machine that it captured."""
+async def in_somebodys_group(**tags: str) -> Line:
+    """A disk of a run, as a capture leaves it that ran in the group of the machine that it captured, and one of that group's own."""
     line = Line()
     await line.azure.resources.resource_groups.create_or_update(GROUP, {"location": HOME})
-    body = {"location": HOME, "tags": in_days(line, 2), "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4}}
-    await (await line.azure.compute.disks.begin_create_or_update(GROUP, "ours", body)).result()
-    await (await line.azure.compute.disks.begin_create_or_update(GROUP, "theirs", {**body, "tags": {}})).result()
+    for name, own in (("ours", {**in_days(line, 2), **tags}), ("theirs", {})):
+        await put_disk(line, name, own)
     await let_pass(5 * DAYS)
+    return line
+
+
+async def put_disk(line: Line, name: str, tags: dict[str, str]) -> None:
+    body = {"location": HOME, "tags": tags, "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4}}
+    await (await line.azure.compute.disks.begin_create_or_update(GROUP, name, body)).result()
+
+
+async def disks(line: Line) -> list[str]:
+    return [one.name async for one in line.azure.compute.disks.list_by_resource_group(GROUP)]
+
+
+async def test_what_lies_in_somebodys_group_goes_alone() -> None:
+    line = await in_somebodys_group()
     plan = await planned(line)
     await leftovers.sweep(line.azure, **plan["steps"]["sweep"])
-    assert [one.name async for one in line.azure.compute.disks.list_by_resource_group(GROUP)] == ["theirs"]
+    assert await disks(line) == ["theirs"]
+
+
+async def test_what_lies_in_somebodys_group_and_is_still_being_read_goes_too() -> None:
+    line = await in_somebodys_group()
+    plan = await planned(line)
+    for name in ("ours", "theirs"):
+        await line.azure.compute.disks.begin_grant_access(GROUP, name, {"access": "Read", "durationInSeconds": 30 * 86_400})
+    await let_pass(60)
+    await leftovers.sweep(line.azure, **plan["steps"]["sweep"])
+    assert await disks(line) == ["theirs"]
+    assert line.resource("disks", "theirs").properties["diskState"] == "ActiveSAS"
+
+
+async def test_what_another_run_took_over_since_the_plan_stays() -> None:
+    line = await in_somebodys_group()
+    plan = await planned(line)
+    await put_disk(line, "ours", {**in_days(line, 2), "image-factory-run": "capture_vm/another"})
+    with pytest.raises(StepError, match="is not the run's any more") as caught:
+        await leftovers.sweep(line.azure, **plan["steps"]["sweep"])
+    assert (caught.value.code, caught.value.kind) == ("PartlySwept", "permanent")
+    assert await disks(line) == ["ours", "theirs"]
+
+
+async def test_what_somebody_keeps_stays_until_the_hard_cap_of_the_form() -> None:
+    line = await in_somebodys_group(**{"image-factory-keep": "a look"})
+    with pytest.raises(StepSkipped) as caught:
+        await planned(line)
+    assert "kept by its tag" in "".join(caught.value.result["stay"].values())
+    assert (await planned(line, hard_cap_days=2))["steps"]["sweep"]["leftovers"]
+
+
+async def test_what_lies_in_somebodys_group_is_in_use_as_long_as_the_form_says() -> None:
+    line = await in_somebodys_group()
+    await put_disk(line, "ours", in_days(line, -1))
+    with pytest.raises(StepSkipped) as caught:
+        await planned(line)
+    assert "in use" in "".join(caught.value.result["stay"].values())
+    assert (await planned(line, grace_hours=0))["steps"]["sweep"]["leftovers"]
+
+
+async def test_a_form_that_cannot_be_is_refused() -> None:
+    with pytest.raises(StepError, match="hard_cap") as caught:
+        await planned(Line(), hard_cap_days=-1)
+    assert (caught.value.kind, caught.value.code) == ("permanent", "BadParameter")
+
+
+async def test_whom_a_leftover_concerns_is_told_what_became_of_it() -> None:
+    line = await in_somebodys_group(**{"image-factory-recipe": "ubuntu"})
+    plan = await planned(line)
+    (id,) = [one["id"] for one in plan["steps"]["sweep"]["leftovers"]]
+    assert plan["about"] == ["ubuntu"]
+    told = await leftovers.report(line.azure, **plan["steps"]["report"])
+    assert (told["gone"], list(told["left"])) == ([], [id])
+    assert told["notices"][0]["text"] == f"{id}: could not be swept"
+    await leftovers.sweep(line.azure, **plan["steps"]["sweep"])
+    (notice,) = (await leftovers.report(line.azure, **plan["steps"]["report"]))["notices"]
+    assert (notice["event"], notice["recipe"], notice["text"]) == ("leftovers", "ubuntu", f"{id}: swept")
 
 
 async def test_swept_twice_it_ends_in_the_same_place() -> None:
