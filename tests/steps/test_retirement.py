@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -255,6 +258,51 @@ async def test_what_came_into_use_since_the_plan_is_spared_and_named() -> None:
     assert "1.0.0" in names(line)
 
 
+def pinned(version: Resource) -> None:
+    version.body["tags"]["image-factory-pinned"] = "yes"
+
+
+def latest_again(version: Resource) -> None:
+    version.properties["publishingProfile"]["excludeFromLatest"] = False
+
+
+def unmarked(version: Resource) -> None:
+    del version.body["tags"]["image-factory-retired"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [(pinned, "somebody pinned it"), (latest_again, "somebody let latest resolve"), (unmarked, "somebody let latest resolve")],
+)
+async def test_what_somebody_changes_while_others_are_deleted_is_spared(change: Callable[[Resource], None], said: str) -> None:
+    """One at a time: the second is looked at once more when the first is gone."""
+    line = await gallery_line()
+    seed(line, "4.0.0", age=1)
+    for name in ("1.0.0", "0.9.0"):
+        seed(line, name, age=99, excluded=True, tags=since(8))
+    document = await plan_of(line)
+    retiring = asyncio.create_task(retirement.retire(line.azure, **document["steps"]["retire_versions"], at_once=1))
+    first, second = document["steps"]["retire_versions"]["definitions"][0]["delete"]
+    await asyncio.sleep(60)
+    assert version_of(line, first).state == "Deleting"
+    change(version_of(line, second))
+    result = await retiring
+    assert result["deleted"] == [f"images/ubuntu/{first}"]
+    assert [said in why for why in result["spared"].values()] == [True]
+    assert second in names(line)
+
+
+@pytest.mark.parametrize(("before", "after"), [("0.5.0", "1.0.0"), ("1.0.0", "1.0.0"), ("3.5.0", "3.5.0")])
+async def test_the_definition_never_forgets_the_highest_number_that_was_retired(before: str, after: str) -> None:
+    line = await four_versions()
+    definition = line.resource("galleries/images", "images", DEFINITION, group=GALLERIES)
+    definition.body["tags"] = {"cost-centre": "7", "image-factory-retired-up-to": before}
+    line.sandbox.store.touch(definition)
+    await retired(line)
+    there = line.resource("galleries/images", "images", DEFINITION, group=GALLERIES)
+    assert there.body["tags"] == {"cost-centre": "7", "image-factory-retired-up-to": after}
+
+
 async def test_one_that_azure_does_not_let_go_is_named_and_the_others_go() -> None:
     line = await four_versions()
     seed(line, "0.9.0", age=99, excluded=True, tags=since(8))
@@ -347,8 +395,9 @@ async def test_the_report_shows_what_each_version_is() -> None:
     assert "retired 2026" in told["table"]
 
 
-async def test_all_recipes_are_judged_each_by_its_own_rules(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A recipe that has built nothing yet is left out, and takes no part."""
+@pytest.fixture
+def two_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both publish to the gallery of a line; only the first has a definition there."""
     from tests.end_to_end.catalogue import small
 
     for name in ("one", "two"):
@@ -356,7 +405,35 @@ async def test_all_recipes_are_judged_each_by_its_own_rules(tmp_path: Any, monke
         (tmp_path / f"{name}.yaml").write_text(text + "retention: {keep: 1, older_than: 30d, rollback: 0, wait: 7d}\n")
     (tmp_path / "one.yaml").write_text((tmp_path / "one.yaml").read_text().replace("images,", f"images, definition: {DEFINITION},"))
     monkeypatch.setenv("IMAGE_FACTORY_RECIPES", str(tmp_path))
+
+
+@pytest.mark.usefixtures("two_recipes")
+async def test_all_recipes_are_judged_each_by_its_own_rules() -> None:
+    """A recipe that has built nothing yet is left out, and takes no part."""
     line = await four_versions()
     document = await retirement.plan(line.azure, form={"dry_run": False})
     assert [one["asked"]["definition"] for one in document["steps"]["retire_versions"]["definitions"]] == [DEFINITION]
     assert {call["path"].rsplit("/", 1)[1] for call in document["calls"]} == {"3.0.0", "1.0.0", DEFINITION}
+
+
+@pytest.mark.usefixtures("two_recipes")
+async def test_a_form_wins_over_the_rules_of_the_recipe_that_it_names() -> None:
+    line = await four_versions()
+    asked = {"recipe": "one", "dry_run": False}
+    (own,) = (await retirement.plan(line.azure, form=asked))["steps"]["retire_versions"]["definitions"]
+    assert (own["exclude"], own["delete"]) == (["3.0.0"], ["1.0.0"])
+    longer = {**asked, "wait": 30, "keep": 2, "rollback": 1, "older_than": 98, "parents_too": True, "reason": "the disk is full"}
+    with pytest.raises(StepSkipped, match=r"2 keep, 2 wait"):
+        await retirement.plan(line.azure, form=longer)
+    (shorter,) = (await retirement.plan(line.azure, form={**longer, "wait": 0}))["steps"]["retire_versions"]["definitions"]
+    assert (shorter["exclude"], shorter["delete"]) == ([], ["2.0.0", "1.0.0"])
+    assert (shorter["asked"]["parents_too"], shorter["asked"]["reason"]) == (True, "the disk is full")
+    with pytest.raises(StepSkipped, match="4 keep"):
+        await retirement.plan(line.azure, form={**longer, "older_than": 100})
+
+
+@pytest.mark.usefixtures("two_recipes")
+async def test_a_recipe_without_a_definition_is_refused_where_it_is_the_one_that_is_meant() -> None:
+    line = await four_versions()
+    with pytest.raises(StepError, match="DefinitionNotFound"):
+        await retirement.plan(line.azure, form={"recipe": "two", "dry_run": False})
