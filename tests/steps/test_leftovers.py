@@ -127,7 +127,7 @@ async def put_disk(line: Line, name: str, tags: dict[str, str]) -> None:
 
 
 async def disks(line: Line) -> list[str]:
-    return [one.name async for one in line.azure.compute.disks.list_by_resource_group(GROUP)]
+    return [str(one.name) async for one in line.azure.compute.disks.list_by_resource_group(GROUP)]
 
 
 async def test_what_lies_in_somebodys_group_goes_alone() -> None:
