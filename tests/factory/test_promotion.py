@@ -39,7 +39,7 @@ def test_by_default_all_regions_get_it_at_once() -> None:
 
 
 def test_a_region_comes_in_the_first_wave_that_names_it_and_those_that_none_names_come_last() -> None:
-    assert planned(waves=["uksouth, eastus2", ["uksouth"]]).waves == (("uksouth", "eastus2"), ("westeurope",))
+    assert planned(waves=["uksouth, eastus2, ", ["uksouth"]]).waves == (("uksouth", "eastus2"), ("westeurope",))
     assert planned(waves=[["uksouth"], ["eastus2", "westeurope"]]).waves == (("uksouth",), ("eastus2", "westeurope"))
 
 
@@ -75,6 +75,7 @@ def test_without_latest_only_channels_move_and_only_those_that_are_elsewhere() -
     assert (plan.waves, plan.channels) == ((), ("prod", "dev"))
     assert plan.heads == {"prod": "1.0.0", "test": "2.0.0"}
     assert plan.after == plan.before == dict.fromkeys(sorted(REGIONS), "1.0.0")
+    assert not plan.is_empty
     assert planned(new, (old,), latest=False, channels=["test"]).is_empty
     text = promotion_text(asked(latest=False, channels=["prod", "dev"]), plan, [])
     assert "  channel prod: 1.0.0 -> 2.0.0" in text

@@ -68,7 +68,7 @@ def test_channels_go_back_to_where_they_were() -> None:
     [
         (version("2.0.0", tags=OUT, excluded=True), True),
         (version("2.0.0", tags=PROMOTED, excluded=True), False),
-        (version("2.0.0", "westeurope", "-eastus2", tags=OUT), False),
+        (version("2.0.0", "westeurope", "-eastus2", tags=OUT).model_copy(update={"excluded": True}), False),
         (version("2.0.0", "-westeurope", "-eastus2", tags=OUT), False),
         (version("2.0.0", tags={**OUT, "image-factory-channel-prod": "2026-03-01T00:00:00+00:00"}, excluded=True), False),
     ],
@@ -130,6 +130,7 @@ def test_the_plan_says_what_each_region_and_channel_gets() -> None:
     assert f"    {'westeurope':20} 3.0.0 -> NOTHING" in lines
     assert "  channel prod: 3.0.0 -> nowhere" in lines
     assert lines[-1].startswith("  refused: In westeurope")
+    assert "already" not in rollback_text(asked(), planned(*versions), [])
 
 
 def test_the_step_is_told_what_to_take_out_what_to_include_and_where_latest_must_resolve() -> None:
