@@ -73,8 +73,10 @@ def test_a_kind_that_no_run_makes_stays() -> None:
 
 
 def test_what_cannot_be_swept_stays_with_the_reason_and_delays_no_other() -> None:
-    made = plan_sweep([leftover(id=f"{RG}{number}") for number in range(2)], AT, SweepForm()).without({f"{RG}0": "no right to delete it"})
-    assert ([one.id for one in made.sweep], made.stay) == ([f"{RG}1"], {f"{RG}0": "no right to delete it"})
+    found = [leftover(id=f"{RG}0"), leftover(id=f"{RG}1"), leftover(id=f"{RG}2", kept="a look")]
+    made = plan_sweep(found, AT, SweepForm()).without({f"{RG}0": "no right to delete it"})
+    assert [one.id for one in made.sweep] == [f"{RG}1"]
+    assert (list(made.stay), made.stay[f"{RG}0"]) == ([f"{RG}2", f"{RG}0"], "no right to delete it")
 
 
 def test_the_plan_says_of_each_whether_it_goes_or_why_it_stays() -> None:

@@ -59,12 +59,13 @@ def test_what_is_promoted_and_included_everywhere_needs_no_wave(one: ImageVersio
 def test_a_higher_version_stays_latest_where_it_is_included() -> None:
     plan = planned(NEW, (OLD, version("3.0.0", "eastus2", tags=PROMOTED)))
     assert plan.after == {"eastus2": "3.0.0", "uksouth": "2.0.0", "westeurope": "2.0.0"}
-    assert "3.0.0 (a higher version is included there" in promotion_text(asked(), plan, [])
+    assert f"    {'eastus2':20} stays 3.0.0 (a higher version is included there" in promotion_text(asked(), plan, [])
 
 
 def test_a_region_that_had_none_gets_it() -> None:
     plan = planned(NEW, ())
     assert (plan.before, plan.after) == ({}, dict.fromkeys(sorted(REGIONS), "2.0.0"))
+    assert f"    {'uksouth':20} none -> 2.0.0" in promotion_text(asked(), plan, []).splitlines()
 
 
 def test_without_latest_only_channels_move_and_only_those_that_are_elsewhere() -> None:
@@ -72,7 +73,7 @@ def test_without_latest_only_channels_move_and_only_those_that_are_elsewhere() -
     new = NEW.model_copy(update={"tags": {"image-factory-channel-test": since}})
     old = OLD.model_copy(update={"tags": {**PROMOTED, "image-factory-channel-prod": since}})
     plan = planned(new, (old,), latest=False, channels=["prod", "test", "dev", "prod"])
-    assert (plan.waves, plan.channels) == ((), ("prod", "dev"))
+    assert (plan.waves, plan.channels, plan.problems) == ((), ("prod", "dev"), ())
     assert plan.heads == {"prod": "1.0.0", "test": "2.0.0"}
     assert plan.after == plan.before == dict.fromkeys(sorted(REGIONS), "1.0.0")
     assert not plan.is_empty
@@ -90,6 +91,10 @@ def test_the_marks_that_are_on_it_are_named_to_be_lifted() -> None:
     assert planned(NEW.model_copy(update={"tags": {**PROMOTED, **MARKS}}), rolled_back_too=True).lifts == MARKS
 
 
+def test_one_that_was_rolled_back_is_promoted_where_that_is_asked_for() -> None:
+    assert planned(NEW.model_copy(update={"tags": {**PROMOTED, **MARKS}}), rolled_back_too=True).problems == ()
+
+
 @pytest.mark.parametrize(
     ("one", "fields", "said"),
     [
@@ -97,7 +102,7 @@ def test_the_marks_that_are_on_it_are_named_to_be_lifted() -> None:
         (NEW.model_copy(update={"state": "Failed"}), {}, "Version 2.0.0 is Failed"),
         (NEW.model_copy(update={"regions": {"eastus2": Replica(state="Failed")}}), {}, "is not Completed in eastus2 (Failed)"),
         (NEW.model_copy(update={"tags": MARKS}), {}, "was rolled back (2026-02-01 it hangs)"),
-        (NEW, {"waves": [["japaneast"]]}, "is not in japaneast; it is in westeurope, eastus2, uksouth"),
+        (NEW, {"waves": [["eastus2", "japaneast"]]}, "is not in japaneast; it is in westeurope, eastus2, uksouth"),
         (NEW, {"latest": False}, "Neither latest nor a channel is asked for"),
     ],
 )
@@ -122,6 +127,7 @@ def test_the_plan_says_when_each_wave_comes_and_what_is_booted_between() -> None
         "  wave 2 of 2, 30 min after the one before: westeurope, uksouth",
     ]
     assert f"    {'eastus2':20} 1.0.0 -> 2.0.0" in lines
+    assert len([line for line in lines if "booted" in line]) == 1
     unbooted = promotion_text(asked(waves=["eastus2"]), plan_promotion(wanted, NEW, [OLD, NEW]), [])
     assert "booted" not in unbooted
 

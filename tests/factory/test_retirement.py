@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.factory.image_version import ImageVersion, Replica
-from include.factory.retirement import Retired, Uses, verdicts
+from include.factory.retirement import Retired, Uses, retirement_text, verdicts
 
 NOW = datetime(2026, 11, 24, 7, tzinfo=UTC)
 OWN = {"image-factory-run": "build_x/1", "image-factory-promoted": "2026-01-01T00:00:00+00:00"}
@@ -53,9 +53,32 @@ def test_an_old_version_goes_out_of_latest_first_then_waits_then_is_deleted() ->
     }
 
 
-def test_one_that_somebody_included_again_is_excluded_again_and_waits_anew() -> None:
-    region = {"westeurope": Replica(excluded=False, state="Completed")}
-    assert judged(TOP, retired("1.0.1", 99, regions=region))["1.0.1"][0] == "exclude"
+def test_on_its_day_a_version_is_old_enough_and_has_waited_long_enough() -> None:
+    found = judged(TOP, version("1.0.2", age=30), retired("1.0.1", 7))
+    assert (found["1.0.2"][0], found["1.0.1"][0]) == ("exclude", "delete")
+
+
+@pytest.mark.parametrize(("whole", "regions"), [(True, (False,)), (True, (True, False)), (False, (True, True))])
+def test_one_that_somebody_included_again_is_excluded_again_and_waits_anew(whole: bool, regions: tuple[bool, ...]) -> None:
+    replicas = {name: Replica(excluded=out, state="Completed") for name, out in zip(("westeurope", "eastus2"), regions, strict=False)}
+    again = retired("1.0.1", 99, regions=replicas).model_copy(update={"excluded": whole})
+    top = version("9.0.0", regions={name: Replica(state="Completed") for name in ("westeurope", "eastus2")})
+    assert judged(top, again)["1.0.1"][0] == "exclude"
+
+
+def test_a_version_that_was_rolled_back_takes_the_place_of_none_that_is_kept() -> None:
+    bad = version("2.0.0", excluded=True, tags={"image-factory-rolled-back": "2026-02-01 it hangs"})
+    found = judged(bad, version("1.0.1", excluded=True))
+    assert (found["2.0.0"][0], found["1.0.1"]) == ("exclude", ("keep", "one of the 1 newest"))
+
+
+def test_a_version_of_which_a_region_failed_goes_like_any_other() -> None:
+    assert judged(TOP, version("1.0.1", state="Failed"))["1.0.1"][0] == "exclude"
+
+
+def test_azure_lets_a_version_go_whose_blocked_life_is_over_and_none_whose_life_has_no_end() -> None:
+    assert judged(TOP, retired("1.0.1", 99, block_deletion=True, end_of_life=NOW))["1.0.1"][0] == "delete"
+    assert "until its end of life" in judged(TOP, retired("1.0.1", 99, block_deletion=True))["1.0.1"][1]
 
 
 @pytest.mark.parametrize(
@@ -83,6 +106,29 @@ def test_a_pin_that_says_false_is_none() -> None:
 def test_what_is_in_use_is_kept_and_its_users_are_named() -> None:
     uses = Uses(users={"1.0.1": ("machine a", "machine b", "machine c", "machine d")})
     assert judged(TOP, retired("1.0.1", 99), uses=uses)["1.0.1"] == ("keep", "in use by machine a, machine b, machine c and 1 more")
+
+
+def test_three_users_are_named_and_none_counted() -> None:
+    uses = Uses(users={"1.0.1": ("machine c", "machine b", "machine a")})
+    assert judged(TOP, retired("1.0.1", 99), uses=uses)["1.0.1"] == ("keep", "in use by machine a, machine b, machine c")
+
+
+def test_the_plan_says_what_becomes_of_each_version_and_what_that_saves() -> None:
+    replicas = {"westeurope": Replica(replica_count=2, excluded=True), "eastus2": Replica(replica_count=1, excluded=True)}
+    versions = [TOP, version("1.0.3"), retired("1.0.2", 1), retired("1.0.1", 9, regions=replicas, size_gb=30)]
+    lines = retirement_text(asked(), verdicts(asked(), versions, Uses(), NOW), {one.name: one for one in versions}, []).splitlines()
+    assert lines[0] == "Retire g/d (rg): older than 30 days, beyond the newest 1"
+    said = [re.sub(": .*", "", line) for line in lines[1:5]]
+    assert said == [
+        f"    {'1.0.3':20} to go out of latest now",
+        f"    {'1.0.2':20} out of latest, and waiting",
+        f"    {'1.0.1':20} to be deleted now",
+        f"    {'9.0.0':20} kept",
+    ]
+    assert lines[5].startswith("  replicas: 90 GB less, as provisioned; at most 4.50 USD a month less")
+    nothing = retirement_text(asked(older_than=None), verdicts(asked(older_than=None), [TOP], Uses(), NOW), {"9.0.0": TOP}, [])
+    assert nothing.startswith("Retire g/d (rg): past their end of life, beyond")
+    assert "replicas" not in nothing
 
 
 def test_a_parent_with_living_children_goes_only_by_a_word() -> None:
