@@ -37,10 +37,9 @@ async def history(clients: AzureClients) -> list[Any]:
 async def exclude(clients: AzureClients, name: str) -> None:
     """Take a version out of latest."""
     versions = clients.compute.gallery_image_versions
-    body = {"properties": {"publishingProfile": {"excludeFromLatest": True}}}
     found = (await versions.get("rg", "gallery", "ubuntu", name)).as_dict()
     regions = [{**one, "excludeFromLatest": True} for one in found["properties"]["publishingProfile"]["targetRegions"]]
-    body["properties"]["publishingProfile"]["targetRegions"] = regions
+    body = {"properties": {"publishingProfile": {"excludeFromLatest": True, "targetRegions": regions}}}
     await (await versions.begin_update("rg", "gallery", "ubuntu", name, body)).result()
 
 
@@ -93,8 +92,7 @@ async def test_an_upgrade_under_way_goes_on_with_a_version_that_went_out_of_late
     azure_clients: AzureClients,
 ) -> None:
     definition = await published(azure_clients, "1.0.0")
-    policy = {"useRollingUpgradePolicy": True}
-    body = automatic(azure_clients, {"id": definition}, 3, **policy)
+    body = automatic(azure_clients, {"id": definition}, 3, useRollingUpgradePolicy=True)
     body["properties"]["upgradePolicy"]["rollingUpgradePolicy"] = {"maxBatchInstancePercent": 34, "pauseTimeBetweenBatches": "PT1H"}
     await put(azure_clients, body)
     await publish(azure_clients, "1.1.0", version(source(azure_clients)))
