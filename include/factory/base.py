@@ -13,7 +13,7 @@ BaseVersion = Annotated[
     str, Pattern(r"latest|\d+\.\d+\.\d+", "a version", "Write `latest` or three numbers, as in 2026.1123.13000, in quotes.")
 ]
 MarketplaceVersion = Annotated[
-    str, Pattern(r"latest|[\w.\-]+", "a version", "Write `latest` or a version that `az vm image list --all` prints.")
+    str, Pattern(r"latest|\d+(?:\.\d+)+", "a version", "Write `latest` or a version that `az vm image list --all` prints.")
 ]
 Word = Annotated[str, Pattern(r"[\w.\-]+", "a publisher, offer or SKU", "`az vm image list --all` prints them.")]
 

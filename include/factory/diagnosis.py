@@ -136,6 +136,8 @@ def _words(kind: str, context: dict[str, Any], written: Any, message: str) -> tu
     )
     shown = shown.replace("a dict", "a mapping")
     if kind == "literal_error":
+        if f"'{written}'" in context["expected"] and not isinstance(written, str):
+            return f"{shown} is not text", f"Put it in quotes: '{written}'."
         expected = context["expected"].replace("'", "")
         return f"{shown} is not one of its values", f"Write {expected}."
     if kind == "string_type":

@@ -94,8 +94,8 @@ class BootTest(_Script):
 Steps = tuple[Annotated[Step, BeforeValidator(_named), Shorthand(str, lambda path: {"script": path})], ...]
 BootTestOrNot = Annotated[
     BootTest | None,
-    Shorthand(bool, lambda wanted: {} if wanted else None),
     Shorthand(str, lambda path: {"script": path}),
+    Shorthand(bool, lambda wanted: {} if wanted else None),
 ]
 
 # What is asked of a machine from any image, where the recipe asks nothing: it finished its first boot.

@@ -113,6 +113,10 @@ def resource_id(kind: str) -> Pattern:
     return Pattern(expression, f"the id of a {kind}", cure)
 
 
+# What YAML 1.1 took for truth values.
+WORDS = ("yes", "no", "on", "off")
+
+
 @dataclass(frozen=True)
 class Shorthand:
     """Marks a value that has a short form: what is written as a `kind` is expanded before it is validated."""
@@ -121,10 +125,12 @@ class Shorthand:
     expand: Callable[[Any], Any]
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        kind, expand = self.kind, self.expand
-        return core_schema.no_info_before_validator_function(
-            lambda written: expand(written) if isinstance(written, kind) else written, handler(source)
-        )
+        def expanded(written: Any) -> Any:
+            if self.kind is bool and isinstance(written, str) and written.lower() in WORDS:
+                raise refusal(f"{written!r} is a word here", "Write true or false.")
+            return self.expand(written) if isinstance(written, self.kind) else written
+
+        return core_schema.no_info_before_validator_function(expanded, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         short = {str: {"type": "string"}, bool: {"type": "boolean"}, list: {"type": "array"}}[self.kind]

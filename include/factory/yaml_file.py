@@ -73,11 +73,10 @@ def parse(text: str) -> tuple[Plain, Node]:
 
 def _data(node: Node, faults: list[tuple[int, str, str]], seen: set[int]) -> Plain:
     line = node.start_mark.line + 1
-    if not isinstance(node, ScalarNode):
-        if id(node) in seen:
-            faults.append((line, "an anchor is used again here or below", "Write the lines out: a recipe has no anchors and aliases."))
-            return None
-        seen.add(id(node))
+    if id(node) in seen:
+        faults.append((line, "an anchor is used again here or below", "Write the lines out: a recipe has no anchors and aliases."))
+        return None
+    seen.add(id(node))
     if not node.tag.startswith(_PREFIX):
         faults.append((line, f"the tag {node.tag} is unknown", "A recipe has plain values only; remove the tag."))
         return None

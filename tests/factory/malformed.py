@@ -79,6 +79,9 @@ MALFORMED = [
     M("the_build_is_a_word", "tags:\n  team: platform", "tags: platform # here", "tags", "not a mapping", "key: value"),
     M("a_disk_size_is_a_word", "{lun: 1, size_gb: 64}", "{lun: 1, size_gb: big} # here", "build.data_disks[1].size_gb", "not a whole number"),
     M("spot_is_neither", "  region: eastus2\n", "  region: eastus2\n  spot: perhaps # here\n", "build.spot", "neither true nor false"),
+    M("a_zone_is_a_number", "  region: eastus2\n", "  region: eastus2\n  zone: 2 # here\n", "build.zone", "2 is not text", "quotes: '2'"),
+    M("no_is_a_word", "retention:", "boot_test: no # here\nretention:", "boot_test", "'no' is a word here", "true or false"),
+    M("yes_is_a_word", "retention:", "approval: Yes # here\nretention:", "approval", "'Yes' is a word here", "true or false"),
     M("a_tag_is_a_number", "team: platform", "team: 7 # here", "tags.team", "7 is not text", "'7'"),
     M("nothing_after_the_key", "owner: team@example.com", "owner: # here", "owner", "null is not text"),
     # unknown and missing fields
@@ -99,6 +102,7 @@ MALFORMED = [
     M("an_unknown_region", "region: eastus2\n", "region: eastus22 # here\n", "build.region", "not an Azure region", "eastus2"),
     M("a_size_of_another_cloud", "[Standard_D2s_v5]", "[m5.large] # here", "build.sizes[0]", "not a VM size"),
     M("a_urn_of_two_words", "base: Canonical:ubuntu-24_04-lts:server:latest", "base: Canonical:ubuntu # here", "base", "not a marketplace URN"),
+    M("a_urn_without_a_number", "server:latest", "server:newest # here", "base", "'newest' is not a version", "`latest`"),
     M("a_base_of_no_kind", "base: Canonical:ubuntu-24_04-lts:server:latest", "base: {name: ubuntu} # here", "base", "names no base image", "gallery"),
     M("a_base_version_of_two_numbers", "base: Canonical:ubuntu-24_04-lts:server:latest",
       "base: {gallery: factory, definition: x, resource_group: rg, version: '1.2'} # here", "base.version", "not a version"),
@@ -180,6 +184,7 @@ MALFORMED = [
     # YAML
     M("a_key_twice", "owner: team@example.com", "owner: team@example.com\nowner: other@example.com # here", "", "stands also in line 2"),
     M("an_alias", "    - {lun: 0, size_gb: 64}\n    - {lun: 1, size_gb: 64}", "    - &it {lun: 0, size_gb: 64} # here\n    - *it", "", "anchor"),
+    M("an_alias_of_a_word", "name: good\nowner: team@example.com", "name: &it good # here\nowner: *it", "", "anchor"),
     M("a_tag_of_yaml", "description: An image", "description: !secret x # here", "", "the tag !secret"),
     M("a_tab", '  cron: "0 2 * * *"', '\tcron: "0 2 * * *" # here', "", "not YAML", "spaces, not tabs"),
 ]  # fmt: skip
