@@ -48,6 +48,10 @@ class MachineNeeds(Value):
     security_type: str
     architecture: str
     spot: bool = False
+    subnet: str | None = None
+    """ARM id of an existing subnet."""
+    identities: tuple[str, ...] = ()
+    """ARM ids of managed identities."""
 
 
 class Purchase(Value):
@@ -140,6 +144,8 @@ class Offer(Value):
     """Region -> storage types of snapshots, which is what replicas are."""
     encryption_sets: dict[str, str | None] = Field(default_factory=dict)
     """ARM id -> region, or None where there is no such set."""
+    places: dict[str, str | None] = Field(default_factory=dict)
+    """ARM id of what the machine is given -> its region, or None where there is no such thing; what could not be read is left out."""
     permissions: dict[str, tuple[Permission, ...] | None] = Field(default_factory=dict)
     """Scope -> roles held there, or None where they could not be read."""
     accepted: bool | None = None
@@ -181,6 +187,8 @@ def needs_of_build(recipe: Recipe, regions: Sequence[TargetRegion], subscription
             security_type=recipe.machine_security,
             architecture=recipe.os.architecture,
             spot=recipe.build.spot,
+            subnet=recipe.build.subnet,
+            identities=recipe.build.identities,
         ),
         regions=tuple(regions),
         rights=rights,
@@ -219,6 +227,8 @@ def find(needs: Needs, offer: Offer) -> Findings:
     """Everything that is in the way, at once."""
     problems = [*_region_problems(needs, offer), *_right_problems(needs, offer), *_purchase_problems(needs, offer)]
     waiting: list[str] = []
+    if needs.machine is not None:
+        problems += _given_problems(needs.machine, offer)
     if needs.machine is not None and needs.machine.region in offer.locations:
         for_good, for_now = _machine_problems(needs.machine, offer)
         problems += for_good
@@ -249,6 +259,20 @@ def _encryption_problems(region: TargetRegion, offer: Offer) -> Iterator[str]:
         yield f"The encryption set {region.encryption_set} of {region.name} does not exist. Make it, or correct its id."
     elif where != region.name:
         yield f"The encryption set {region.encryption_set} is in {where}, and {region.name} needs one of its own. Name that."
+
+
+def _given_problems(machine: MachineNeeds, offer: Offer) -> Iterator[str]:
+    """A machine's network is in its region; an identity may be of any
+    (https://learn.microsoft.com/azure/virtual-network/virtual-network-vnet-plan-design-arm)."""
+    if machine.subnet:
+        where = offer.places.get(machine.subnet, machine.region)
+        if where is None:
+            yield f"The subnet {machine.subnet} does not exist. Make it, or correct its id."
+        elif where != machine.region:
+            yield f"The subnet {machine.subnet} is in {where}, and the machine in {machine.region}. Name a subnet of that region."
+    for identity in machine.identities:
+        if offer.places.get(identity, "") is None:
+            yield f"The managed identity {identity} does not exist. Make it, or correct its id."
 
 
 def _right_problems(needs: Needs, offer: Offer) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from include.steps.azure import Azure
 from include.steps.errors import StepError, StepSkipped
 from include.steps.look import look
+from include.steps.network import API_VERSION as NETWORK
 from include.steps.target_region import normal
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 
 # Every region has it; others depend on the region.
 EVERYWHERE = "Standard_LRS"
+# No right to look: the run finds out as it goes.
+UNREAD = "unread"
 # What running builds use, they give back.
 QUOTA_PAUSE = 300.0
 
@@ -102,11 +105,13 @@ async def read(azure: Azure, needs: Needs) -> Offer:
     special = {region.name for region in needs.regions if (region.storage_account_type or EVERYWHERE) != EVERYWHERE}
     places = sorted(special | ({machine.region} if machine else set()))
     sets = sorted({region.encryption_set for region in needs.regions if region.encryption_set})
-    locations, usages, skus, encryption, permissions, accepted = await asyncio.gather(
+    given = [*([machine.subnet] if machine.subnet else []), *machine.identities] if machine else []
+    locations, usages, skus, encryption, found, permissions, accepted = await asyncio.gather(
         azure.remembered("locations", partial(_locations, azure)) if machine or needs.regions else _nowhere(),
         _usages(azure, machine.region) if machine else _nothing(),
         asyncio.gather(*(azure.remembered(f"skus {place}", partial(_skus, azure, place)) for place in places)),
         asyncio.gather(*(_encryption_set(azure, one) for one in sets)),
+        asyncio.gather(*(_place(azure, one) for one in given)),
         asyncio.gather(*(azure.remembered(f"rights {scope}", partial(_permissions, azure, scope)) for scope in needs.rights)),
         _accepted(azure, needs.purchase.path) if needs.purchase else _untold(),
     )
@@ -118,6 +123,7 @@ async def read(azure: Azure, needs: Needs) -> Offer:
             "usages": usages,
             "storage": {name: offered[name]["storage"] for name in special if offered[name]["storage"]},
             "encryption_sets": dict(zip(sets, encryption, strict=True)),
+            "places": {one: where for one, where in zip(given, found, strict=True) if where != UNREAD},
             "permissions": dict(zip(needs.rights, permissions, strict=True)),
             "accepted": accepted,
         }
@@ -191,6 +197,22 @@ async def _encryption_set(azure: Azure, id: str) -> str | None:
     segments = id.split("/")
     found = await look(azure.compute.disk_encryption_sets.get(segments[4], segments[-1]))
     return normal(found["location"]) if found else None
+
+
+async def _place(azure: Azure, id: str) -> str | None:
+    """The region of a subnet's network or of a managed identity; None where there is no such thing, :data:`UNREAD` where nobody tells."""
+    from azure.core.exceptions import HttpResponseError
+
+    network, _, subnet = id.partition("/subnets/")
+    try:
+        found = await azure.read(network, NETWORK if subnet else "2023-01-31")
+    except HttpResponseError as error:
+        if error.status_code == 404:
+            return None
+        log.info("Whether there is %s cannot be read (HTTP %s).", id, error.status_code)
+        return UNREAD
+    names = [one["name"].lower() for one in found.get("properties", {}).get("subnets") or ()]
+    return None if subnet and subnet.lower() not in names else normal(found["location"])
 
 
 async def _accepted(azure: Azure, terms: str) -> bool | None:

@@ -32,7 +32,7 @@ from include.steps.errors import StepError
 from include.steps.version import Version
 from tests.sandbox_transport import DirectoryCredential
 from tests.smallest_recipe import SMALLEST
-from tests.steps.build_line import GALLERIES, GALLERY, HOME, Line
+from tests.steps.build_line import GALLERIES, GALLERY, GROUP, HOME, Line
 from tests.steps.planned import writes
 from tests.steps.seeded import PATH, gallery_line, seed
 
@@ -87,6 +87,34 @@ async def test_an_encryption_set_that_is_not_there_is_named() -> None:
     region = TargetRegion(name="westeurope", encryption_set=set_id)
     found = await preflight.findings(line.azure, needs_of_build(BASE, [region], line.azure.subscription_id))
     assert "does not exist" in found.problems[0]
+
+
+async def test_a_subnet_and_an_identity_that_are_not_there_are_named() -> None:
+    line = Line()
+    group = f"/subscriptions/{line.azure.subscription_id}/resourceGroups/rg/providers"
+    given = {
+        "subnet": f"{group}/Microsoft.Network/virtualNetworks/hub/subnets/builds",
+        "identities": (f"{group}/Microsoft.ManagedIdentity/userAssignedIdentities/builder",),
+    }
+    needs = needs_of_build(BASE.model_copy(update={"build": BASE.build.model_copy(update=given)}), (), line.azure.subscription_id)
+    said = (await preflight.findings(line.azure, needs)).problems
+    assert [problem.split(" does not exist")[0] for problem in said] == [
+        f"The subnet {given['subnet']}",
+        f"The managed identity {given['identities'][0]}",
+    ]
+
+
+async def test_a_subnet_of_another_region_and_one_that_its_network_lacks_are_named() -> None:
+    line = await Line().through("create_network")
+    network = f"/subscriptions/{line.azure.subscription_id}/resourceGroups/{GROUP}/providers/Microsoft.Network/virtualNetworks/net"
+    for subnet, said in (("build", f"is in {HOME}, and the machine in eastus2"), ("builds", "does not exist")):
+        build = BASE.build.model_copy(update={"subnet": f"{network}/subnets/{subnet}"})
+        needs = needs_of_build(BASE.model_copy(update={"build": build}), (), line.azure.subscription_id)
+        (problem,) = (await preflight.findings(line.azure, needs)).problems
+        assert said in problem
+    here = BASE.build.model_copy(update={"subnet": f"{network}/subnets/build", "region": HOME})
+    needs = needs_of_build(BASE.model_copy(update={"build": here}), (), line.azure.subscription_id)
+    assert (await preflight.findings(line.azure, needs)).problems == ()
 
 
 ROCKY_RECIPE = SMALLEST.replace("Canonical:ubuntu-24_04-lts:server:latest", "resf:rockylinux-x86_64:9-base:latest")
