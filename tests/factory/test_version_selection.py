@@ -32,6 +32,13 @@ def test_versions_come_newest_first(written: str, names: list[str]) -> None:
     assert selected(written) == names
 
 
+def test_an_open_end_has_the_lowest_and_the_highest_number_that_there_are() -> None:
+    ends = [ImageVersion(name=name, home="westeurope") for name in ("2147483647.2147483647.2147483647", "0.0.0")]
+    assert select("..2147483647.2147483647.2147483647", ends) == ends
+    assert select("0.0.0..", ends) == ends
+    assert select("0.0.0..0.0.0", ends) == select("?.0.0", ends) == ends[1:]
+
+
 @pytest.mark.parametrize(
     ("written", "said"),
     [
