@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from include.factory import cost
 from include.factory.calls import Call, calls_text
 from include.factory.definition import AskedOfDefinition
+from include.factory.few import few
 from include.factory.image_version import ImageVersion, Replica, newest_included
 from include.factory.problem import refusal
 from include.factory.publish import TargetRegion
@@ -201,18 +202,13 @@ def _lines(asked: RegionChange, plan: RegionPlan, calls: Sequence[Call]) -> Iter
         yield f"  {len(plan.changes)} version(s) to change, {asked.at_once} at once, {asked.order}"
         yield calls_text(calls)
     if plan.right:
-        yield f"  {len(plan.right)} version(s) are as asked: {_few(plan.right)}"
+        yield f"  {len(plan.right)} version(s) are as asked: {few(plan.right, 8)}"
     for version, reason in plan.left_out.items():
         yield f"  left out: {version}: {reason}"
     if plan.changes:
         yield ""
         yield f"  replicas: {plan.added_gb} GB more, {plan.removed_gb} GB less, as provisioned; Azure bills what is occupied"
         yield f"  at most {plan.monthly:+.2f} USD a month for storage, and {plan.once:.2f} USD once for transfer (list prices)"
-
-
-def _few(names: Sequence[str], most: int = 8) -> str:
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def arguments_of(asked: RegionChange, plan: RegionPlan) -> dict[str, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -11,6 +11,7 @@ from pydantic import Field
 from include.factory import cost, version_tags
 from include.factory.calls import Call, calls_text
 from include.factory.definition import AskedOfDefinition
+from include.factory.few import few
 from include.factory.image_version import ImageVersion, channel_heads, newest_first
 from include.factory.publish import Retention
 from include.factory.value import Value
@@ -106,9 +107,9 @@ def _kept_because(
     if since is None or since > now:
         return "young enough"
     if users := uses.users.get(version.name):
-        return f"in use by {_few(users)}"
+        return f"in use by {few(sorted(users), 3)}"
     if (children := uses.children.get(version.name)) and not asked.parents_too:
-        return f"the parent of {_few(children)}"
+        return f"the parent of {few(sorted(children), 3)}"
     if version.block_deletion and (version.end_of_life is None or version.end_of_life > now):
         return "Azure keeps it until its end of life (blockDeletionBeforeEndOfLife)"
     return None
@@ -125,11 +126,6 @@ def _due_since(rules: Retention, version: ImageVersion) -> datetime | None:
 
 def _time(written: str | None) -> datetime | None:
     return datetime.fromisoformat(written) if written else None
-
-
-def _few(names: Collection[str], most: int = 3) -> str:
-    shown = ", ".join(sorted(names)[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def retirement_text(asked: Retired, judged: Sequence[Verdict], sizes: Mapping[str, ImageVersion], calls: Sequence[Call]) -> str:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from .store import Resource
 from .wire import ArmError, Json, Response
 
 if TYPE_CHECKING:
     from .call import Call
     from .sandbox import Sandbox
-    from .store import Resource
 
 Action = Callable[["Sandbox", "Call", Any], Response]  # the third: the Resource, None for an unbound action
 Route = Callable[..., Response]
@@ -50,6 +50,14 @@ class ResourceType:
     def preflight(self, arm: Sandbox, call: Call, body: Json) -> None:
         """What the provider says to a template's resource before the deployment begins; what only the running deployment knows is not yet
         there. Raises ArmError."""
+
+    def in_place(self, arm: Sandbox, call: Call, resource: Resource | None, body: Json) -> Resource:
+        """The resource that a PUT names with this body: a new one, or the one that is there."""
+        if resource is None:
+            return arm.store.add(Resource(call.id, self.name, body))
+        resource.body = body
+        arm.store.touch(resource)
+        return resource
 
     def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         raise self.unsupported(call)

@@ -77,11 +77,7 @@ class DiskAccesses(ResourceType):
         since = resource.properties["timeCreated"] if resource is not None else stamp(arm.now)
         change = "create" if resource is None else "update"
         body = {**shown, "properties": {"provisioningState": "Updating", "timeCreated": since}}
-        if resource is None:
-            resource = arm.store.add(Resource(call.id, self.name, body))
-        else:
-            resource.body = body
-            arm.store.touch(resource)
+        resource = self.in_place(arm, call, resource, body)
         operation = operations.start(arm, call, resource, f"disks.{change}", family=self.family)
         return operations.accepted(arm, call, operation, body=shown)
 

@@ -166,11 +166,7 @@ class EncryptionSets(ResourceType):
         kind_of = "update" if resource is not None else "create"
         if made["identity"]["type"] == "UserAssigned":  # one of the set's own can be granted rights only when the set is there
             _check_access(arm, Resource(call.id, self.name, made))
-        if resource is None:
-            resource = arm.store.add(Resource(call.id, self.name, made))
-        else:
-            resource.body = made
-            arm.store.touch(resource)
+        resource = self.in_place(arm, call, resource, made)
         operation = operations.start(arm, call, resource, f"disks.{kind_of}", family=self.family)
         return operations.accepted(arm, call, operation, body=shown)
 

@@ -92,11 +92,9 @@ class Extensions(ResourceType):
         if tags is not None:
             made["tags"] = tags
         made["properties"] = properties
-        if resource is None:
-            resource = arm.store.add(Resource(call.id, self.name, made))
-        else:
+        if resource is not None:
             operations.preempt(arm, resource)
-            resource.body = made
+        resource = self.in_place(arm, call, resource, made)
         if protected is not None:
             resource.private["protected"] = protected
         arm.store.touch(machine)

@@ -80,11 +80,7 @@ class GalleryType(ResourceType):
         made = self.body(call, body, location, {**properties, "provisioningState": state})
         if (own := field(body, "identity", dict)) is not None:
             made["identity"] = identity(arm, call, own, resource.body.get("identity") if resource is not None else None)
-        if resource is None:
-            resource = arm.store.add(Resource(call.id, self.name, made))
-        else:
-            resource.body = made
-        return self.begin(arm, call, resource, change)
+        return self.begin(arm, call, self.in_place(arm, call, resource, made), change)
 
     def updating(self, body: Json) -> str:
         """The provisioningState that an update answers with."""

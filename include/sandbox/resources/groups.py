@@ -74,11 +74,7 @@ class ResourceGroups(ResourceType):
         if tags is not None:
             made["tags"] = tags
         made["properties"] = {"provisioningState": "Succeeded"}
-        if resource is None:
-            resource = arm.store.add(Resource(call.id, self.name, made))
-        else:
-            resource.body = made
-            arm.store.touch(resource)
+        resource = self.in_place(arm, call, resource, made)
         return show(arm, call, self, resource, 201 if created else 200)
 
     def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:

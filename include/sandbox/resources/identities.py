@@ -47,12 +47,9 @@ class Identities(ResourceType):
                 "clientId": arm.guid("client", call.id.lower()),
             },
         }
-        if resource is None:
-            arm.store.add(Resource(call.id, self.name, made))
-        else:
+        if resource is not None:
             made["properties"] = resource.properties
-            resource.body = made
-            arm.store.touch(resource)
+        self.in_place(arm, call, resource, made)
         headers = {"content-type": JSON_TYPE}
         if resource is None:
             headers["location"] = call.id  # a path, and no URL (recorded)
@@ -103,11 +100,7 @@ class FederatedCredentials(ResourceType):
             message = "Issuer and subject combination already exists for this Managed Identity."
             raise ArmError(409, "Conflict", message)
         made: Json = {"id": call.id, "name": call.name, "type": self.name, "properties": given}
-        if resource is None:
-            arm.store.add(Resource(call.id, self.name, made))
-        else:
-            resource.body = made
-            arm.store.touch(resource)
+        self.in_place(arm, call, resource, made)
         return Response(201 if resource is None else 200, {"content-type": JSON_TYPE}, compact(made))
 
     def delete(self, arm: Sandbox, call: Call, resource: Resource) -> Response:

@@ -210,11 +210,7 @@ class RoleAssignments(ExtensionType):
             "name": call.name,
         }
         status = 201 if resource is None else 200
-        if resource is None:
-            resource = arm.store.add(Resource(call.id, self.name, made))
-        else:
-            resource.body = made
-            arm.store.touch(resource)
+        resource = self.in_place(arm, call, resource, made)
         return show(arm, call, self, resource, status)
 
     def _role(self, arm: Sandbox, call: Call, definition: str) -> str:

@@ -95,10 +95,7 @@ class RunCommands(ResourceType):
         need_running(machine)
         asked = [dict(properties), made.get("tags")]
         made["properties"] = {**properties, "provisioningState": "Creating" if created else "Updating"}
-        if resource is None:
-            resource = arm.store.add(Resource(call.id, self.name, made))
-        else:
-            resource.body = made
+        resource = self.in_place(arm, call, resource, made)
         resource.private["asked"] = asked
         self.execute(arm, call, resource, machine)
         operation = operations.running(arm, resource)

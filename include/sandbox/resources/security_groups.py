@@ -137,10 +137,7 @@ class SecurityRules(NetworkType):
         made = rule_body(arm, call, call.id, call.json(), others)
         made["properties"]["provisioningState"] = "Updating"
         created = resource is None
-        if resource is None:
-            resource = arm.store.add(Resource(call.id, self.name, made))
-        else:
-            resource.body = made
+        resource = self.in_place(arm, call, resource, made)
         self.stamp(arm, resource)
         group.body["etag"] = resource.body["etag"]
         arm.store.touch(group)

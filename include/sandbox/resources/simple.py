@@ -38,11 +38,7 @@ class Simple(ResourceType):
         if "sku" in body or self.has_sku:
             made["sku"] = {"name": "Classic", **field(body, "sku", dict, {})}
         created = resource is None
-        if resource is None:
-            resource = arm.store.add(Resource(call.id, self.name, made))
-        else:
-            resource.body = made
-            arm.store.touch(resource)
+        resource = self.in_place(arm, call, resource, made)
         return self.written(arm, call, resource, created=created)
 
     def written(self, arm: Sandbox, call: Call, resource: Resource, *, created: bool) -> Response:

@@ -70,11 +70,9 @@ class Subnets(NetworkType):
         if resource is None or resource.properties != made["properties"]:
             made["properties"]["provisioningState"] = "Updating"
         created = resource is None
-        if resource is None:
-            resource = arm.store.add(Resource(call.id, self.name, made))
-        else:
+        if resource is not None:
             self.check_move(resource, blocks)
-            resource.body = made
+        resource = self.in_place(arm, call, resource, made)
         self.stamp(arm, resource)
         network.body["etag"] = resource.body["etag"]
         arm.store.touch(network)
