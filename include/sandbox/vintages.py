@@ -237,6 +237,7 @@ _RULES: dict[str, tuple[_Rule, ...]] = {
         _Rule("properties.auxiliaryMode", days=_until("2023-07-01")),
         _Rule("properties.vnetEncryptionSupported", days=_until("2021-10-01")),
     ),
+    "microsoft.managedidentity/userassignedidentities": (_Rule("properties.clientSecretUrl", versions=("2018-11-30", "~")),),
     "microsoft.network/publicipaddresses": (_Rule("sku.tier", versions=("2019-09-01", "2020-07-01")),),
 }
 

@@ -106,7 +106,7 @@ class Replay:
             path = exchange.id
         elif exchange.method == "POST" and exchange.id != path.rsplit("/", 1)[0]:
             path = f"{exchange.id}/{path.rsplit('/', 1)[1]}"
-        url = f"{BASE}{quote(self.names.translate(path))}?{urlencode(exchange.query)}"
+        url = f"{BASE}{quote(self.names.translate(path), safe='/%')}?{urlencode(exchange.query)}"
         answer = self._ask(exchange, Request(exchange.method, url, _headers(body), _encoded(self.names.translate(body))))
         return self._judge(exchange, answer, judgement)
 

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -38,6 +39,17 @@ def test_it_answers_as_azure_did() -> None:
 
 def test_a_recording_of_the_sandbox_itself_has_no_differences() -> None:
     assert [one.status + one.shape for one in _judged(_recorded())] == [[]] * 4
+
+
+def test_a_path_is_asked_for_as_the_client_escaped_it() -> None:
+    """azure-mgmt-resource 15.0.0 (test_locks_by_scope) sends a lock's scope as one segment."""
+    recorded = _recorded()
+    read_again = recorded.exchanges[2]
+    escaped = replace(
+        read_again, index=9, path="/" + quote(read_again.path.rsplit("/providers/", 1)[0], safe="") + GALLERY.removeprefix(GROUP)
+    )
+    judged = _judged(replace(recorded, exchanges=(*recorded.exchanges, escaped)))
+    assert [one.status + one.shape for one in judged] == [[]] * 5
 
 
 class WithoutStatusUrl(Sandbox):

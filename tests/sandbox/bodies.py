@@ -213,6 +213,7 @@ def one_of_each(at: str) -> dict[str, Any]:
         f"{network}/applicationSecurityGroups/a": {**here, "properties": {}},
         f"{network}/routeTables/t": {**here, "properties": {}},
         f"{network}/routeTables/t/routes/r": {"properties": {"addressPrefix": "10.7.0.0/16", "nextHopType": "VnetLocal"}},
+        f"{network}/publicIPPrefixes/p": {**here, "sku": {"name": "Standard"}, "properties": {"prefixLength": 30}},
         f"{network}/natGateways/n": {**here, "sku": {"name": "Standard"}, "properties": {}},
         f"{network}/loadBalancers/l": {
             **here,

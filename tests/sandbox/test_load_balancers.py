@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 
 import pytest
@@ -114,6 +115,53 @@ def test_a_subnet_goes_out_through_its_nat_gateway(azure: Azure) -> None:
     azure.network.subnets.begin_create_or_update("rg", "vnet", "build", {"properties": {"addressPrefix": "10.0.0.0/24"}}).result()
     gateways.begin_delete("rg", "nat").result()
     azure.network.public_ip_addresses.begin_delete("rg", "ip").result()
+
+
+def test_addresses_are_made_out_of_a_prefix_until_it_is_used_up(azure: Azure) -> None:
+    """Shapes: the recorded test of addresses of azure-mgmt-network 19.0.0; codes: kube-egress-gateway#1223 and AKS' troubleshooting."""
+    prefixes, addresses = azure.network.public_ip_prefixes, azure.network.public_ip_addresses
+    with pytest.raises(HttpResponseError, match="must lie between 28 and 31"):
+        prefixes.begin_create_or_update("rg", "block", {**HERE, "sku": {"name": "Standard"}, "properties": {"prefixLength": 24}}).result()
+    made = prefixes.begin_create_or_update(
+        "rg", "block", {**HERE, "sku": {"name": "Standard"}, "properties": {"prefixLength": 31}}
+    ).result()
+    block = ipaddress.ip_network(made.ip_prefix)
+    assert (block.prefixlen, made.public_ip_address_version, made.ip_tags) == (31, "IPv4", [])
+    static = {"publicIPAllocationMethod": "Static", "publicIPPrefix": {"id": made.id}}
+    body: dict[str, Any] = {**HERE, "sku": {"name": "Standard"}, "properties": static}
+    got = [addresses.begin_create_or_update("rg", name, body).result() for name in ("first", "second")]
+    assert {one.ip_address for one in got} == {str(one) for one in block}
+    assert addresses.begin_create_or_update("rg", "first", body).result().ip_address == got[0].ip_address
+    with pytest.raises(HttpResponseError) as full:
+        addresses.begin_create_or_update("rg", "third", body).result()
+    assert "PublicIpPrefixOutOfIpAddresses" in str(full.value)
+    assert [one.id for one in prefixes.get("rg", "block").public_ip_addresses] == [one.id for one in got]
+    with pytest.raises(HttpResponseError) as used:
+        prefixes.begin_delete("rg", "block").result()
+    assert "InUsePublicIpPrefixCannotBeDeleted" in str(used.value)
+    other = addresses.begin_create_or_update("rg", "other", {**body, "properties": {"publicIPAllocationMethod": "Static"}}).result()
+    assert ipaddress.ip_address(other.ip_address) not in block
+    for name in ("first", "second"):
+        addresses.begin_delete("rg", name).result()
+    prefixes.begin_delete("rg", "block").result()
+
+
+def test_a_nat_gateway_goes_out_through_a_prefix(azure: Azure) -> None:
+    """Shapes: the recorded test of NAT gateways of azure-mgmt-network 19.0.0."""
+    prefixes, gateways = azure.network.public_ip_prefixes, azure.network.nat_gateways
+    block = prefixes.begin_create_or_update(
+        "rg", "block", {**HERE, "sku": {"name": "Standard"}, "properties": {"prefixLength": 30}}
+    ).result()
+    body: dict[str, Any] = {**HERE, "sku": {"name": "Standard"}, "properties": {"publicIpPrefixes": [{"id": block.id}]}}
+    made = gateways.begin_create_or_update("rg", "nat", body).result()
+    assert (made.public_ip_addresses, [one.id for one in made.public_ip_prefixes]) == (None, [block.id])
+    assert prefixes.get("rg", "block").nat_gateway.id == made.id
+    with pytest.raises(HttpResponseError, match="already allocated"):
+        gateways.begin_create_or_update("rg", "another", body).result()
+    with pytest.raises(HttpResponseError, match="in use"):
+        prefixes.begin_delete("rg", "block").result()
+    gateways.begin_delete("rg", "nat").result()
+    prefixes.begin_delete("rg", "block").result()
 
 
 def test_a_route_table_has_routes_and_subnets(azure: Azure) -> None:

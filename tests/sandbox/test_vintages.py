@@ -91,6 +91,15 @@ def test_a_permission_has_conditions_since_2022(version: str, shown: bool) -> No
     assert ("condition" in held[0]) is shown
 
 
+@pytest.mark.parametrize(("version", "shown"), [("2015-08-31-preview", True), ("2018-11-30", False)])
+def test_an_identity_told_where_its_secret_is_until_2018(version: str, shown: bool) -> None:
+    """Recorded traffic of azure-mgmt-resource 15.0.0 (test_deployment_scripts)."""
+    sandbox, identity = on("2026-01-01"), f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/one"
+    made = ask(sandbox, "PUT", identity, version, {"location": "westeurope"}).json()["properties"]
+    assert ("clientSecretUrl" in made) is shown
+    assert ask(sandbox, "GET", identity, version).json()["properties"] == made
+
+
 @pytest.mark.parametrize(("version", "shown"), [("2022-01-03", False), ("2022-03-03", True)])
 def test_an_application_has_actions_since_2022_03_03(version: str, shown: bool) -> None:
     """Recorded traffic of Azure/azure-sdk-for-go (armcompute, TestGalleryTestSuite)."""

@@ -20,6 +20,7 @@ FAMILIES = (
     "peerings",
     "security_groups",
     "public_addresses",
+    "public_prefixes",
     "network_usages",
     "application_security_groups",
     "route_tables",

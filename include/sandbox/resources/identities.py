@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from .. import vintages
 from ..graph.federation import LIMIT
 from ..pages import show
 from ..registry import ResourceType, field, register
@@ -41,11 +42,7 @@ class Identities(ResourceType):
             "id": call.id,
             "name": call.name,
             "type": self.name,
-            "properties": {
-                "tenantId": arm.directory.tenant_of(call.subscription),
-                "principalId": arm.guid("principal", call.id.lower()),
-                "clientId": arm.guid("client", call.id.lower()),
-            },
+            "properties": self._properties(arm, call, location),
         }
         if resource is not None:
             made["properties"] = resource.properties
@@ -53,7 +50,15 @@ class Identities(ResourceType):
         headers = {"content-type": JSON_TYPE}
         if resource is None:
             headers["location"] = call.id  # a path, and no URL (recorded)
-        return Response(201 if resource is None else 200, headers, compact(made))
+        shown = vintages.written(self.name, call.api_version, made, arm.now)
+        return Response(201 if resource is None else 200, headers, compact(shown))
+
+    @staticmethod
+    def _properties(arm: Sandbox, call: Call, location: str) -> Json:
+        tenant, principal = arm.directory.tenant_of(call.subscription), arm.guid("principal", call.id.lower())
+        client = arm.guid("client", call.id.lower())
+        url = f"https://control-{location}.identity.azure.net{call.id}/credentials?tid={tenant}&oid={principal}&aid={client}"
+        return {"tenantId": tenant, "principalId": principal, "clientId": client, "clientSecretUrl": url}
 
     def patch(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
         tags = field(call.json(), "tags", dict)

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, ClassVar
 from ..authorization import check_linked
 from ..registry import field, one_of, register
 from ..wire import ArmError, Json, Response
-from .network import ADDRESS, NAT_GATEWAY, NetworkType, in_use_by, reference_missing, refused, subnets_naming, unsupported
+from .network import ADDRESS, NAT_GATEWAY, PREFIX, NetworkType, in_use_by, reference_missing, refused, subnets_naming, unsupported
 
 if TYPE_CHECKING:
     from ..call import Call
     from ..sandbox import Sandbox
     from ..store import Resource
 
-UNSUPPORTED = ("publicIpPrefixes", "publicIpAddressesV6", "publicIpPrefixesV6", "sourceVirtualNetwork", "serviceGateway", "nat64")
+UNSUPPORTED = ("publicIpAddressesV6", "publicIpPrefixesV6", "sourceVirtualNetwork", "serviceGateway", "nat64")
+
+# What a gateway goes out through: its member, and the type that it names.
+OUTWARD = {"publicIpAddresses": ADDRESS, "publicIpPrefixes": PREFIX}
 
 
 class NatGateways(NetworkType):
@@ -37,38 +40,42 @@ class NatGateways(NetworkType):
                 "NatGatewayIdleTimeoutOutOfRange",
                 f"The idle timeout {minutes} of NAT gateway {call.id} must lie between 4 and 120 minutes.",
             )
-        addresses = [self.address(arm, call, one.get("id"), made["location"]) for one in field(given, "publicIpAddresses", list, [])]
         properties: Json = {"idleTimeoutInMinutes": minutes}
-        if addresses:
-            properties["publicIpAddresses"] = [{"id": one.id} for one in addresses]
+        outward: list[Resource] = []
+        for member, kind in OUTWARD.items():
+            named = [self.outward(arm, call, kind, one.get("id"), made["location"]) for one in field(given, member, list, [])]
+            if named:
+                properties[member] = [{"id": one.id} for one in named]
+            outward += named
         if field(body, "zones", list):
             made["zones"] = body["zones"]
         made["sku"] = {"name": sku, "tier": "Regional"}
         made["properties"] = properties
         if resource is not None:
             self.let_go(arm, resource)
-        for one in addresses:
+        for one in outward:
             one.properties["natGateway"] = {"id": call.id}
             arm.store.touch(one)
         return self.write(arm, call, resource, made)
 
     @staticmethod
-    def address(arm: Sandbox, call: Call, id: str | None, location: str) -> Resource:
-        """A public address for the gateway. Raises ArmError 400 where there is none, or it is somebody else's, or of another sku."""
-        found = arm.resource(id, ADDRESS)
+    def outward(arm: Sandbox, call: Call, kind: str, id: str | None, location: str) -> Resource:
+        """A public address or prefix for it. Raises ArmError 400 where there is none, or it is somebody else's, or of another sku."""
+        found = arm.resource(id, kind)
         if found is None or found.location != location:
             raise reference_missing(str(id), call.id)
-        check_linked(arm, call, f"{ADDRESS}/join/action", found.id)
+        check_linked(arm, call, f"{kind}/join/action", found.id)
+        title, code = ("public IP address", "PublicIPAddress") if kind == ADDRESS else ("public IP prefix", "PublicIpPrefix")
         user = field(found.properties, "natGateway.id") or field(found.properties, "ipConfiguration.id")
         if user is not None and str(user).lower() != call.id.lower():
             raise refused(
-                "PublicIPAddressInUse",
-                f"Resource {call.id} is referencing public IP address {found.id} that is already allocated to resource {user}.",
+                f"{code}InUse",
+                f"Resource {call.id} is referencing {title} {found.id} that is already allocated to resource {user}.",
             )
         if found.body["sku"]["name"] == "Basic":
             raise refused(
-                "NatGatewayAndPublicIPAddressSkuMismatch",
-                f"NAT gateway {call.id} cannot use the public IP address {found.id} of the sku Basic.",
+                f"NatGatewayAnd{code}SkuMismatch",
+                f"NAT gateway {call.id} cannot use the {title} {found.id} of the sku Basic.",
             )
         return found
 
@@ -86,10 +93,11 @@ class NatGateways(NetworkType):
 
     @staticmethod
     def let_go(arm: Sandbox, resource: Resource) -> None:
-        for one in resource.properties.get("publicIpAddresses", []):
-            if (address := arm.resource(one["id"], ADDRESS)) is not None:
-                address.properties.pop("natGateway", None)
-                arm.store.touch(address)
+        for member, kind in OUTWARD.items():
+            for one in resource.properties.get(member, []):
+                if (found := arm.resource(one["id"], kind)) is not None:
+                    found.properties.pop("natGateway", None)
+                    arm.store.touch(found)
 
     def remove(self, arm: Sandbox, resource: Resource) -> None:
         self.let_go(arm, resource)

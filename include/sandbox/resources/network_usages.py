@@ -70,6 +70,7 @@ def usages(arm: Sandbox, call: Call, subscription: str, location: str) -> Respon
         "PublicIPAddresses": len(addresses),
         "StaticPublicIPAddresses": sum(one["properties"].get("publicIPAllocationMethod") == "Static" for one in addresses),
         "StandardSkuPublicIpAddresses": sum((one.get("sku") or {}).get("name") == "Standard" for one in addresses),
+        "PublicIpPrefixes": len(there("publicIPPrefixes")),
         "NetworkWatchers": 1,
     }
     root = f"/subscriptions/{subscription}/providers/Microsoft.Network/locations/{place}/usages"

@@ -9,11 +9,12 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..authorization import check_linked
 from ..events import event
 from ..registry import field, one_of, register, route
 from ..store import Resource
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty
-from .network import ADDRESS, NetworkType, check_migration, refused, unsupported
+from .network import ADDRESS, PREFIX, Block, NetworkType, check_migration, reference_missing, refused, unsupported
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 RANGES = ("203.0.113.0/24", "198.51.100.0/24", "192.0.2.0/24", "198.18.0.0/15")
 VERSION_6 = "2001:db8::/64"
-UNSUPPORTED = ("publicIPPrefix", "linkedPublicIPAddress", "servicePublicIPAddress")
+UNSUPPORTED = ("linkedPublicIPAddress", "servicePublicIPAddress")
 
 
 class PublicAddresses(NetworkType):
@@ -62,6 +63,8 @@ class PublicAddresses(NetworkType):
             properties["ddosSettings"] = asked or {"protectionMode": "VirtualNetworkInherited"}
         if field(given, "deleteOption"):
             properties["deleteOption"] = field(given, "deleteOption")
+        if (prefix := self._prefix(arm, call, given, resource, made, sku)) is not None:
+            properties["publicIPPrefix"] = {"id": prefix.id}
         if resource is not None:
             for name in ("ipConfiguration", "ipAddress", "natGateway"):
                 if name in resource.properties:
@@ -83,6 +86,38 @@ class PublicAddresses(NetworkType):
         if resource is not None and name != resource.body["sku"]["name"] and (name, resource.body["sku"]["name"]) != ("Standard", "Basic"):
             raise refused("SkuUpdateNotAllowed", f"The SKU of public IP address {call.id} cannot be changed to {name}.")
         return {"name": name, "tier": tier}
+
+    @staticmethod
+    def _prefix(arm: Sandbox, call: Call, given: Json, resource: Resource | None, made: Json, sku: Json) -> Resource | None:
+        """The prefix out of which the address is made. Raises ArmError 400 where there is none in its region, its block is not known yet or
+        used up, or the address is of another kind; 409 while the prefix is written. It stays for good."""
+        id = field(given, "publicIPPrefix.id")
+        old = field(resource.properties, "publicIPPrefix.id") if resource is not None else None
+        if resource is not None and str(id).lower() != str(old).lower():
+            raise refused("PublicIpPrefixOfPublicIpAddressCannotBeChanged", f"The prefix of public IP address {call.id} cannot be changed.")
+        if id is None:
+            return None
+        found = arm.resource(id, PREFIX)
+        if found is None or found.location != made["location"]:
+            raise reference_missing(str(id), call.id)
+        check_linked(arm, call, f"{PREFIX}/join/action", found.id)
+        if "ipPrefix" not in found.properties:
+            raise refused(
+                "ReferencedResourceNotProvisioned",
+                f"Cannot proceed with operation because resource {found.id} used by resource {call.id} is not in Succeeded state. Resource "
+                f"is in {found.properties['provisioningState']} state and the last operation that updated/is updating the resource is "
+                "PutPublicIpPrefixOperation.",
+                status=409,
+            )
+        kind = (sku["name"], field(given, "publicIPAllocationMethod"), field(given, "publicIPAddressVersion", str, "IPv4"))
+        if kind != (found.body["sku"]["name"], "Static", found.properties["publicIPAddressVersion"]):
+            raise refused(
+                "PublicIpAddressAndPublicIpPrefixMismatch",
+                f"Public IP address {call.id} must be static, and have the sku and version of public IP prefix {found.id}.",
+            )
+        if resource is None and len(addresses_of(arm, found)) >= ipaddress.ip_network(found.properties["ipPrefix"]).num_addresses:
+            raise refused("PublicIpPrefixOutOfIpAddresses", f"Public IP prefix {found.id} has no more available public IP addresses.")
+        return found
 
     @staticmethod
     def _timeout(call: Call, given: Json) -> int:
@@ -124,23 +159,47 @@ def _written(arm: Sandbox, operation: Json, resource: Resource | None, **_: Any)
 
 
 def allocate(arm: Sandbox, resource: Resource) -> None:
-    """Give the resource an address, if it has none."""
+    """Give the resource an address, if it has none: out of its prefix, or one that is nobody's."""
     properties = resource.properties
     if "ipAddress" in properties:
         return
-    used = {str(one.properties.get("ipAddress", "")) for one in arm.store.resources.values() if one.type == ADDRESS}
-    number = int(arm.guid("address", resource.key)[:8], 16)
-    for prefix in (VERSION_6,) if properties.get("publicIPAddressVersion") == "IPv6" else arm.public_addresses or RANGES:
-        block = ipaddress.ip_network(prefix)
-        first = 1 if block.num_addresses > 2 else 0
-        size = min(block.num_addresses - 2 * first, 1 << 16)
-        for step in range(size):
-            address = str(block[first + (number + step) % size])
-            if address not in used:
-                properties["ipAddress"] = address
-                arm.store.touch(resource)
-                return
+    version = properties.get("publicIPAddressVersion", "IPv4")
+    prefix = arm.resource(field(properties, "publicIPPrefix.id"), PREFIX)
+    if prefix is None:
+        properties["ipAddress"] = str(reserve(arm, resource.key, 128 if version == "IPv6" else 32, version).network_address)
+    else:
+        used = {one.properties.get("ipAddress") for one in arm.store.of_type(prefix.subscription, ADDRESS).values()}
+        block = ipaddress.ip_network(prefix.properties["ipPrefix"])
+        properties["ipAddress"] = next(str(one) for one in block if str(one) not in used)  # one is left: put() counts them
+    arm.store.touch(resource)
+
+
+def addresses_of(arm: Sandbox, prefix: Resource) -> list[str]:
+    """The ids of the addresses made out of a prefix."""
+    addresses = arm.store.of_type(prefix.subscription, ADDRESS).values()
+    return [one.id for one in addresses if str(field(one.properties, "publicIPPrefix.id", str, "")).lower() == prefix.key]
+
+
+def reserve(arm: Sandbox, key: str, length: int, version: str) -> Block:
+    """A block of that length in which no address and no prefix lies. Raises ArmError 400 where none is left."""
+    everything = arm.store.resources.values()
+    used = {str(one.properties.get("ipAddress", "")) for one in everything if one.type == ADDRESS}
+    blocks = [ipaddress.ip_network(one.properties["ipPrefix"]) for one in everything if one.type == PREFIX and "ipPrefix" in one.properties]
+    number = int(arm.guid("address", key)[:8], 16)
+    for whole in (VERSION_6,) if version == "IPv6" else arm.public_addresses or RANGES:
+        range_ = ipaddress.ip_network(whole)
+        step = 1 << (range_.max_prefixlen - length)
+        first = 1 if range_.num_addresses > 2 and step == 1 else 0
+        size = min(range_.num_addresses // step - 2 * first, 1 << 16)
+        for at in range(size):
+            block = ipaddress.ip_network((range_[(first + (number + at) % size) * step], length))
+            if not any(_overlap(block, other) for other in blocks) and used.isdisjoint(map(str, block)):
+                return block
     raise refused("PublicIPCountLimitReached", "Cannot create more public IP addresses for this subscription in this region.")
+
+
+def _overlap(one: Block, other: Block) -> bool:
+    return one.version == other.version and one[0] <= other[-1] and other[0] <= one[-1]  # type: ignore[operator]
 
 
 def give_back(arm: Sandbox, resource: Resource) -> None:
