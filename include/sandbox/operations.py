@@ -38,7 +38,7 @@ POLLS: dict[str, tuple[int, ...]] = {
 
 # The api-versions since which Azure-AsyncNotification is sent, by family: first by writes of a whole resource, later by actions and by
 # writes of its parts. Disks and galleries never send it (recorded).
-NOTIFIES_SINCE = {"operations": ("2019-03-01", "2021-04-01"), "network": ("2019-09-01", "2021-03-01")}
+NOTIFIES_SINCE = {"operations": ("2019-03-01", "2021-04-01"), "network": ("2019-09-01", "2021-08-01")}
 
 _CERTIFICATE = base64.urlsafe_b64encode(b"".join(hashlib.sha512(b"certificate %d" % n).digest() for n in range(36))).decode()
 

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 
 from .wire import Json, moment
 
-DISKS_UNTIL = moment("2023-04-01")  # until when writes of disks and snapshots were answered in the old way
+DISKS_UNTIL = moment("2023-01-01")  # until when writes of disks and snapshots were answered in the old way
 AT_LAST = moment("9999-12-31")
 
 _HIDDEN: Final = object()
@@ -46,6 +46,8 @@ _PEERING = (
     ("properties.remoteVirtualNetworkAddressSpace", "2021-02-01"),
     ("properties.peerCompleteVnets", "2021-03-01"),
 )
+
+_INTERFACES = "properties.virtualMachineProfile.networkProfile.networkInterfaceConfigurations.properties"  # of a scale set
 
 # type, lower case -> (path, the first api-version that shows it)
 _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
@@ -123,6 +125,12 @@ _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
         ("properties.validationsProfile", "2023-07-03"),
     ),
     "microsoft.compute/images": (("properties.hyperVGeneration", "2019-03-01"),),
+    "microsoft.compute/virtualmachinescalesets": (
+        ("properties.orchestrationMode", "2020-12-01"),
+        ("properties.timeCreated", "2021-11-01"),
+        ("properties.virtualMachineProfile.storageProfile.osDisk.osType", "2020-12-01"),
+        (f"{_INTERFACES}.disableTcpStateTracking", "2022-11-01"),
+    ),
     "microsoft.compute/restorepointcollections/restorepoints": tuple(
         (f"properties.sourceMetadata.storageProfile.{disk}.diskRestorePoint.encryption", "2023-03-01") for disk in ("osDisk", "dataDisks")
     ),
@@ -138,7 +146,7 @@ _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
     "microsoft.network/virtualnetworks/virtualnetworkpeerings": _PEERING,
     "microsoft.network/virtualnetworks/subnets": _SUBNET,
     "microsoft.network/networkinterfaces": (
-        ("kind", "2021-03-01"),
+        ("kind", "2021-08-01"),
         ("properties.nicType", "2019-12-01"),
         ("properties.vnetEncryptionSupported", "2020-11-01"),
         ("properties.allowPort25Out", "2021-08-01"),
@@ -152,7 +160,6 @@ _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
     "microsoft.network/publicipaddresses": (
         ("zones", "2017-06-01"),
         ("sku", "2017-08-01"),
-        ("sku.tier", "2018-04-01"),
         ("properties.ipTags", "2017-11-01"),
         ("properties.ddosSettings", "2022-05-01"),
     ),
@@ -200,6 +207,14 @@ _RULES: dict[str, tuple[_Rule, ...]] = {
         _Rule("properties.osProfile.windowsConfiguration.enableVMAgentPlatformUpdates", False, versions=("2022-03-01", "2024-03-01")),
         _Rule("properties.storageProfile.osDisk.diskSizeGB", days=_until("2020-09-01"), answers="creation"),
     ),
+    "microsoft.compute/virtualmachinescalesets": tuple(
+        _Rule(
+            f"properties.virtualMachineProfile.osProfile.{system}.enableVMAgentPlatformUpdates",
+            False,
+            versions=("2022-03-01", "2024-03-01"),
+        )
+        for system in ("linuxConfiguration", "windowsConfiguration")
+    ),
     "microsoft.compute/disks": (
         _Rule("properties.tier", versions=("", "2023-01-02"), where=("sku.name", "Standard")),
         _Rule("id", days=_until("2022-03-01"), answers="writes"),
@@ -238,7 +253,10 @@ _RULES: dict[str, tuple[_Rule, ...]] = {
         _Rule("properties.vnetEncryptionSupported", days=_until("2021-10-01")),
     ),
     "microsoft.managedidentity/userassignedidentities": (_Rule("properties.clientSecretUrl", versions=("2018-11-30", "~")),),
-    "microsoft.network/publicipaddresses": (_Rule("sku.tier", versions=("2019-09-01", "2020-07-01")),),
+    "microsoft.network/publicipaddresses": (
+        _Rule("sku.tier", versions=("2019-09-01", "2020-07-01")),
+        _Rule("sku.tier", versions=("", "2018-04-01"), days=(moment("2020-01-01"), math.inf)),
+    ),
 }
 
 

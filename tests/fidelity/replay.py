@@ -49,6 +49,7 @@ class Replay:
         self.recording = recording
         self.sandbox = sandbox or new_sandbox(recording)
         self.names = Names()
+        self._asked = scope.asked_for(exchange.path for exchange in recording.exchanges)
         self.names.sent([f"/subscriptions/{id}" for id in recording.subscriptions])
         self._operations: dict[tuple[str, str, bool], str] = {}
         self._began: set[str] = set()  # operations of requests that were out of scope
@@ -90,7 +91,7 @@ class Replay:
             if body is None:
                 judgement.out_of_scope = scope.NO_BODY
                 return judgement
-        needed = scope.left_out(body, exchange.path)
+        needed = scope.left_out(body, exchange.path, self._asked)
         if needed is not None:
             judgement.out_of_scope = scope.NEEDS.format(needed)
             return judgement
@@ -259,7 +260,7 @@ class Replay:
         if body is None:
             return scope.UNSEEN.format(scope.type_of(id))
         request = seed.as_request(body)
-        needed = scope.left_out(request)
+        needed = scope.left_out(request, asked=self._asked)
         if needed is not None:
             return scope.NEEDS.format(needed)
         self._need_group(_group(id))

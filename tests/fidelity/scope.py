@@ -8,7 +8,7 @@ shows it (seed.py).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 NO_BODY = "its request body was not recorded, and no answer shows it"
@@ -17,7 +17,8 @@ NEEDS = "it needs {}, which the recordings leave out"
 MANGLED = "its answer was not recorded as it was: JSON that can no longer be read"
 UNSEEN = "it needs a resource of {} that came to be outside the recording and is never shown whole"
 
-# The services whose requests the collection leaves out (its README): resources of these types can be in no replay.
+# The services whose requests the shared collection leaves out (its README). Resources of these types can be in no replay, unless the
+# recording asks for one itself.
 LEFT_OUT = (
     "Microsoft.Storage/storageAccounts",
     "Microsoft.KeyVault/vaults",
@@ -79,13 +80,21 @@ def _linked(deployment: Any) -> bool:
     return any(isinstance(link, dict) and "uri" in link for link in links)
 
 
-def left_out(body: Any, path: str = "") -> str | None:
-    """What a request needs of a service that the recordings leave out: a type (named by an id or a template), or documents; None where
-    nothing."""
+def asked_for(paths: Iterable[str]) -> frozenset[str]:
+    """The types that the shared collection leaves out, but a recording of requests to these paths does not: those that it asks for, and
+    with scale sets the load balancers that clients make in one template with them."""
+    named = [path.lower() for path in paths]
+    asked = {type for type in LEFT_OUT if any(f"/{type}".lower() in path for path in named)}
+    return frozenset(asked | {"Microsoft.Network/loadBalancers"} if "Microsoft.Compute/virtualMachineScaleSets" in asked else asked)
+
+
+def left_out(body: Any, path: str = "", asked: frozenset[str] = frozenset()) -> str | None:
+    """What a request needs of a service that the recordings leave out: a type (named by an id or a template) that is not among those
+    `asked` for, or documents; None where nothing."""
     if _linked(body):
         return "a template or its parameters on another server"
     texts = [path, *strings(body)]
-    for type in LEFT_OUT:
+    for type in (one for one in LEFT_OUT if one not in asked):
         space, kind = type.lower().split("/")
         if any(text.lower() == type.lower() or f"/{space}/{kind}/" in text.lower() for text in texts):
             return type

@@ -14,6 +14,7 @@ from include.sandbox.clock import virtual_clock
 from include.sandbox.directory import Directory
 from include.sandbox.sandbox import Sandbox
 from include.sandbox.wire import Request, Response
+from tests.fidelity import scope
 from tests.fidelity.__main__ import DEFAULT, main
 from tests.fidelity.recording import Exchange, Recording, read
 from tests.fidelity.replay import Judgement, Replay, new_sandbox
@@ -50,6 +51,20 @@ def test_a_path_is_asked_for_as_the_client_escaped_it() -> None:
     )
     judged = _judged(replace(recorded, exchanges=(*recorded.exchanges, escaped)))
     assert [one.status + one.shape for one in judged] == [[]] * 5
+
+
+def test_what_a_recording_asks_for_itself_is_not_left_out() -> None:
+    """The shared collection leaves scale sets out; a recording of one does not, nor the load balancer in the template that makes both."""
+    body = {
+        "template": {"resources": [{"type": f"Microsoft.{kind}"} for kind in ("Network/loadBalancers", "Compute/virtualMachineScaleSets")]}
+    }
+    assert scope.left_out(body) == "Microsoft.Compute/virtualMachineScaleSets"
+    asked = scope.asked_for([f"{GROUP}/providers/Microsoft.Compute/virtualMachineScaleSets/one"])
+    assert scope.left_out(body, asked=asked) is None
+    assert (
+        scope.left_out({"id": f"{GROUP}/providers/Microsoft.Storage/storageAccounts/one"}, asked=asked)
+        == "Microsoft.Storage/storageAccounts"
+    )
 
 
 class WithoutStatusUrl(Sandbox):

@@ -359,6 +359,8 @@ def test_a_deployments_members_are_read_without_regard_to_case_and_none_is_dropp
     assert made.status == 201
     assert made.json()["properties"]["debugSetting"] == {"detailLevel": "RequestContent, ResponseContent"}
     assert "parameters" not in made.json()["properties"]
+    told = ask("PUT", {"Properties": {**asked, "template": template(network()), "parameters": {}}}, "2")  # azure-cli test_vm_os_disk_swap
+    assert told.json()["properties"]["parameters"] == {}
     assert ask("GET").headers["retry-after"] == "5"
     sandbox.clock.advance(120)
     assert (ask("GET").json()["properties"]["provisioningState"], "retry-after" in ask("GET").headers) == ("Succeeded", False)

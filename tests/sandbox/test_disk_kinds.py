@@ -149,7 +149,11 @@ def test_a_disk_is_uploaded_through_its_write_sas(azure: Azure) -> None:
         osType="Linux",
         hyperVGeneration="V2",
     )
-    assert made.disk_state == "ReadyToUpload"
+    assert (made.disk_state, made.disk_size_gb, made.hyper_v_generation) == ("ReadyToUpload", None, "V2")
+    for kind in ("disks", "snapshots"):
+        with pytest.raises(ResourceExistsError) as early:
+            make(azure, kind, "early", {"createOption": "Copy", "sourceResourceId": made.id})
+        assert "ReadyToUpload" in str(early.value)
     with pytest.raises(ResourceExistsError):
         disks.begin_grant_access("rg", "upload", {"access": "Read", "durationInSeconds": 600})
     url = disks.begin_grant_access("rg", "upload", {"access": "Write", "durationInSeconds": 600}).result().access_sas
@@ -159,7 +163,7 @@ def test_a_disk_is_uploaded_through_its_write_sas(azure: Azure) -> None:
     with pytest.raises(ResourceExistsError):
         disks.begin_delete("rg", "upload")
     disks.begin_revoke_access("rg", "upload").result()
-    assert disks.get("rg", "upload").disk_state == "Unattached"
+    assert (disks.get("rg", "upload").disk_state, disks.get("rg", "upload").disk_size_gb) == ("Unattached", 1)
     url = disks.begin_grant_access("rg", "upload", {"access": "Read", "durationInSeconds": 600}).result().access_sas
     read = BlobClient.from_blob_url(url, transport=SyncSandboxTransport(azure.sandbox), retry_total=0)
     assert read.download_blob(offset=0, length=4).readall() == b"xxxx"

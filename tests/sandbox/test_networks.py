@@ -248,7 +248,8 @@ def test_a_public_address_is_given_when_it_is_static_or_used(network: Any, subne
     [
         ({"method": "Dynamic"}, "PublicIPAddressStandardSkuMustBeStatic"),
         ({"idleTimeoutInMinutes": 60}, "IdleTimeoutInMinutesOutOfRange"),
-        ({"publicIPPrefix": {"id": "/none"}}, "PropertyNotSupported"),
+        ({"publicIPPrefix": {"id": "/none"}}, "InvalidResourceReference"),
+        ({"linkedPublicIPAddress": {"id": "/none"}}, "PropertyNotSupported"),
     ],
 )
 def test_an_unfit_public_address_is_refused(network: Any, options: Any, code: str) -> None:

@@ -46,6 +46,20 @@ async def test_a_scale_set_is_made_read_listed_changed_and_deleted(azure_clients
         await azure_clients.compute.virtual_machine_scale_set_vms.get("rg", "web", "2")
 
 
+async def test_a_uniform_set_shows_what_azure_adds(azure_clients: AzureClients) -> None:
+    """Recorded traffic of azure-sdk-for-go (TestVirtualMachineScaleSetTestSuite) and azure-cli (test_vmss_create_custom_data)."""
+    await make_group(azure_clients)
+    await make_network(azure_clients)
+    made = await put(azure_clients, scale_set(azure_clients, UBUNTU))
+    [interface] = made.virtual_machine_profile.network_profile.network_interface_configurations
+    assert (interface.enable_accelerated_networking, interface.enable_ip_forwarding, interface.disable_tcp_state_tracking) == (False,) * 3
+    assert (interface.dns_settings.dns_servers, interface.ip_configurations[0].private_ip_address_version) == ([], "IPv4")
+    assert made.do_not_run_extensions_on_overprovisioned_v_ms is False
+    assert made.virtual_machine_profile.os_profile.linux_configuration.patch_settings is None
+    disk = made.virtual_machine_profile.storage_profile.os_disk
+    assert (disk.os_type, disk.disk_size_gb) == ("Linux", 30)
+
+
 async def test_new_instances_take_what_latest_means_then(azure_clients: AzureClients) -> None:
     definition = await published(azure_clients, "1.0.0")
     await put(azure_clients, scale_set(azure_clients, {"id": definition}))

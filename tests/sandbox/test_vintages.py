@@ -53,7 +53,8 @@ def test_what_came_and_went_on_a_day_is_shown_in_between(day: str, version: str,
     ("day", "named", "marked"),
     [
         ("2020-06-01", {"name", "location"}, True),
-        ("2022-10-01", {"name", "location", "id"}, True),
+        ("2022-10-13", {"name", "location", "id"}, True),
+        ("2023-02-22", {"name", "location", "id", "type"}, False),
         ("2026-01-01", {"name", "location", "id", "type"}, False),
     ],
 )
@@ -82,6 +83,47 @@ def test_an_interfaces_encryption_is_shown_since_a_day(day: str, version: str, s
     body = {"location": "westeurope", "properties": {"ipConfigurations": [{"name": "one", "properties": {"subnet": subnet}}]}}
     made = ask(sandbox, "PUT", f"{GROUP}/providers/Microsoft.Network/networkInterfaces/i", version, body).json()["properties"]
     assert ("vnetEncryptionSupported" in made) is shown
+
+
+@pytest.mark.parametrize(
+    ("day", "version", "shown"),
+    [
+        ("2019-10-16", "2018-01-01", True),
+        ("2021-07-07", "2018-01-01", False),
+        ("2018-08-10", "2018-04-01", True),
+        ("2020-05-07", "2019-09-01", False),
+        ("2026-01-01", "2021-02-01", True),
+    ],
+)
+def test_a_public_addresss_tier_went_and_came_back(day: str, version: str, shown: bool) -> None:
+    """Recorded traffic of Azure/azure-cli (test_vm_os_disk_swap), azure-mgmt-network 19.0.0 and others."""
+    made = ask(on(day), "PUT", f"{GROUP}/providers/Microsoft.Network/publicIPAddresses/p", version, {"location": "westeurope"})
+    assert ("tier" in made.json()["sku"]) is shown
+
+
+@pytest.mark.parametrize(("version", "shown"), [("2021-05-01", False), ("2022-01-01", True)])
+def test_an_interface_has_a_kind_and_a_subnet_notifies_since_2021(version: str, shown: bool) -> None:
+    """Recorded traffic of Azure/azure-sdk-for-js (virtualmachines_create_test)."""
+    sandbox, network = on("2026-01-01"), f"{GROUP}/providers/Microsoft.Network/virtualNetworks/v"
+    ask(sandbox, "PUT", network, version, NETWORK)
+    made = ask(sandbox, "PUT", f"{network}/subnets/b", version, {"properties": {"addressPrefix": "10.0.1.0/24"}})
+    assert ("azure-asyncnotification" in made.headers) is shown
+    subnet = {"id": f"/subscriptions/{sandbox.subscription_id}{network}/subnets/a"}
+    body = {"location": "westeurope", "properties": {"ipConfigurations": [{"name": "one", "properties": {"subnet": subnet}}]}}
+    interface = ask(sandbox, "PUT", f"{GROUP}/providers/Microsoft.Network/networkInterfaces/i", version, body)
+    assert ("kind" in interface.json()) is shown
+
+
+@pytest.mark.parametrize(("day", "told"), [("2019-10-16", True), ("2026-01-01", False)])
+def test_a_copys_first_answer_once_told_the_system(day: str, told: bool) -> None:
+    """Recorded traffic of Azure/azure-cli (test_vm_os_disk_swap of 2019; test_vm_create_data_disk_delete_option of 2024)."""
+    sandbox, disks = on(day), f"{GROUP}/providers/Microsoft.Compute/disks"
+    empty = {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4, "osType": "Linux"}
+    ask(sandbox, "PUT", f"{disks}/a", "2019-03-01", {"location": "westeurope", "properties": empty})
+    sandbox.clock.advance(60)
+    source = f"/subscriptions/{sandbox.subscription_id}{disks}/a"
+    copy = {"location": "westeurope", "properties": {"creationData": {"createOption": "Copy", "sourceResourceId": source}}}
+    assert ("osType" in ask(sandbox, "PUT", f"{disks}/b", "2019-03-01", copy).json()["properties"]) is told
 
 
 @pytest.mark.parametrize(("version", "shown"), [("2018-01-01-preview", False), ("2022-04-01", True)])

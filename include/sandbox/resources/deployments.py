@@ -77,7 +77,7 @@ class Deployments(ResourceType):
             made["tags"] = body["tags"]
         made["properties"] = {
             "templateHash": plan.hash,
-            **({"parameters": shown} if (shown := plan.parameters.shown) or call.api_version >= "2020-06-01" else {}),
+            **({"parameters": plan.parameters.shown} if _tells_parameters(call, body, plan) else {}),
             "mode": mode_of(body),
             **({"debugSetting": {"detailLevel": ", ".join(details)}} if (details := details_of(body)) else {}),
             "provisioningState": state,
@@ -146,6 +146,11 @@ class Deployments(ResourceType):
 
 
 register(Deployments())
+
+
+def _tells_parameters(call: Call, body: Json, plan: Plan) -> bool:
+    """Recorded: old api-versions tell of the parameters where there are any, or the request said that there are none."""
+    return bool(plan.parameters.shown) or "parameters" in body["properties"] or call.api_version >= "2020-06-01"
 
 
 @event("deployments.deleted")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..store import Resource
 
 LONGEST = 4_294_967_295  # seconds
-_UPLOADS = {"ReadyToUpload": "ActiveUpload", "ActiveUpload": "ActiveUpload"}
+UPLOADING = {"ReadyToUpload": "ActiveUpload", "ActiveUpload": "ActiveUpload"}  # state -> state with a SAS
 
 
 def begin_access(arm: Sandbox, call: Call, resource: Resource) -> Response:
@@ -39,11 +39,11 @@ def begin_access(arm: Sandbox, call: Call, resource: Resource) -> Response:
         raise ArmError(
             409, "OperationNotAllowed", f"{resource.name} is still being copied. Please retry when its completionPercent is 100."
         )
-    if access == "Write" and state not in _UPLOADS:
+    if access == "Write" and state not in UPLOADING:
         raise ArmError(
             409, "OperationNotAllowed", f"Disk {resource.name} is in state {state}: only a disk created for upload can be written."
         )
-    if access == "Read" and state in _UPLOADS:
+    if access == "Read" and state in UPLOADING:
         raise ArmError(409, "OperationNotAllowed", f"Disk {resource.name} is in state {state}: its upload has not been completed.")
     if resource.properties.get("networkAccessPolicy") == "DenyAll":
         raise ArmError(
@@ -69,6 +69,12 @@ def begin_access(arm: Sandbox, call: Call, resource: Resource) -> Response:
     return operations.accepted(arm, call, operation)
 
 
+def check_uploaded(source: Resource) -> None:
+    """Raises ArmError 409 for a disk whose bytes are not all there yet: nothing can be made from it."""
+    if (state := source.properties.get("diskState")) in UPLOADING:
+        raise ArmError(409, "OperationNotAllowed", f"The disk {source.name} cannot be a source because it is in state {state}.")
+
+
 @event("disks.accessBegun")
 def _access_begun(
     arm: Sandbox, operation: Json, resource: Resource | None, policy: str, until: float, access: str, base: str, secure: bool = False
@@ -83,7 +89,7 @@ def _access_begun(
     size = resource.properties.get("diskSizeBytes") or resource.private["size"] * 1024**3
     resource.private["access"] = {"policy": policy, "until": until, "state": resource.private.get("access", {}).get("state", state)}
     if state is not None:
-        resource.properties["diskState"] = _UPLOADS.get(state, "ActiveSAS")
+        resource.properties["diskState"] = UPLOADING.get(state, "ActiveSAS")
     operation["output"] = {"accessSAS": disk_url(base, name, query)}
     if secure:
         operation["output"]["securityDataAccessSAS"] = disk_url(base, name, query, "vmgs")
@@ -99,16 +105,16 @@ def _access_begun(
 def _access_expired(arm: Sandbox, id: str, policy: str) -> None:
     resource = arm.store.resources.get(id)
     if resource is not None and resource.private.get("access", {}).get("policy") == policy:
-        _revoke(arm, resource, ended=False)
+        revoke(arm, resource, ended=False)
 
 
-def _revoke(arm: Sandbox, resource: Resource, *, ended: bool) -> None:
+def revoke(arm: Sandbox, resource: Resource, *, ended: bool) -> None:
     """The SAS is over. An upload is over with the call that ends it, not when its SAS has run out."""
     access = resource.private.pop("access", None)
     if access is not None:
         state = access["state"]
         if state is not None:
-            resource.properties["diskState"] = "Unattached" if ended and state in _UPLOADS else state
+            resource.properties["diskState"] = "Unattached" if ended and state in UPLOADING else state
         arm.store.set(f"sas.{access['policy']}", None)
         arm.store.touch(resource)
 
@@ -116,9 +122,3 @@ def _revoke(arm: Sandbox, resource: Resource, *, ended: bool) -> None:
 def end_access(arm: Sandbox, call: Call, resource: Resource) -> Response:
     operation = operations.start(arm, call, resource, "endGetAccess", then="disks.accessEnded", family="DiskOperations", exclusive=False)
     return operations.accepted(arm, call, operation)
-
-
-@event("disks.accessEnded")
-def _access_ended(arm: Sandbox, operation: Json, resource: Resource | None) -> None:
-    if resource is not None:
-        _revoke(arm, resource, ended=True)

@@ -13,6 +13,7 @@ from ..registry import invalid, required
 from ..store import Resource
 from ..wire import ArmError, Json
 from . import vhds
+from .disk_access import check_uploaded
 from .references import resolve_gallery, resolve_platform_id
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ def _copy(arm: Sandbox, body: Json, option: str, location: str, kind: str) -> So
         )  # also where it is in another region (recorded)
     if source.state not in ("Succeeded", "Updating"):
         raise ArmError(409, "OperationNotAllowed", f"The source {source.name} is in the provisioning state '{source.state}'.")
+    check_uploaded(source)
     if option == "CopyStart":
         if kind != SNAPSHOT:
             raise invalid("The createOption 'CopyStart' is supported for snapshots only.", "creationData.createOption")

@@ -14,7 +14,7 @@ from ..store import Resource
 from ..vintages import DISKS_UNTIL
 from ..wire import ArmError, Json, Response, stamp
 from . import disk_sources
-from .disk_access import begin_access, end_access
+from .disk_access import UPLOADING, begin_access, end_access, revoke
 from .disk_accesses import ACCESS
 from .disk_performance import PROVISIONED, SKUS, TIERS, of_tier, performance
 from .encryption_sets import check_encryption
@@ -86,7 +86,8 @@ def fill(arm: Sandbox, resource: Resource) -> None:
     content = disk_content(resource)
     if content is not None:
         properties["osType"] = content["os"]
-        properties["hyperVGeneration"] = content["generation"]
+        if properties.get("diskState") not in UPLOADING:  # recorded: azure-sdk-for-net UploadDiskPositiveTest
+            properties["hyperVGeneration"] = content["generation"]
         properties.setdefault("supportedCapabilities", {"architecture": content["architecture"]})
         if content["security"] != "Standard":
             properties.setdefault(
@@ -151,6 +152,8 @@ class ManagedDisks(ResourceType):
         if asked is not None and source.size_gb is not None and asked < source.size_gb:
             raise invalid("Disks or snapshot cannot be resized down.", "diskSizeGB")
         shown = echo(arm, call, self.name, location, body)
+        if source.copied is not None and "osType" in source.copied.properties and arm.now < DISKS_UNTIL:
+            shown["properties"].setdefault("osType", source.copied.properties["osType"])  # recorded: azure-cli test_vm_os_disk_swap
         if source.copied is not None and call.api_version < "2022-08-01":  # recorded, until then
             shown["properties"]["creationData"] = {**shown["properties"]["creationData"], "sourceUniqueId": source.shown["sourceUniqueId"]}
         resource = Resource(
@@ -203,7 +206,7 @@ class ManagedDisks(ResourceType):
         sku = str(one_of(body, "sku.name", SKUS, resource.body["sku"]["name"]))
         self.check(arm, body, resource.location, sku)
         size = field(body, "properties.diskSizeGB", int)
-        if size is not None and size < resource.properties["diskSizeGB"]:
+        if size is not None and size < resource.properties.get("diskSizeGB", 0):
             raise invalid("Disks or snapshot cannot be resized down.", "diskSizeGB")
         if sku != resource.body["sku"]["name"] and resource.properties.get("diskState") == "Attached":
             raise ArmError(
@@ -213,7 +216,7 @@ class ManagedDisks(ResourceType):
                 f"{resource.body.get('managedBy', '')}. Please deallocate the VM and retry.",
             )
         given = field(body, "properties", dict, {})
-        if size is not None:
+        if size is not None and resource.properties.get("diskState") not in UPLOADING:
             resource.properties["diskSizeGB"] = resource.private["size"] = size
         for name in _CHANGEABLE:
             if given.get(name) is not None and (name not in ("diskIOPSReadWrite", "diskMBpsReadWrite") or sku in PROVISIONED):
@@ -225,7 +228,8 @@ class ManagedDisks(ResourceType):
         of_old = resource.type == SNAPSHOT and arm.now < DISKS_UNTIL
         if call.method == "PATCH" or of_old:  # recorded: a PATCH tells the size, and the tier of the sku
             shown["sku"] = {"name": sku, "tier": sku_tier(sku)}
-            shown["properties"].setdefault("diskSizeGB", resource.properties["diskSizeGB"])
+            if "diskSizeGB" in resource.properties:
+                shown["properties"].setdefault("diskSizeGB", resource.properties["diskSizeGB"])
         if of_old:  # recorded
             shown["properties"]["faultDomain"] = 0
         resource.properties["provisioningState"] = "Updating"
@@ -336,7 +340,23 @@ def _created(arm: Sandbox, operation: Json, resource: Resource | None, **_: Any)
         if resource.properties["creationData"]["createOption"] in ("Upload", "UploadPreparedSecure"):
             resource.properties.setdefault("diskState", "ReadyToUpload")
         fill(arm, resource)
+        if (
+            resource.properties["diskState"] in UPLOADING
+        ):  # recorded: azure-cli test_vm_disk_upload, azure-sdk-for-net UploadDiskPositiveTest
+            resource.private["size"] = resource.properties.pop("diskSizeGB")
+            resource.properties.pop("diskSizeBytes")
         arm.store.touch(resource)
+
+
+@event("disks.accessEnded")
+def _access_ended(arm: Sandbox, operation: Json, resource: Resource | None) -> None:
+    if resource is None:
+        return
+    uploaded = resource.properties.get("diskState") in UPLOADING
+    revoke(arm, resource, ended=True)
+    if uploaded and resource.properties["diskState"] not in UPLOADING:
+        resource.properties["diskSizeGB"] = resource.private["size"]
+        fill(arm, resource)
 
 
 @event("disks.deleted")

@@ -11,6 +11,7 @@ from ..registry import ResourceType, arm_not_found, field, invalid, register, re
 from ..store import Resource
 from ..wire import ArmError, Json, Response
 from . import vhds
+from .disk_access import check_uploaded
 from .encryption_sets import check_encryption_set
 from .entity_names import check_name
 from .groups import location_of
@@ -167,6 +168,7 @@ class ManagedImages(ResourceType):
             raise arm_not_found(str(id))
         if disk.location != location:
             raise ArmError(400, "BadRequest", "An internal execution error occurred")
+        check_uploaded(disk)
         if disk.private.get("completes_at", 0) > arm.now:
             raise ArmError(409, "OperationNotAllowed", f"The snapshot {disk.name} is still being copied.")
         return disk, {name: {"id": id}}

@@ -471,16 +471,20 @@ def allocated(profile: Json) -> Json:
 
 
 def first_answer(shown: Json, request: Json, before: set[str] | None = None) -> Json:
-    """The answer of a PUT that makes disks: their ids, and names that the client did not choose, appear only when they are there.
+    """The answer of a PUT that makes disks: their ids, and names that the client did not choose, appear only when they are there. Those
+    that the client named were (recorded: azure-cli test_vm_os_disk_swap).
 
     `before`: the ids that were there already, lower case.
     """
     profile = shown["properties"]["storageProfile"]
     named = {str(one.get("name", "")).lower() for one in (field(request, "properties.storageProfile.dataDisks", list, []))}
     named.add(str(field(request, "properties.storageProfile.osDisk.name", str, "")).lower())
+    there = set(before or ())
+    if (swapped := field(request, "properties.storageProfile.osDisk.managedDisk.id")) is not None:
+        there.add(swapped.lower())
 
     def bare(one: Json) -> Json:
-        if one["createOption"] == "Attach" or str(_id(one)).lower() in (before or ()):
+        if one["createOption"] == "Attach" or str(_id(one)).lower() in there:
             return one
         kept = {name: value for name, value in one.items() if name != "name" or value.lower() in named}
         if "managedDisk" in one:

@@ -80,7 +80,10 @@ class ScaleSets(ResourceType):
         return True
 
     def view(self, arm: Sandbox, call: Call, resource: Resource) -> Json:
-        """A Flexible set that nothing changes has as many machines as there are, whoever made and deleted them."""
+        """A Flexible set that nothing changes has as many machines as there are, whoever made and deleted them. Once the size of a disk was
+        told only where it was asked for (recorded: azure-mgmt-monitor 1.0.1 test_autoscale_settings)."""
+        if not resource.private.get("sized", True) and call.api_version < "2020-12-01":
+            return _unsized(resource.body)
         if not flexible_sets.makes_machines(resource) or operations.running(arm, resource) is not None:
             return resource.body
         return {**resource.body, "sku": {**resource.body["sku"], "capacity": len(flexible_sets.present(arm, resource))}}
@@ -111,13 +114,15 @@ class ScaleSets(ResourceType):
         name, size = find_size(required(body, "sku.name", target="sku.name"))
         origin, _, reference = resolve(arm, call, required(body, IMAGE_REFERENCE, dict, target="imageReference"), location)
         _check_plan(arm, origin, body.get("plan"), call.id)
-        properties["virtualMachineProfile"] = _profile(arm, call, body, origin, name, size)
+        properties["virtualMachineProfile"] = _profile(arm, call, body, origin, name, size, flexible=flexible)
         if properties["upgradePolicy"]["mode"] == "Rolling":
             upgrade_policy.check_health(body["properties"]["virtualMachineProfile"])
         if upgrade_policy.is_automatic(properties["upgradePolicy"]):
             given = body["properties"]["virtualMachineProfile"]
             upgrade_policy.check_automatic(arm, given, given, reference, origin)
         keep(properties, body["properties"], but=_SECRET)
+        if not flexible:
+            _show_defaults(properties)
         properties |= {
             "provisioningState": "Creating",
             "uniqueId": arm.guid("scale set", call.id, arm.count("scale set")),
@@ -128,6 +133,7 @@ class ScaleSets(ResourceType):
         made["properties"] = properties
         resource = Resource(call.id, self.name, made, {"state": origin.state, "next": 0})
         take(resource, origin, reference)
+        resource.private["sized"] = field(body, "properties.virtualMachineProfile.storageProfile.osDisk.diskSizeGB") is not None
         capacity = field(body, "sku.capacity", int, 0)
         _check_capacity(arm, resource, capacity, name)
         arm.store.add(resource)
@@ -138,7 +144,7 @@ class ScaleSets(ResourceType):
         _watch_image(arm, resource)
         _scale(arm, resource, capacity)
         operation = operations.start(arm, call, resource, "virtualMachineScaleSets.create", then="scaleSets.written")
-        return operations.written(arm, call, operation, resource.body, created=True, retry_after=10)
+        return operations.written(arm, call, operation, self.view(arm, call, resource), created=True, retry_after=10)
 
     def envelope(self, arm: Sandbox, call: Call, body: Json, location: str) -> Json:
         """What stands beside the properties."""
@@ -198,6 +204,8 @@ class ScaleSets(ResourceType):
         check_applications(arm, call, profile, resource.location, storage["osDisk"]["osType"])
         overlay(own, field(body, "properties", dict, {}), but=_SECRET | _GOVERNED)
         own["upgradePolicy"] = policy
+        if not flexible:
+            _show_defaults(own)
         storage["imageReference"] = asked
         resource.body["sku"]["name"] = name
         if "tags" in body or whole:
@@ -344,7 +352,32 @@ def chosen(arm: Sandbox, resource: Resource, ids: list[str]) -> list[Resource]:
     return instance_ids.chosen({one.body["instanceId"]: one for one in instances(arm, resource)}, ids, numbers=True)
 
 
-def _profile(arm: Sandbox, call: Call, body: Json, origin: Origin, size_name: str, size: Any) -> Json:
+def _show_defaults(properties: Json) -> None:
+    """What Azure adds to a Uniform set's model (recorded: azure-sdk-for-go TestVirtualMachineScaleSetTestSuite, azure-cli
+    test_vmss_create_custom_data). Its systems tell of patching only what they were given."""
+    properties.setdefault("doNotRunExtensionsOnOverprovisionedVMs", False)
+    network = properties["virtualMachineProfile"]["networkProfile"]
+    for interface in network["networkInterfaceConfigurations"]:
+        given = interface["properties"] = {
+            "enableAcceleratedNetworking": False,
+            "disableTcpStateTracking": False,
+            "dnsSettings": {"dnsServers": []},
+            "enableIPForwarding": False,
+            **field(interface, "properties", dict, {}),
+        }
+        for address in field(given, "ipConfigurations", list, []):
+            address["properties"] = {"privateIPAddressVersion": "IPv4", **field(address, "properties", dict, {})}
+
+
+def _unsized(body: Json) -> Json:
+    """A scale set without the size of its instances' OS disks."""
+    profile = body["properties"]["virtualMachineProfile"]
+    disk = {name: value for name, value in profile["storageProfile"]["osDisk"].items() if name != "diskSizeGB"}
+    profile = {**profile, "storageProfile": {**profile["storageProfile"], "osDisk": disk}}
+    return {**body, "properties": {**body["properties"], "virtualMachineProfile": profile}}
+
+
+def _profile(arm: Sandbox, call: Call, body: Json, origin: Origin, size_name: str, size: Any, *, flexible: bool) -> Json:
     """The virtualMachineProfile to show. Raises ArmError where it does not fit the image, or names a subnet that is not there."""
     given = required(body, "properties.virtualMachineProfile", dict)
     made: Json = {}
@@ -354,6 +387,9 @@ def _profile(arm: Sandbox, call: Call, body: Json, origin: Origin, size_name: st
     system = os_profile({"properties": {"osProfile": named}}, origin, call.name)
     if system is not None:
         made["osProfile"] = {"computerNamePrefix": system.pop("computerName"), **system}
+        for name in ("linuxConfiguration", "windowsConfiguration"):
+            if name in system and field(wanted, f"{name}.patchSettings") is None and not flexible:
+                system[name].pop("patchSettings", None)
     disk = field(given, "storageProfile.osDisk", dict, {})
     if (option := disk.get("createOption", "FromImage")) != "FromImage":
         raise unsupported("osDisk.createOption", option)

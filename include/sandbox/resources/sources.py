@@ -17,6 +17,7 @@ from ..wire import ArmError, Json
 from . import vhds
 from .changes import changed
 from .definitions import security_type
+from .disk_access import check_uploaded
 from .references import resolve_gallery
 from .target_regions import encryption_sets
 
@@ -116,6 +117,7 @@ def _of_resource(arm: Sandbox, call: Call, id: str, path: str, location: str, de
     if source.type == IMAGE and path.endswith(("source.id", "managedImage.id")):
         return of_stored(source, "image")
     if source.type in (DISK, SNAPSHOT):
+        check_uploaded(source)
         kept = "snapshot" if source.type == SNAPSHOT else "disk"
         origin = of_disk(source)
         if origin is None or origin.content.get("blank"):
