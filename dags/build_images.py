@@ -136,9 +136,11 @@ def build_dag(recipe: Recipe, catalogue: Catalogue) -> DAG:
     network = [] if recipe.build.subnet else [task(build_machine, CreateNetworkOperator, "create_network")]
     machine = task(build_machine, CreateVirtualMachineOperator, "create_virtual_machine")
 
-    prepare, check = group_of(dag, "prepare"), group_of(dag, "check")
-    scripts = [task(prepare, RunCommandOperator, step.name) for step in recipe.steps]
-    scripts += [task(check, RunCommandOperator, step.name) for step in recipe.checks]
+    scripts: list[Any] = []
+    for name, steps in (("prepare", recipe.steps), ("check", recipe.checks)):
+        if steps:
+            group_of_scripts = group_of(dag, name)
+            scripts += [task(group_of_scripts, RunCommandOperator, step.name) for step in steps]
 
     generalize = group_of(dag, "generalize")
     stop: list[Any] = [task(generalize, DeallocateVirtualMachineOperator, "deallocate")]

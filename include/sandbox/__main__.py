@@ -27,6 +27,8 @@ ADDRESSES = "the range of machines' public IP addresses, so that a server of you
 
 def ask(state: Path, port: int, method: str, path: str, body: object = None) -> object:
     """One request to a served sandbox's control API. Raises SystemExit with the reason where that fails."""
+    if not (state / "ca.pem").is_file():
+        raise SystemExit(f"there is no sandbox in {state}; name its folder with --state, or SANDBOX_STATE")
     context = ssl.create_default_context(cafile=str(state / "ca.pem"))
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"https://127.0.0.1:{port}/_sandbox/{path}", data=data, method=method)
@@ -41,6 +43,29 @@ def ask(state: Path, port: int, method: str, path: str, body: object = None) -> 
         ) from None
 
 
+def port_number(text: str) -> int:
+    """A TCP port; 0 is any that is free. Raises ValueError."""
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{text} is no port: 0 to 65535")
+    return port
+
+
+def factor(text: str) -> float:
+    """By how much time is divided. Raises ValueError."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not above 0: 1 is Azure's own speed, 60 makes an hour a minute")
+    return number
+
+
+def folder(text: str) -> Path:
+    """Where a folder is or can be made."""
+    if Path(text).exists() and not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a file and no folder")
+    return Path(text)
+
+
 def address_range(text: str) -> str:
     """A range of IPv4 addresses. Raises ValueError."""
     return str(ipaddress.IPv4Network(text))
@@ -53,14 +78,14 @@ def parser() -> argparse.ArgumentParser:
     def command(name: str, text: str) -> argparse.ArgumentParser:
         found = commands.add_parser(name, help=text, description=text)
         found.add_argument(
-            "--state", type=Path, default=STATE, help="folder that keeps certificates, identity and state (default: %(default)s)"
+            "--state", type=folder, default=STATE, help="folder that keeps certificates, identity and state (default: %(default)s)"
         )
-        found.add_argument("--port", type=int, default=PORT, help="default: %(default)s")
+        found.add_argument("--port", type=port_number, default=PORT, help="default: %(default)s")
         return found
 
     server = command("serve", "Serve over HTTPS until interrupted.")
     server.add_argument("--host", default="127.0.0.1", help="address to bind; the control API answers loopback only (default: %(default)s)")
-    server.add_argument("--speed", type=float, default=1.0, help="divides every latency and Retry-After (default: 1)")
+    server.add_argument("--speed", type=factor, default=1.0, help="divides every latency and Retry-After (default: 1)")
     server.add_argument("--seed", type=int, default=0, help="same seed, same requests: same answers (default: 0)")
     server.add_argument(
         "--throttle", action=argparse.BooleanOptionalAction, help="refuse what goes over Azure's rate limits (default: at speed 1 only)"
@@ -68,7 +93,9 @@ def parser() -> argparse.ArgumentParser:
     server.add_argument("--faults", type=Path, metavar="FILE", help="rules in YAML to begin with, as faults --add @FILE takes them")
     server.add_argument("--no-control", action="store_true", help="serve without the control API")
     server.add_argument("--cloud", choices=CLOUDS, default=PUBLIC.name, help="which of Azure's clouds it is (default: %(default)s)")
-    server.add_argument("--metadata-port", type=int, metavar="PORT", help="serve instance metadata there, over plain HTTP on loopback")
+    server.add_argument(
+        "--metadata-port", type=port_number, metavar="PORT", help="serve instance metadata there, over plain HTTP on loopback"
+    )
     server.add_argument("--public-addresses", type=address_range, metavar="CIDR", help=ADDRESSES)
     server.add_argument(
         "--record", type=Path, default=RECORD, metavar="FILE", help="append every exchange to FILE, as oav validate-traffic reads it"
@@ -97,7 +124,7 @@ def parser() -> argparse.ArgumentParser:
     skip.add_argument("seconds", type=float)
     around = command("exec", "Run a command whose calls to Azure's public hosts the sandbox answers: exec -- az group list")
     around.add_argument(
-        "--speed", type=float, default=60.0, help="of the sandbox that is started where none serves the port (default: %(default)g)"
+        "--speed", type=factor, default=60.0, help="of the sandbox that is started where none serves the port (default: %(default)g)"
     )
     around.add_argument("--public-addresses", type=address_range, metavar="CIDR", help=ADDRESSES)
     around.add_argument("--cloud", choices=CLOUDS, default=PUBLIC.name, help="whose hosts are answered (default: %(default)s)")

@@ -47,3 +47,8 @@ def test_every_dag_that_writes_is_planned_and_every_plan_ends_with_the_preflight
     plans = {dag.get_task("plan").step for name, dag in dags.items() if name not in ONLY_LOOK}
     assert len(plans) >= 12
     assert [plan for plan in plans if "preflight.conclude(" not in inspect.getsource(inspect.getmodule(load_step(plan)) or object)] == []
+
+
+def test_a_recipe_without_steps_and_checks_has_no_empty_groups(dags: dict[str, Any]) -> None:
+    groups = dags["build_ubuntu"].task_group.get_task_group_dict()
+    assert [name for name, group in groups.items() if name and not group.children] == []

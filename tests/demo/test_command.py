@@ -50,6 +50,32 @@ def test_a_taken_port_is_named_with_the_way_to_choose_another(tmp_path: Path) ->
     assert "Traceback" not in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["--speed", "0"], "argument --speed: 0 is not above 0"),
+        (["--speed", "nan"], "argument --speed: nan is not above 0"),
+        (["--api-port", "99999"], "argument --api-port: 99999 is no port"),
+        (["--sandbox-port", "0"], "argument --sandbox-port: 0 is no port"),
+        (["--api-port", "8500", "--sandbox-port", "8500"], "both 8500. Choose another: make demo SANDBOX_PORT=8501"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_starts(tmp_path: Path, wrong: list[str], said: str) -> None:
+    refused = demo("--state", str(tmp_path / "state"), "up", *wrong)
+    assert refused.returncode
+    assert said in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_connection_is_made_of_what_the_sandbox_prints_and_of_nothing_else() -> None:
+    command = [sys.executable, "-m", "include.demo", "connection"]
+    for written in ("", "[]", "{}"):
+        refused = subprocess.run(command, cwd=PROJECT, input=written, text=True, capture_output=True, check=False, timeout=60)
+        assert refused.returncode == 1
+        assert "not what `python -m include.sandbox connection` prints" in refused.stderr
+
+
 def test_a_port_that_was_just_left_is_free() -> None:
     with socket.socket() as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -291,3 +291,21 @@ def test_the_same_seed_gives_two_processes_the_same_ids_and_durations(tmp_path: 
     server.state = tmp_path / "other"
     server.start("--seed", "1")
     assert story(server) != first
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["serve", "--speed", "0"], "argument --speed: 0 is not above 0"),
+        (["serve", "--port", "99999"], "argument --port: 99999 is no port"),
+        (["serve", "--state", __file__], "is a file and no folder"),
+        (["faults", "--state", "nowhere"], "there is no sandbox in nowhere; name its folder with --state"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_sentence(words: list[str], said: str) -> None:
+    refused = subprocess.run(
+        [sys.executable, "-m", "include.sandbox", *words], cwd=ROOT, text=True, capture_output=True, check=False, timeout=60
+    )
+    assert refused.returncode
+    assert said in refused.stderr
+    assert "Traceback" not in refused.stderr
