@@ -10,7 +10,7 @@ from azure.core.exceptions import HttpResponseError
 
 from include.sandbox.resources.automatic_upgrades import EVERY
 from include.sandbox.resources.catalogue import publish as publish_platform
-from tests.sandbox.bodies import UBUNTU, group, make_group, make_machine, make_network, publish, run, version
+from tests.sandbox.bodies import UBUNTU, WINDOWS, group, make_group, make_machine, make_network, publish, run, version
 from tests.sandbox_transport import AzureClients
 
 from .scale_sets import HEALTH, patch, published, put, scale_set, source, used
@@ -161,6 +161,30 @@ async def test_what_a_set_needs_for_it_is_asked_at_once_and_later(azure_clients:
     await put(azure_clients, body)
     with pytest.raises(HttpResponseError, match=words):
         await patch(azure_clients, properties={"upgradePolicy": {"automaticOSUpgradePolicy": AUTOMATIC}})
+
+
+async def test_windows_leaves_its_updates_to_it(azure_clients: AzureClients) -> None:
+    await make_group(azure_clients)
+    await make_network(azure_clients)
+    body = automatic(azure_clients, WINDOWS)
+    system = body["properties"]["virtualMachineProfile"]["osProfile"]
+    del system["linuxConfiguration"]
+    system |= {"adminPassword": "Correct-Horse-9", "windowsConfiguration": {"enableAutomaticUpdates": True}}
+    with pytest.raises(HttpResponseError, match="enableAutomaticUpdates cannot be set to true if"):
+        await put(azure_clients, body)
+    body["properties"]["upgradePolicy"] = {"mode": "Manual"}
+    assert (await put(azure_clients, body)).virtual_machine_profile.os_profile.windows_configuration.enable_automatic_updates
+    made = await patch(azure_clients, properties={"upgradePolicy": {"automaticOSUpgradePolicy": AUTOMATIC}})
+    assert not made.virtual_machine_profile.os_profile.windows_configuration.enable_automatic_updates
+
+
+async def test_a_set_whose_image_is_nowhere_now_can_still_be_tagged(azure_clients: AzureClients) -> None:
+    definition = await published(azure_clients, "1.0.0")
+    await put(azure_clients, automatic(azure_clients, {"id": definition}))
+    await exclude(azure_clients, "1.0.0")
+    assert (await patch(azure_clients, tags={"a": "b"})).tags == {"a": "b"}
+    await asyncio.sleep(LONG)
+    assert await used(azure_clients) == {"0": "1.0.0", "1": "1.0.0"}
 
 
 async def test_an_upgrade_that_waits_for_approval_is_refused(azure_clients: AzureClients) -> None:

@@ -181,12 +181,13 @@ class ScaleSets(ResourceType):
         policy = own["upgradePolicy"]
         if field(body, "properties.upgradePolicy", dict) is not None:
             policy = upgrade_policy.read(body, flexible, None if whole else policy)
+        profile = field(body, "properties.virtualMachineProfile", dict, {})
         shown = deepcopy(own["virtualMachineProfile"])
-        overlay(shown, field(body, "properties.virtualMachineProfile", dict, {}))
+        overlay(shown, profile)
         if policy["mode"] == "Rolling":
             upgrade_policy.check_health(shown)
         new_image = asked != storage["imageReference"]
-        automatic = upgrade_policy.is_automatic(policy)
+        automatic = upgrade_policy.is_automatic(policy) and (policy is not own["upgradePolicy"] or bool(profile))
         if new_image or automatic or capacity > resource.body["sku"]["capacity"]:
             origin, _, reference = resolve(arm, call, asked, resource.location)
             if origin.state != resource.private["state"]:
@@ -197,10 +198,9 @@ class ScaleSets(ResourceType):
             security_profile({"properties": own["virtualMachineProfile"]}, origin, name, size)
             _check_plan(arm, origin, resource.body.get("plan"), resource.id)
             if automatic:
-                upgrade_policy.check_automatic(arm, shown, field(body, "properties.virtualMachineProfile", dict, {}), asked, origin)
+                upgrade_policy.check_automatic(arm, shown, profile, asked, origin)
             if new_image or capacity > resource.body["sku"]["capacity"]:
                 take(resource, origin, reference)
-        profile = field(body, "properties.virtualMachineProfile", dict, {})
         check_applications(arm, call, profile, resource.location, storage["osDisk"]["osType"])
         overlay(own, field(body, "properties", dict, {}), but=_SECRET | _GOVERNED)
         own["upgradePolicy"] = policy
