@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
 import httpx
 from rich.console import Console, Group
@@ -84,16 +85,27 @@ class Replication:
         return lines
 
 
+def read_recipes(folder: Path) -> tuple[Mapping[str, Recipe], list[str]]:
+    """The recipes that can be built, and what is wrong with the others: one broken recipe hides no other.
+
+    :raises DemoError: none can be built.
+    """
+    catalogue = load_catalogue(folder)
+    broken = [str(problem) for problem in catalogue.problems]
+    if not catalogue.recipes:
+        raise DemoError("\n".join([f"There is no recipe in {folder} that can be built.", *broken]))
+    return catalogue.recipes, broken
+
+
 def show(settings: Settings, *, once: bool) -> int:
     """Run the demo. Returns the exit code: 0 when every version is Completed in every region of its recipe.
 
     :raises DemoError: it could not start, or a build did not end.
     """
     screen = Screen()
-    catalogue = load_catalogue(settings.recipes or catalogue_folder())
-    if catalogue.problems:
-        raise DemoError("The catalogue has problems:\n" + "\n".join(str(problem) for problem in catalogue.problems))
-    recipes = catalogue.recipes
+    recipes, broken = read_recipes(settings.recipes or catalogue_folder())
+    for sentence in broken:
+        screen.say(f"Left out: {sentence}")
     with ExitStack() as open_until_end:
         open_until_end.callback(screen.end_now)
         try:
@@ -108,7 +120,7 @@ def show(settings: Settings, *, once: bool) -> int:
             screen.say(f"Building {', '.join(recipes)}")
             _follow(screen, stack, builds, replication)
             published = {name: gallery.versions(recipe) for name, recipe in recipes.items()}
-            problems = [*builds.failed(), *_gaps(recipes, published)]
+            problems = [*broken, *builds.failed(), *_gaps(recipes, published)]
             screen.end_now()
             _conclude(screen, settings, recipes, published, problems)
             if not once:
