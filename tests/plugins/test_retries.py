@@ -58,6 +58,17 @@ def test_throttling_and_quota_in_use_are_waited_out_and_others_fail_after_three_
     assert AzureRetryPolicy().evaluate(failure, try_number=4, max_tries=12).action is action
 
 
+def test_a_third_retry_is_made() -> None:
+    assert AzureRetryPolicy().evaluate(_failure("transient"), try_number=3, max_tries=12).action is RetryAction.RETRY
+    assert AzureRetryPolicy().evaluate(KeyError("x"), try_number=3, max_tries=12).action is RetryAction.DEFAULT
+
+
+def test_a_short_pause_that_azure_asks_for_is_heeded_at_first_and_not_for_ever() -> None:
+    slow_down = _failure("transient", retry_after=5, patient=True)
+    delays = [AzureRetryPolicy().evaluate(slow_down, try_number=n, max_tries=58).retry_delay for n in (1, 3, 4)]
+    assert delays == [timedelta(seconds=seconds) for seconds in (5, 5, 120)]
+
+
 @pytest.mark.parametrize("error", PATIENT.values(), ids=PATIENT)
 def test_a_run_does_not_fail_of_throttling_or_of_quota_in_use_within_a_day(error: StepError) -> None:
     """So no such run counts among those after which Airflow pauses the DAG, unless somebody must look at it."""

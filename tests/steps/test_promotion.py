@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -94,6 +95,25 @@ async def test_a_killed_promotion_goes_on_with_the_wave_that_is_next() -> None:
         await promotion.promote(line.azure, **arguments)
         assert await latest(line) == dict.fromkeys(sorted(REGIONS), NEW)
         assert line.count("PATCH", NEW) == 3
+
+
+@pytest.mark.parametrize(("minutes", "least", "most"), [(50, 600, 1800), (120, 0, 1200)])
+async def test_a_promotion_that_goes_on_waits_for_what_is_left_of_the_pause(minutes: float, least: float, most: float) -> None:
+    """So many minutes ago an earlier self, which died since, had the first of two waves out; there is an hour between them."""
+    line = await two_versions()
+    arguments = (await plan_of(line, waves=["westus2"], pause=60))["steps"]["promote_version"]
+    first = asyncio.create_task(promotion.promote(line.azure, **arguments))
+    await asyncio.sleep(1800)
+    first.cancel()
+    began = datetime.now(UTC) - timedelta(minutes=minutes)
+    tags_of(line, NEW)["image-factory-wave"] = f"1 of 2 at {began.isoformat(timespec='seconds')}"
+    line.sandbox.store.touch(version_of(line, NEW))
+    since = (began - timedelta(hours=1)).isoformat(timespec="seconds")
+    clock = asyncio.get_running_loop().time
+    start = clock()
+    await promotion.promote(line.azure, **{**arguments, "since": since})
+    assert least <= clock() - start < most
+    assert await latest(line) == dict.fromkeys(sorted(REGIONS), NEW)
 
 
 @pytest.mark.parametrize("named_by", ["id", "sharedGalleryImageId"])
