@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 from airflow.sdk import Connection
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from image_factory.hooks.azure import AzureSettings
+from image_factory.hooks.azure import AzureSettings, shared_clients
 from image_factory.provider import get_provider_info
 from include.steps.errors import StepError
 from tests.signing_key import SigningKey
@@ -18,8 +20,6 @@ from tests.signing_key import SigningKey
 def _connection(extra: dict[str, str] | None = None, **fields: str | None) -> Connection:
     fields = {"login": "client", "password": "hunter2hunter2", **fields}
     extra = {"tenantId": "tenant", "subscriptionId": "subscription"} if extra is None else extra
-    import json
-
     return Connection(conn_id="azure", conn_type="azure_image_factory", extra=json.dumps(extra), **fields)  # type: ignore[arg-type]  # Any
 
 
@@ -90,7 +90,6 @@ def test_a_custom_endpoint_keeps_its_ca_file(tmp_path: Path) -> None:
 
 
 def test_airflow_accepts_what_the_provider_declares() -> None:
-    import json
     from importlib.resources import files
 
     from jsonschema import validate
@@ -153,3 +152,11 @@ def test_a_connection_that_is_not_there_is_told_how_to_make_it() -> None:
         AzureSettings.named("nowhere")
 
     assert raised.value.kind == "permanent"
+
+
+async def test_triggers_that_start_at_once_share_one_set_of_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = {"login": "client", "password": "secret", "extra": {"tenantId": "t", "subscriptionId": "s"}}
+    monkeypatch.setenv("AIRFLOW_CONN_SHARED", json.dumps({"conn_type": "azure_image_factory", **fields}))
+    first, *others = await asyncio.gather(*(shared_clients("shared") for _ in range(5)))
+    assert all(clients is first for clients in others)
+    await first.close()

@@ -299,6 +299,7 @@ async def shared_clients(azure_conn_id: str) -> Azure:
     key = (id(asyncio.get_running_loop()), settings.key())
     if key not in _shared:
         await asyncio.to_thread(_import_sdk)
+    if key not in _shared:  # another trigger may have been faster meanwhile, and clients that nobody closes complain in a task's log
         _shared[key] = settings.connect()
     return _shared[key]
 
