@@ -34,5 +34,5 @@ async def test_the_part_that_is_wrong_is_named() -> None:
     line = await Line().through("ensure_definition")
     wrong = arguments(line)
     wrong["definition"] = {**wrong["definition"], "os_state": "Specialized"}
-    with pytest.raises(StepError, match="osState"):
+    with pytest.raises(StepError, match="OS state Generalized"):
         await destination.ensure(line.azure, **wrong)
