@@ -10,6 +10,7 @@ import pytest
 
 from include.steps import image_version
 from include.steps.errors import StepError
+from include.steps.replication import Replication
 from include.steps.version import Version, update
 from tests.steps.build_line import GALLERIES, GALLERY, HOME, OTHERS, VERSION, Line, region
 
@@ -103,6 +104,23 @@ async def test_the_home_region_is_never_removed(monkeypatch: pytest.MonkeyPatch)
         await line.run("replicate")
     assert updates
     assert all(HOME in names for names, _ in updates if names is not None)
+
+
+async def test_the_home_region_stays_though_it_is_among_those_to_go() -> None:
+    line = await published()
+    await line.run("replicate")
+    one = Version(line.azure, GALLERIES, GALLERY, "ubuntu", VERSION)
+    assert await Replication(one, [], 36_000, remove=["West Europe", "North Europe"]).run() == {"regions": {}, "removed": ["northeurope"]}
+    assert set(line.replicas()) == {HOME, "eastus2"}
+
+
+async def test_a_version_that_is_out_of_latest_as_a_whole_is_out_of_it_in_a_new_region_too() -> None:
+    """As it is where it was rolled back after the regions were planned, with the newest version's flag."""
+    line = await published()
+    one = Version(line.azure, GALLERIES, GALLERY, "ubuntu", VERSION)
+    await Replication(one, [region("uksouth")], 36_000, excluded=False).run()
+    flags = {item["name"]: item["excludeFromLatest"] for item in line.version().properties["publishingProfile"]["targetRegions"]}
+    assert flags == {"West Europe": True, "UK South": True}
 
 
 async def test_regions_that_are_there_go_back_unchanged() -> None:
