@@ -43,10 +43,10 @@ class AirflowStack:
     :ivar messages: what the demo would have said, such as that a component died and was restarted.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, kind: type[Stack] = Stack) -> None:
         self.messages: list[str] = []
         self.settings = settings
-        self.stack = Stack(settings, self.messages.append)
+        self.stack = kind(settings, self.messages.append)
         self.stack.__enter__()
         self.rest: AirflowApi = self.stack.api()
         self.api: httpx.Client = self.rest.client
@@ -220,10 +220,10 @@ def _name(task: dict[str, Any]) -> str:
 
 
 @contextmanager
-def airflow_stack(state: Path, **settings: Any) -> Iterator[AirflowStack]:
+def airflow_stack(state: Path, *, kind: type[Stack] = Stack, **settings: Any) -> Iterator[AirflowStack]:
     """A running stack whose folder is `state`; the keywords are those of :class:`Settings`: recipes, dags, speed, parallelism, overrides,
-    database_url."""
-    stack = AirflowStack(Settings(state, api_port=free_port(), sandbox_port=free_port(), **settings))
+    database_url; `kind` a stack that differs."""
+    stack = AirflowStack(Settings(state, api_port=free_port(), sandbox_port=free_port(), **settings), kind)
     try:
         yield stack
     finally:

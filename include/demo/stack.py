@@ -76,6 +76,10 @@ class Stack:
     def api(self) -> AirflowApi:
         return AirflowApi(self.settings.url, USER, self.settings.secrets().password)
 
+    def sign_in(self) -> dict[str, Any]:
+        """Who Airflow is at the sandbox: the application that owns the subscriptions."""
+        return self.connection
+
     def airflow(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Airflow's command line in this demo's configuration, to its end."""
         command = self._command("airflow", *arguments)
@@ -131,7 +135,7 @@ class Stack:
         urls = (postgres.url("psycopg2"), postgres.url("asyncpg")) if postgres else (str(self.settings.database_url), None)
         environment = airflow_environment(self.settings, urls)
         if self.connection:
-            environment[CONNECTION] = airflow_connection(self.connection)
+            environment[CONNECTION] = airflow_connection(self.sign_in())
         write_private(environment_file(self.settings.state), json.dumps(environment))
 
     def _migrate(self) -> None:

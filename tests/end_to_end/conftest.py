@@ -15,6 +15,7 @@ import pytest
 from include.factory.catalogue import Catalogue, load_catalogue
 from tests.airflow_stack import PATIENCE, AirflowStack, airflow_stack
 from tests.end_to_end.catalogue import told, write_catalogue
+from tests.end_to_end.custom_role import CustomRoleStack
 
 # The definitions' own names, in the order in which the tests ask.
 SHIPPED = ("ubuntu-2404-base", "windows-2022-base", "ubuntu-2404-appliance")
@@ -114,7 +115,7 @@ class Factory:
 @pytest.fixture(scope="package")
 def factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Factory]:
     folder: Path = write_catalogue(tmp_path_factory.mktemp("catalogue") / "recipes")
-    with airflow_stack(tmp_path_factory.mktemp("stack"), recipes=folder, speed=120) as airflow:
+    with airflow_stack(tmp_path_factory.mktemp("stack"), kind=CustomRoleStack, recipes=folder, speed=120) as airflow:
         yield Factory(airflow, load_catalogue(folder), folder)
 
 

@@ -11,8 +11,9 @@ pytestmark = [pytest.mark.airflow, pytest.mark.looks_back, pytest.mark.parametri
 
 
 def secrets(factory: Factory) -> list[str]:
-    """Of both tenants."""
-    return [str(factory.airflow.stack.connection[name]) for name in ("client_secret", "partner_client_secret")]
+    """Of whoever signs in, in both tenants."""
+    names = ("client_secret", "colleague_client_secret", "partner_client_secret")
+    return [str(factory.airflow.stack.connection[name]) for name in names]
 
 
 def test_a_secret_is_in_no_log(factory: Factory, airflow: str) -> None:
