@@ -47,6 +47,8 @@ _PEERING = (
     ("properties.peerCompleteVnets", "2021-03-01"),
 )
 
+_PROBE = (("properties.probeThreshold", "2022-05-01"), ("properties.noHealthyBackendsBehavior", "2024-01-01"))
+
 _INTERFACES = "properties.virtualMachineProfile.networkProfile.networkInterfaceConfigurations.properties"  # of a scale set
 
 # type, lower case -> (path, the first api-version that shows it)
@@ -163,6 +165,8 @@ _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
         ("properties.ipTags", "2017-11-01"),
         ("properties.ddosSettings", "2022-05-01"),
     ),
+    "microsoft.network/loadbalancers": tuple((f"properties.probes.{path}", since) for path, since in _PROBE),
+    "microsoft.network/loadbalancers/probes": _PROBE,
     "microsoft.network/networksecuritygroups": tuple(
         (f"properties.{rules}.{path}", since) for rules in ("securityRules", "defaultSecurityRules") for path, since in _RULE
     ),
@@ -253,6 +257,12 @@ _RULES: dict[str, tuple[_Rule, ...]] = {
         _Rule("properties.vnetEncryptionSupported", days=_until("2021-10-01")),
     ),
     "microsoft.managedidentity/userassignedidentities": (_Rule("properties.clientSecretUrl", versions=("2018-11-30", "~")),),
+    "microsoft.network/loadbalancers": (
+        _Rule("properties.frontendIPConfigurations.properties.privateIPAddressVersion", "IPv4", versions=("2021-02-01", "~")),
+    ),
+    "microsoft.network/loadbalancers/frontendipconfigurations": (
+        _Rule("properties.privateIPAddressVersion", "IPv4", versions=("2021-02-01", "~")),
+    ),
     "microsoft.network/publicipaddresses": (
         _Rule("sku.tier", versions=("2019-09-01", "2020-07-01")),
         _Rule("sku.tier", versions=("", "2018-04-01"), days=(moment("2020-01-01"), math.inf)),

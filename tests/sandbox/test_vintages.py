@@ -126,6 +126,49 @@ def test_a_copys_first_answer_once_told_the_system(day: str, told: bool) -> None
     assert ("osType" in ask(sandbox, "PUT", f"{disks}/b", "2019-03-01", copy).json()["properties"]) is told
 
 
+@pytest.mark.parametrize("version", ["2021-02-01", "2025-05-01"])
+def test_a_balancer_is_there_at_once_and_tells_of_its_probes_what_is_known(version: str) -> None:
+    """Recorded traffic of azure-mgmt-network 19.0.0 (test_cli_mgmt_network_load_balancer) and of Azure/azure-service-operator
+    (Test_Networking_LoadBalancer_CRUD)."""
+    sandbox, provider = on("2026-01-01"), f"{GROUP}/providers/Microsoft.Network"
+    body: dict[str, Any] = {"location": "westeurope", "sku": {"name": "Standard"}, "properties": {"publicIPAllocationMethod": "Static"}}
+    ask(sandbox, "PUT", f"{provider}/publicIPAddresses/p", version, body)
+    here = f"/subscriptions/{sandbox.subscription_id}{provider}"
+    front, pool = ({"id": f"{here}/loadBalancers/b/{part}"} for part in ("frontendIPConfigurations/f", "backendAddressPools/q"))
+    flow = {"protocol": "Tcp", "frontendPort": 80, "backendPort": 80, "frontendIPConfiguration": front, "backendAddressPool": pool}
+    body["properties"] = {
+        "frontendIPConfigurations": [{"name": "f", "properties": {"publicIPAddress": {"id": f"{here}/publicIPAddresses/p"}}}],
+        "backendAddressPools": [{"name": "q"}],
+        "probes": [{"name": "h", "properties": {"protocol": "Tcp", "port": 80}}],
+        "loadBalancingRules": [{"name": "r", "properties": flow}],
+    }
+    answer = ask(sandbox, "PUT", f"{provider}/loadBalancers/b", version, body)
+    made = answer.json()["properties"]
+    assert (made["provisioningState"], "retry-after" in answer.headers, "azure-asyncoperation" in answer.headers) == (
+        "Succeeded",
+        False,
+        True,
+    )
+    [rule], [probe], [kept] = (made[kind] for kind in ("loadBalancingRules", "probes", "backendAddressPools"))
+    assert (rule["properties"]["backendAddressPools"], rule["properties"]["allowBackendPortConflict"]) == ([pool], False)
+    assert (kept["properties"]["provisioningState"], kept["properties"]["loadBalancerBackendAddresses"]) == ("Succeeded", [])
+    assert made["frontendIPConfigurations"][0]["properties"]["privateIPAddressVersion"] == "IPv4"
+    assert ("probeThreshold" in probe["properties"]) is (version > "2022")
+
+
+def test_a_placement_group_tells_who_is_in_it_when_it_is_read() -> None:
+    """Recorded traffic of Azure/azure-sdk-for-go (TestProximityPlacementGroupTestSuite)."""
+    sandbox, provider, version = on("2026-01-01"), f"{GROUP}/providers/Microsoft.Compute", "2022-11-01"
+    group = f"{provider}/proximityPlacementGroups/p"
+    assert ask(sandbox, "PUT", group, version, {"location": "westeurope"}).json()["properties"] == {
+        "proximityPlacementGroupType": "Standard"
+    }
+    placed = {"proximityPlacementGroup": {"id": f"/subscriptions/{sandbox.subscription_id}{group}"}}
+    set = ask(sandbox, "PUT", f"{provider}/availabilitySets/s", version, {"location": "westeurope", "properties": placed}).json()
+    read = ask(sandbox, "GET", group, version).json()["properties"]
+    assert (read["virtualMachines"], read["virtualMachineScaleSets"], read["availabilitySets"]) == ([], [], [{"id": set["id"]}])
+
+
 @pytest.mark.parametrize(("version", "shown"), [("2018-01-01-preview", False), ("2022-04-01", True)])
 def test_a_permission_has_conditions_since_2022(version: str, shown: bool) -> None:
     """Recorded traffic of azure-mgmt-authorization 1.0.0 (test_authorization)."""

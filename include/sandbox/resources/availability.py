@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from ..content import MACHINE
 from ..kept import keep
 from ..registry import field, invalid, one_of, register
 from ..wire import JSON_TYPE, ArmError, Json, Response, pretty, stamp
@@ -46,6 +47,14 @@ class AvailabilitySets(Simple):
         return Response(200, {"content-type": JSON_TYPE}, pretty(resource.body))
 
 
+# Who is placed in a group: the member that shows them, and their type.
+PLACED = {
+    "virtualMachines": MACHINE,
+    "virtualMachineScaleSets": "Microsoft.Compute/virtualMachineScaleSets",
+    "availabilitySets": AvailabilitySets.name,
+}
+
+
 class PlacementGroups(Simple):
     name = "Microsoft.Compute/proximityPlacementGroups"
     reference = "proximityPlacementGroup"
@@ -57,6 +66,21 @@ class PlacementGroups(Simple):
         made: Json = {"proximityPlacementGroupType": kind}
         intent = field(body, "properties.intent", dict)
         return {**made, "intent": intent} if intent is not None else made
+
+    def written(self, arm: Sandbox, call: Call, resource: Resource, *, created: bool) -> Response:
+        """Without those who are placed in it (recorded: azure-sdk-for-go TestProximityPlacementGroupTestSuite)."""
+        return Response(201 if created else 200, {"content-type": JSON_TYPE}, pretty(resource.body))
+
+    def view(self, arm: Sandbox, call: Call, resource: Resource) -> Json:
+        placed = {
+            member: [{"id": one.id} for one in arm.store.of_type(resource.subscription, kind).values() if self.places(resource, one)]
+            for member, kind in PLACED.items()
+        }
+        return {**resource.body, "properties": {**resource.properties, **placed}}
+
+    @staticmethod
+    def places(group: Resource, other: Resource) -> bool:
+        return str(field(other.properties, "proximityPlacementGroup.id", str, "")).lower() == group.key
 
 
 class PublicKeys(Simple):

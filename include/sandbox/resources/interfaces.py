@@ -86,13 +86,7 @@ class NetworkInterfaces(NetworkType):
     def _write_at_once(self, arm: Sandbox, call: Call, resource: Resource | None, made: Json) -> Response:
         """A free interface needs nothing of the network: it is there when the answer comes. Older api-versions name an operation all the
         same, as recorded."""
-        made["properties"].setdefault("resourceGuid", arm.guid("resource", call.id.lower(), arm.count("resource")))
-        written = resource if resource is not None else arm.store.add(Resource(call.id, self.name, made))
-        written.body = made
-        self.stamp(arm, written)
-        operation = None
-        if call.api_version < AT_ONCE:
-            operation = operations.start(arm, call, written, "network.interface", family=self.family, seconds=0.1, exclusive=False)
+        written, operation = self.write_at_once(arm, call, resource, made, told=call.api_version < AT_ONCE)
         return self.answer(arm, call, operation, written, created=resource is None)
 
     def dynamic(self, call: Call) -> bool:

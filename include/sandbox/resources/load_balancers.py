@@ -36,7 +36,13 @@ if TYPE_CHECKING:
 SCALE_SET = "Microsoft.Compute/virtualMachineScaleSets"
 
 FRONTENDS, POOLS, NAT_RULES = "frontendIPConfigurations", "backendAddressPools", "inboundNatRules"
-_FLOW = {"enableFloatingIP": False, "idleTimeoutInMinutes": 4, "enableTcpReset": False}
+_FLOW = {  # recorded: azure-mgmt-network 19.0.0 test_cli_mgmt_network_load_balancer, azure-service-operator
+    "enableFloatingIP": False,
+    "idleTimeoutInMinutes": 4,
+    "enableDestinationServiceEndpoint": False,
+    "enableTcpReset": False,
+    "allowBackendPortConflict": False,
+}
 # The parts, and the values of their members where nobody gives any.
 PARTS: dict[str, Json] = {
     FRONTENDS: {},
@@ -60,6 +66,7 @@ READ_ONLY = frozenset({"provisioningState", "backendIPConfigurations", "backendI
 
 class LoadBalancers(NetworkType):
     name = LOAD_BALANCER
+    retry_after = None
     bodies: ClassVar[dict[str, str]] = {"PUT": "network.LoadBalancer", "PATCH": "network.TagsObject"}
 
     def put(self, arm: Sandbox, call: Call, resource: Resource | None) -> Response:
@@ -86,7 +93,12 @@ class LoadBalancers(NetworkType):
             if key not in parts and (problem := scale_set_using(arm, one.key, call.id)) is not None:
                 raise problem
         moves = {key: one.properties for key, one in old.items()} != {key: part["properties"] for key, part in parts.items()}
-        balancer, operation = self.begin(arm, call, resource, made, below=moves)
+        operation: Json | None
+        if any(used_by(arm, one) for one in old.values()):
+            balancer, operation = self.begin(arm, call, resource, made, below=moves)
+        else:
+            check_match(call, resource)
+            balancer, operation = self.write_at_once(arm, call, resource, made)
         for one in old.values():
             drop(arm, one, for_good=one.key not in parts)
         for key, part in parts.items():
@@ -154,6 +166,7 @@ class Part(NetworkType):
 
     regional = False
     nests = False
+    retry_after = None
 
     def __init__(self, kind: str) -> None:
         super().__init__()
@@ -196,15 +209,16 @@ class WrittenPart(Part):
         assert balancer is not None
         made = part_body(call.id, self.kind, {**call.json(), "name": call.name}, PARTS[self.kind])
         check_names(made, {one.key for one in parts_of(arm, balancer.id)})
-        made["properties"]["provisioningState"] = "Updating"
+        made["properties"]["provisioningState"] = "Succeeded"
         created = resource is None
         part = arm.store.add(Resource(call.id, self.name, made)) if resource is None else resource
         part.body = made
         self.stamp(arm, part)
         balancer.body["etag"] = part.body["etag"]
         arm.store.touch(balancer)
-        kind = "network.create" if created else "network.update"
-        operation = operations.start(arm, call, part, kind, family=self.family, location=balancer.location)
+        operation = operations.start(
+            arm, call, part, "network.atOnce", family=self.family, location=balancer.location, seconds=0.1, exclusive=False
+        )
         return self.answer(arm, call, operation, part, created=created)
 
     def delete(self, arm: Sandbox, call: Call, resource: Resource) -> Response:
@@ -218,6 +232,9 @@ def parts_of(arm: Sandbox, balancer: str) -> list[Resource]:
 def part_body(id: str, kind: str, given: Json, defaults: Json) -> Json:
     asked = {name: value for name, value in field(given, "properties", dict, {}).items() if name not in READ_ONLY and value is not None}
     properties = {"provisioningState": "Succeeded", **defaults, **asked}
+    pool, pools = properties.get("backendAddressPool"), properties.get("backendAddressPools", [])
+    if kind == "loadBalancingRules" and pool and pool not in pools:
+        properties["backendAddressPools"] = [pool]
     made: Json = {"name": given["name"], "id": id, "etag": "", "properties": properties, "type": f"{LOAD_BALANCER}/{kind}"}
     if given.get("zones"):
         made["zones"] = given["zones"]
@@ -246,14 +263,20 @@ def seen(arm: Sandbox, part: Resource) -> Json:
     for other in parts_of(arm, part.id.rsplit("/", 2)[0]):
         if any(id.lower() == part.key for _, id in named(other.body)):
             back.setdefault(other.id.split("/")[-2], []).append({"id": other.id})
-    members = {POOLS: ("loadBalancerBackendAddressPools", "backendIPConfigurations"), NAT_RULES: ("loadBalancerInboundNatRules", "")}
     kind = part.id.split("/")[-2]
-    if kind in members:
-        member, shown = members[kind]
-        users = [{"id": one["id"]} for _, one in configurations(arm, part, member)]
-        if users:
-            back |= {shown: users} if shown else {"backendIPConfiguration": users[0]}
+    users = used_by(arm, part)
+    if users:
+        back |= {"backendIPConfigurations": users} if kind == POOLS else {"backendIPConfiguration": users[0]}
+    elif kind == POOLS:
+        back["loadBalancerBackendAddresses"] = part.properties.get("loadBalancerBackendAddresses", [])
     return {**part.body, "properties": {**part.properties, **back}}
+
+
+def used_by(arm: Sandbox, part: Resource) -> list[Json]:
+    """The ids of the interfaces' IP configurations that are in a pool, or that a NAT rule leads to."""
+    members = {POOLS: "loadBalancerBackendAddressPools", NAT_RULES: "loadBalancerInboundNatRules"}
+    member = members.get(part.id.split("/")[-2])
+    return [{"id": one["id"]} for _, one in configurations(arm, part, member)] if member is not None else []
 
 
 def configurations(arm: Sandbox, part: Resource, member: str) -> Iterator[tuple[Resource, Json]]:

@@ -70,6 +70,24 @@ class NetworkType(ResourceType):
         kind = "network.create" if resource is None else "network.update"
         return written, operations.start(arm, call, written, kind, then=then, family=self.family, location=self.region(call, written))
 
+    def write_at_once(
+        self, arm: Sandbox, call: Call, resource: Resource | None, made: Json, *, told: bool = True
+    ) -> tuple[Resource, Json | None]:
+        """Store the outcome of a PUT that needs nothing of the network: it is there when the answer comes. `told`: the answer names an
+        operation all the same (recorded)."""
+        known = resource.properties.get("resourceGuid") if resource is not None else None
+        made["properties"]["resourceGuid"] = known or arm.guid("resource", call.id.lower(), arm.count("resource"))
+        made["properties"]["provisioningState"] = "Succeeded"
+        written = resource if resource is not None else arm.store.add(Resource(call.id, self.name, made))
+        written.body = made
+        self.stamp(arm, written)
+        if not told:
+            return written, None
+        region = self.region(call, written)
+        return written, operations.start(
+            arm, call, written, "network.atOnce", family=self.family, location=region, seconds=0.1, exclusive=False
+        )
+
     def answer(self, arm: Sandbox, call: Call, operation: Json | None, resource: Resource, *, created: bool) -> Response:
         body = self.view(arm, call, resource)
         return operations.written(arm, call, operation, body, created=created, retry_after=self.retry_after if created else None)
