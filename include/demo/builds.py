@@ -38,6 +38,11 @@ def dag_of(recipe: str) -> str:
     return f"{PREFIX}{recipe.replace('-', '_')}"
 
 
+def recipe_of(dag: str) -> str:
+    """The recipe of a build DAG, of one that was added while the demo runs, too: names have no underscores."""
+    return dag.removeprefix(PREFIX).replace("_", "-")
+
+
 @dataclass(frozen=True)
 class Step:
     """One task of one run. `start` and `end` are ISO times, or None; `reason` says why it was skipped, where it did."""
@@ -109,7 +114,7 @@ class Builds:
         tasks = self._api.task_instances_since(PREFIX, self._read_at)
         self._read_at = now - OVERLAP
         for run in runs:
-            key = (self._name_of(run), run["dag_run_id"])
+            key = (recipe_of(run["dag_id"]), run["dag_run_id"])
             if key not in self._old:
                 self._runs[key] = run["state"]
         return self._changed(tasks)
@@ -152,7 +157,7 @@ class Builds:
     def _changed(self, tasks: list[dict[str, Any]]) -> list[Step]:
         changed = []
         for task in sorted(tasks, key=lambda task: task["start_date"] or "~"):
-            name, run = self._name_of(task), task["dag_run_id"]
+            name, run = recipe_of(task["dag_id"]), task["dag_run_id"]
             if (name, run) not in self._runs or task["state"] not in WORDS:
                 continue  # of an earlier demo; or not begun: scheduled, queued, or no state yet
             step = Step(name, run, task["task_id"], task["state"], task["start_date"], task["end_date"])
@@ -166,9 +171,6 @@ class Builds:
             if before is None or WORDS[before.state] != WORDS[step.state]:
                 changed.append(step)
         return changed
-
-    def _name_of(self, thing: dict[str, Any]) -> str:
-        return self._names.get(str(thing["dag_id"]), str(thing["dag_id"]))
 
     def _wait_for_dags(self) -> None:
         deadline = time.monotonic() + PARSE_SECONDS

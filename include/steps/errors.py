@@ -62,7 +62,7 @@ class StepError(Exception):
         status = f"HTTP {self.status}, " if self.status else ""
         call = f"{self.call}: " if self.call else ""
         again = f" The stage to run again: {self.stage}." if self.stage else ""
-        return f"{self.message.rstrip('.')}. [{call}{status}{self.code}, {self.kind}]{again} What to do: {self.cure}"
+        return f"{self.message.rstrip().rstrip('.')}. [{call}{status}{self.code}, {self.kind}]{again} What to do: {self.cure}"
 
     def as_dict(self) -> dict[str, Any]:
         """The error as a JSON object: ``kind``, ``code``, ``message``, ``cure``, and of the others those that have a value."""

@@ -170,6 +170,12 @@ def test_a_step_error_reads_as_one_paragraph_with_cause_code_and_cure() -> None:
     )
 
 
+def test_a_message_that_ends_with_a_scripts_output_is_followed_by_the_cure_in_its_line() -> None:
+    assert str(StepError("permanent", "ScriptFailed", "Its last lines:\nno space left\n", "Make some.")) == (
+        "Its last lines:\nno space left. [ScriptFailed, permanent] What to do: Make some."
+    )
+
+
 def test_a_step_error_as_json_leaves_out_what_it_does_not_know() -> None:
     assert StepError("permanent", "C", "m", "c").as_dict() == {"kind": "permanent", "code": "C", "message": "m", "cure": "c"}
     assert StepError("transient", "C", "m", "c", status=429, retry_after=1200).as_dict()["retry_after"] == 1200
