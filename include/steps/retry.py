@@ -7,10 +7,11 @@ import asyncio
 import logging
 import random
 from typing import Any
+from urllib.parse import urlsplit
 
 from azure.core.pipeline.policies import AsyncRetryPolicy
 
-from include.steps.unreachable import why_unreachable
+from include.steps.unreachable import has_answered, why_unreachable
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ class PatientRetryPolicy(AsyncRetryPolicy[Any, Any]):
         super().__init__(**options)
 
     def is_retry(self, settings: Any, response: Any) -> bool:
+        has_answered(urlsplit(response.http_request.url).hostname)
         if response.http_response.status_code == 401:
             return not any(entry.http_response is not None and entry.http_response.status_code == 401 for entry in settings["history"])
         return bool(super().is_retry(settings, response))

@@ -33,11 +33,21 @@ _NAMELESS = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)
 _EXPIRY = {9, 10}  # not yet valid, expired
 _HOST = {62, 64}  # host name, IP address mismatch
 
+# Hosts that have answered this process: a name that was known and is not for a moment is an outage of the resolver's.
+_answered: set[str] = set()
+
+
+def has_answered(host: str | None) -> None:
+    """Remember a host that is there."""
+    if host:
+        _answered.add(host)
+
 
 def why_unreachable(error: Exception) -> StepError | None:
     """The error of a request that found no way to its host; None when `error` (azure-core's, or what it was raised from) is another one.
 
-    Kind ``permanent`` when only a person can change it: no such name, no trust in the certificate, no TLS, a proxy that refuses.
+    Kind ``permanent`` when only a person can change it: no such name (nor was there one before), no trust in the certificate, no TLS, a
+    proxy that refuses.
     """
     cause: Any = getattr(error, "inner_exception", None) or error
     host, port = getattr(cause, "host", None), getattr(cause, "port", None)
@@ -49,7 +59,7 @@ def why_unreachable(error: Exception) -> StepError | None:
         return StepError("permanent", "CertificateNotTrusted", f"The certificate of {place} is not trusted: {reason.verify_message}", cure)
     if isinstance(reason, ssl.SSLError) and reason.reason == "WRONG_VERSION_NUMBER":
         return StepError("permanent", "NoTls", f"{place} does not speak TLS", _NO_TLS)
-    if isinstance(reason, socket.gaierror) and reason.errno in _NAMELESS:
+    if isinstance(reason, socket.gaierror) and reason.errno in _NAMELESS and host not in _answered:
         return StepError("permanent", "HostNotFound", f"There is no host {host or 'of that name'}: {reason.strerror}", _NO_NAME)
     refused = getattr(cause, "status", None) if type(cause).__name__ == "ClientHttpProxyError" else None
     if refused is not None:

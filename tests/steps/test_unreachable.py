@@ -70,3 +70,16 @@ def test_only_an_outage_is_tried_again(error: AzureError, again: bool) -> None:
     request = SimpleNamespace(http_request=HttpRequest("GET", "https://arm.example.com"))
 
     assert policy.increment(policy.configure_retries({}), response=request, error=error) is again
+
+
+def test_a_name_that_was_known_a_moment_ago_is_an_outage_of_the_resolver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("include.steps.unreachable._answered", set())
+    assert of_exception(unknown_name(socket.EAI_NONAME)).kind == "permanent"
+
+    policy = PatientRetryPolicy()
+    response = SimpleNamespace(
+        http_request=HttpRequest("GET", "https://arm.example.com/subscriptions"), http_response=SimpleNamespace(status_code=200)
+    )
+    assert not policy.is_retry(policy.configure_retries({}), response)
+
+    assert of_exception(unknown_name(socket.EAI_NONAME)).kind == "transient"
