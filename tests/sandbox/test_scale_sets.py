@@ -60,6 +60,14 @@ async def test_a_uniform_set_shows_what_azure_adds(azure_clients: AzureClients) 
     assert (disk.os_type, disk.disk_size_gb) == ("Linux", 30)
 
 
+async def test_a_scale_set_says_how_large_the_os_disks_of_its_instances_are(azure_clients: AzureClients) -> None:
+    await make_group(azure_clients)
+    await make_network(azure_clients)
+    body = scale_set(azure_clients, UBUNTU)
+    body["properties"]["virtualMachineProfile"]["storageProfile"]["osDisk"]["diskSizeGB"] = 64
+    assert (await put(azure_clients, body)).virtual_machine_profile.storage_profile.os_disk.disk_size_gb == 64
+
+
 async def test_new_instances_take_what_latest_means_then(azure_clients: AzureClients) -> None:
     definition = await published(azure_clients, "1.0.0")
     await put(azure_clients, scale_set(azure_clients, {"id": definition}))

@@ -133,7 +133,7 @@ class ScaleSets(ResourceType):
         made["properties"] = properties
         resource = Resource(call.id, self.name, made, {"state": origin.state, "next": 0})
         take(resource, origin, reference)
-        resource.private["sized"] = field(body, "properties.virtualMachineProfile.storageProfile.osDisk.diskSizeGB") is not None
+        resource.private["sized"] = field(body, "properties.virtualMachineProfile.storageProfile.osDisk.diskSizeGB", int) is not None
         capacity = field(body, "sku.capacity", int, 0)
         _check_capacity(arm, resource, capacity, name)
         arm.store.add(resource)
