@@ -12,6 +12,8 @@ from include.sandbox.clock import virtual_clock
 from include.sandbox.sandbox import Sandbox
 from include.sandbox.wire import Request, Response, moment
 
+from .bodies import UBUNTU
+
 GROUP = "/resourceGroups/rg"
 DISK = {"location": "westeurope", "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4}}
 NETWORK = {
@@ -154,6 +156,29 @@ def test_a_balancer_is_there_at_once_and_tells_of_its_probes_what_is_known(versi
     assert (kept["properties"]["provisioningState"], kept["properties"]["loadBalancerBackendAddresses"]) == ("Succeeded", [])
     assert made["frontendIPConfigurations"][0]["properties"]["privateIPAddressVersion"] == "IPv4"
     assert ("probeThreshold" in probe["properties"]) is (version > "2022")
+
+
+@pytest.mark.parametrize(
+    ("asked", "version", "told"), [(64, "2019-07-01", 64), (None, "2019-07-01", None), (None, "2022-11-01", 30), (64, "2022-11-01", 64)]
+)
+def test_a_scale_set_once_told_a_size_only_where_it_was_asked_for(asked: int | None, version: str, told: int | None) -> None:
+    """Recorded traffic of azure-mgmt-monitor 1.0.1 (test_autoscale_settings) and Azure/azure-cli (test_vmss_create_custom_data)."""
+    sandbox, network = on("2026-01-01"), f"{GROUP}/providers/Microsoft.Network/virtualNetworks/v"
+    ask(sandbox, "PUT", network, "2021-05-01", NETWORK)
+    subnet = {"id": f"/subscriptions/{sandbox.subscription_id}{network}/subnets/a"}
+    address = {"name": "ip", "properties": {"subnet": subnet}}
+    profile = {
+        "storageProfile": {"imageReference": UBUNTU, "osDisk": {"createOption": "FromImage", "diskSizeGB": asked}},
+        "osProfile": {"computerNamePrefix": "web", "adminUsername": "builder", "adminPassword": "Correct-horse1"},
+        "networkProfile": {
+            "networkInterfaceConfigurations": [{"name": "nic", "properties": {"primary": True, "ipConfigurations": [address]}}]
+        },
+    }
+    model = {"upgradePolicy": {"mode": "Manual"}, "virtualMachineProfile": profile}
+    body = {"location": "westeurope", "sku": {"name": "Standard_D2s_v5", "capacity": 1}, "properties": model}
+    made = ask(sandbox, "PUT", f"{GROUP}/providers/Microsoft.Compute/virtualMachineScaleSets/s", version, body)
+    assert made.status == 201, made.body
+    assert made.json()["properties"]["virtualMachineProfile"]["storageProfile"]["osDisk"].get("diskSizeGB") == told
 
 
 def test_a_placement_group_tells_who_is_in_it_when_it_is_read() -> None:
