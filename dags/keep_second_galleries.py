@@ -21,7 +21,7 @@ from image_factory.assets import after_builds
 from image_factory.forms import REASON, dry_run, put_form
 from image_factory.notices import callbacks
 from image_factory.operators.second_gallery import KeepSecondGalleriesOperator, PlanSecondGalleriesOperator, ReportSecondGalleriesOperator
-from image_factory.planning import FORM, PLAN
+from image_factory.planning import FORM, PLAN, reported
 from include.factory.folder import catalogue_folder
 from include.factory.outline import outlines
 
@@ -44,8 +44,8 @@ def keeping_dag() -> DAG:
     ) as dag:
         plan = PlanSecondGalleriesOperator(task_id=PLAN, form=FORM)
         keep = KeepSecondGalleriesOperator(task_id="keep", planned_by=PLAN)
-        report = ReportSecondGalleriesOperator(task_id="report", planned_by=PLAN).as_teardown(setups=plan.as_setup())
-        plan >> keep >> report
+        report = ReportSecondGalleriesOperator(task_id="report", planned_by=PLAN)
+        reported(plan, keep, by=report)
     names = [recipe.name for recipe in recipes]
     put_form(
         dag,

@@ -10,8 +10,9 @@ Lets `latest` resolve to a version that exists, and moves channels (`dev`, `test
 4. **reports** what `latest` resolves to.
 
 In a region that had its wave the regional exclude flag is off, and it wins over the version's own, which goes off with the last wave.
-A channel is a tag on the version, and is at the version to which it was moved last. Killed and cleared, it goes on with the wave that is
-next. To take a version back, use `roll_back`: a promotion that is on its way stops by itself then.
+A channel is a tag on the version, and is at the version to which it was moved last. Whoever clears the task `promote_version` lets the
+same plan, as it was approved, go on with the wave that is next; whoever clears `plan` has it planned and approved anew. To take a version
+back, use `roll_back`: a promotion that is on its way stops by itself then.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from image_factory.forms import REASON, definition_fields, dry_run, number, put_
 from image_factory.notices import callbacks
 from image_factory.operators.approval import ApproveVersionOperator
 from image_factory.operators.promotion import PlanPromotionOperator, PromoteInWavesOperator, ReportPromotionOperator
-from image_factory.planning import FORM, PLAN, RUN
+from image_factory.planning import FORM, PLAN, RUN, reported
 from include.factory.version_tags import CHANNELS
 
 APPROVE = "approve"
@@ -48,8 +49,8 @@ with DAG(
     promote = PromoteInWavesOperator(
         task_id="promote_version", planned_by=PLAN, approval="{{ ti.xcom_pull(task_ids='approve', map_indexes=-1) | tojson }}"
     )
-    report = ReportPromotionOperator(task_id="report_promotion", planned_by=PLAN).as_teardown(setups=plan.as_setup())
-    plan >> approve >> promote >> report
+    report = ReportPromotionOperator(task_id="report_promotion", planned_by=PLAN)
+    reported(plan, approve, promote, by=report)
 
 put_form(
     dag,

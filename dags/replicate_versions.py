@@ -36,7 +36,7 @@ from image_factory.operators.regions import (
     ReportRegionsOperator,
 )
 from image_factory.operators.step import StepOperator
-from image_factory.planning import FORM, OCCASION, PLAN
+from image_factory.planning import FORM, OCCASION, PLAN, reported
 from image_factory.tasks import add_like_task, add_task
 from include.factory.catalogue import load_catalogue
 from include.factory.folder import catalogue_folder
@@ -61,11 +61,11 @@ FIELDS = {
 
 
 def add_tasks(dag: DAG, operator: type[StepOperator], **asked: Any) -> None:
-    """plan -> change -> report; the report tells how things are whatever became of the change, and does not decide about the run."""
+    """plan -> change -> report."""
     plan = add_task(dag, operator, PLAN, **asked)
     change = add_like_task(dag, ChangeRegionsOperator, "change_regions", planned_by=PLAN)
-    report = add_like_task(dag, ReportRegionsOperator, "report_regions", planned_by=PLAN).as_teardown(setups=plan.as_setup())
-    plan >> change >> report
+    report = add_like_task(dag, ReportRegionsOperator, "report_regions", planned_by=PLAN)
+    reported(plan, change, by=report)
 
 
 def replicate_dag(recipe: Recipe) -> DAG:

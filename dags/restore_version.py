@@ -13,7 +13,7 @@ from airflow.sdk import DAG, Param
 from image_factory.forms import REASON, definition_fields, dry_run, put_form
 from image_factory.notices import callbacks
 from image_factory.operators.retirement import PlanRestorationOperator, ReportVersionsOperator, RestoreVersionsOperator
-from image_factory.planning import FORM, PLAN
+from image_factory.planning import FORM, PLAN, reported
 
 with DAG(
     dag_id="restore_version",
@@ -27,8 +27,8 @@ with DAG(
 ) as dag:
     plan = PlanRestorationOperator(task_id=PLAN, form=FORM)
     restore = RestoreVersionsOperator(task_id="restore_version", planned_by=PLAN)
-    report = ReportVersionsOperator(task_id="report_versions", planned_by=PLAN).as_teardown(setups=plan.as_setup())
-    plan >> restore >> report
+    report = ReportVersionsOperator(task_id="report_versions", planned_by=PLAN)
+    reported(plan, restore, by=report)
 
 put_form(
     dag,

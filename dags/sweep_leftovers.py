@@ -18,7 +18,7 @@ from airflow.sdk import DAG, CronTriggerTimetable, Param
 from image_factory.forms import dry_run
 from image_factory.notices import callbacks
 from image_factory.operators.leftovers import PlanSweepOperator, ReportLeftoversOperator, SweepLeftoversOperator
-from image_factory.planning import OCCASION, PLAN
+from image_factory.planning import OCCASION, PLAN, reported
 from include.factory.folder import catalogue_folder
 from include.factory.outline import outlines
 
@@ -42,5 +42,5 @@ with DAG(
 ):
     plan = PlanSweepOperator(task_id=PLAN, run=OCCASION)
     sweep = SweepLeftoversOperator(task_id="sweep", planned_by=PLAN)
-    report = ReportLeftoversOperator(task_id="report", planned_by=PLAN).as_teardown(setups=plan.as_setup())
-    plan >> sweep >> report
+    report = ReportLeftoversOperator(task_id="report", planned_by=PLAN)
+    reported(plan, sweep, by=report)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from airflow.sdk import TriggerRule
+from airflow.sdk import BaseOperator, TriggerRule, chain
 
 PLAN = "plan"
 """Id of the task that plans."""
 
 FORM = "{{ params | tojson }}"
 """What was filled in in the trigger form, as JSON text."""
+
+ASKED_AT = "{{ dag_run.run_after.isoformat() }}"
+"""When the run was asked for: a run that is cleared keeps it."""
 
 RUN = {
     "dag_id": "{{ dag_run.dag_id }}",
@@ -25,3 +28,16 @@ OCCASION = {"at": RUN["at"], "run_type": "{{ dag_run.run_type }}", "params": FOR
 
 NEXT = {"planned_by": PLAN, "trigger_rule": TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS}
 """After a task that this run did not need (it is skipped), but not in a dry run (the plan is skipped, and with it everything)."""
+
+
+def reported(plan: BaseOperator, *acts: BaseOperator, by: BaseOperator) -> None:
+    """``plan``, then the acts, then the report ``by``: it tells how things are whatever became of the acts, and does not decide about the
+    run; without a plan (a dry run, or one that failed), or where nobody approved, it is skipped.
+
+    The plan is no setup of the report, as Airflow clears a task's setups with the task (``DAG.partial_subset``): whoever clears an act
+    that failed wants the rest of what was planned and approved, and not another plan.
+    """
+    chain(plan, *acts, by)
+    plan >> by
+    by.as_teardown()
+    by.trigger_rule = TriggerRule.ALL_DONE_MIN_ONE_SUCCESS

@@ -52,3 +52,14 @@ def test_every_dag_that_writes_is_planned_and_every_plan_ends_with_the_preflight
 def test_a_recipe_without_steps_and_checks_has_no_empty_groups(dags: dict[str, Any]) -> None:
     groups = dags["build_ubuntu"].task_group.get_task_group_dict()
     assert [name for name, group in groups.items() if name and not group.children] == []
+
+
+def test_who_clears_a_task_that_failed_gets_the_rest_of_what_was_planned_and_no_other_plan(dags: dict[str, Any]) -> None:
+    """Airflow clears a task's setups with it: `latest` of a roll-back, planned anew, would be the good version below the bad one."""
+    anew = [
+        f"{name}: {task}"
+        for name, dag in dags.items()
+        for task in set(dag.task_ids) - {"plan"}
+        if "plan" in dag.partial_subset(task_ids=[task], include_upstream=False, include_downstream=True).task_ids
+    ]
+    assert anew == []

@@ -32,7 +32,6 @@ def test_the_report_is_made_whatever_became_of_the_change_and_does_not_hide_its_
     dag = dag_bag.dags[dag_id]
     report = dag.get_task("report_regions")
     assert (report.is_teardown, report.on_failure_fail_dagrun) == (True, False)
-    assert dag.get_task("plan").is_setup
     assert report.upstream_task_ids == {"plan", "change_regions"}
 
 
