@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -112,15 +113,10 @@ def failure(context: Any, errors: dict[str, dict[str, Any] | None], about: Seque
     lines = [f"Run {run_id} of {dag_id} failed."]
     for task, error in errors.items():
         lines.append(f"{task}: {_with_call(error)} What to do: {error['cure']}" if error else f"{task}: its log says why.")
-    ti = context.get("ti")
-    if ti is not None and pause_after and failures_in_a_row(ti, context.get("dag_run"), pause_after) >= pause_after:
+    if context.get("ti") is not None and pause_after and is_paused_by_failures(context, pause_after):
         title = f"{who}: paused after {pause_after} failures in a row"
         lines.append(f"Airflow has paused {dag_id}. Mend what is named; then unpause it and start a run by hand.")
         return Notice(event="paused", title=title, text="\n".join(lines), **named)
-    if pause_after and getattr(context.get("dag_run"), "logical_date", None) is None:
-        lines.append(
-            f"Airflow pauses {dag_id} after {pause_after} failures in a row; its page says whether it has. Then mend, and unpause it."
-        )
     return Notice(event="failed", title=f"{who}: a run of {dag_id} failed", text="\n".join(lines), **named)
 
 
@@ -157,20 +153,29 @@ def _subjects(context: Any, errors: dict[str, dict[str, Any] | None]) -> list[st
     return [subject(*map(str, path))] if all(path) else []
 
 
-def failures_in_a_row(ti: Any, dag_run: Any, limit: int) -> int:
-    """How many runs up to this one failed one after the other, this one among them; counted up to ``limit``."""
-    from airflow.sdk.execution_time import task_runner
-    from airflow.sdk.execution_time.comms import GetPreviousDagRun
+def is_paused_by_failures(context: Any, limit: int) -> bool:
+    """Whether Airflow pauses the DAG for this failure (``max_consecutive_failed_dag_runs``): when its ``limit`` newest runs failed, newest
+    by the time from which they might start, whatever started them (``DagRun._check_last_n_dagruns_failed``, 3.3.2).
 
-    count, at = 1, getattr(dag_run, "logical_date", None)
-    while count < limit and at is not None:
-        # The task instance's own get_previous_dagrun asks for the run before its own only.
-        answer: Any = task_runner.SUPERVISOR_COMMS.send(GetPreviousDagRun(dag_id=ti.dag_id, logical_date=at))
-        previous = answer.dag_run
-        if previous is None or previous.state != "failed":
-            break
-        count, at = count + 1, previous.logical_date
-    return count
+    A callback cannot ask for runs, only for the states of tasks by run. The time is in the ids that Airflow gives to runs; a run that
+    somebody gave another id, is passed over.
+    """
+    ti, dag, run_id = context["ti"], context["dag"], context["run_id"]
+    times = {one: when for one in ti.get_task_states(dag.dag_id, task_ids=[PLAN]) if (when := _time_in(one)) is not None}
+    times[run_id] = getattr(context.get("dag_run"), "run_after", None) or times.get(run_id) or datetime.max.replace(tzinfo=UTC)
+    newest = sorted(times, key=lambda one: times[one], reverse=True)[:limit]
+    states = ti.get_task_states(dag.dag_id, run_ids=newest)
+    counted = {one: {task for task, state in states.get(one, {}).items() if state == "failed"} for one in newest}
+    passed_over = {task.task_id for task in dag.teardowns}
+    return len(newest) == limit and all(one == run_id or counted[one] - passed_over for one in newest)
+
+
+def _time_in(run_id: str) -> datetime | None:
+    """``asset_triggered__2026-11-23T01:30:00+00:00_x1Y2``: from when on it might start."""
+    try:
+        return datetime.fromisoformat(run_id.partition("__")[2].partition("_")[0])
+    except ValueError:
+        return None
 
 
 def _news(context: Any) -> Iterator[Notice]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -108,7 +107,7 @@ def test_a_recipe_that_fails_night_after_night_is_paused_and_that_is_said_once(e
     assert f"Run {first} of build_failing_step failed.\nprepare.second: " in evening.told("failing-step")
     assert "What to do:" in evening.told("failing-step")
 
-    second = evening.build("failing-step", logical_date=datetime.now(UTC).isoformat())
+    second = evening.build("failing-step")
     assert evening.outcome("failing-step", second) == "failed"
 
     evening.until(lambda: "paused: failing-step: paused after 2 failures in a row" in evening.told("failing-step"), "the second notice")

@@ -189,9 +189,47 @@ def test_whoever_is_told_of_several_images_in_the_same_way_is_told_once(context:
     ]
 
 
-def test_who_is_told_of_a_run_of_an_asset_is_told_when_airflow_pauses_the_dag(context: dict[str, Any], tmp_path: Path) -> None:
-    """Such a run has no logical date, by which alone the runs before it can be asked for."""
+class Runs(TaskInstance):
+    """What Airflow says of the tasks of a DAG's runs: one task of each has the state that is given."""
+
+    def __init__(self, states: dict[str, str]) -> None:
+        super().__init__()
+        self.states = states
+
+    def get_task_states(self, dag_id: str, run_ids: Sequence[str] | None = None, **_: Any) -> dict[str, dict[str, str]]:
+        return {run: {"plan": state} for run, state in self.states.items() if run_ids is None or run in run_ids}
+
+
+RUN = "asset_triggered__2026-11-23T05:00:00+00:00_x1Y2"
+
+
+@pytest.mark.parametrize(
+    ("before", "paused"),
+    [
+        ({"scheduled__2026-11-22T01:00:00+00:00": "failed", "manual__2026-11-22T09:00:00+00:00_ab_c": "failed"}, True),
+        ({"scheduled__2026-11-21T01:00:00+00:00": "failed", "asset_triggered__2026-11-22T09:00:00+00:00_z": "success"}, False),
+        # The success is older than what counts; a run that somebody named is passed over.
+        (
+            {
+                "scheduled__2026-11-20T01:00:00+00:00": "success",
+                "mine": "success",
+                "scheduled__2026-11-21T01:00:00+00:00": "failed",
+                "scheduled__2026-11-22T01:00:00+00:00": "failed",
+            },
+            True,
+        ),
+        ({"scheduled__2026-11-22T01:00:00+00:00": "failed"}, False),
+        # A newer one runs: Airflow waits for its end.
+        ({"scheduled__2026-11-22T01:00:00+00:00": "failed", "scheduled__2026-11-23T06:00:00+00:00": "running"}, False),
+    ],
+)
+def test_who_asked_only_for_pauses_is_told_of_one_whatever_started_the_runs(
+    context: dict[str, Any], tmp_path: Path, before: dict[str, str], paused: bool
+) -> None:
+    """A run that an asset started, or a person, has no logical date; Airflow counts it like all others."""
     file = tmp_path / "told"
-    told = callbacks_of(write(tmp_path, file, "failed"), pause_after=3)["on_failure_callback"]
-    told({**context, "ti": TaskInstance(), "dag_run": SimpleNamespace(logical_date=None, conf=None)})
-    assert "Airflow pauses build_ubuntu_base after 3 failures in a row" in file.read_text()
+    told = callbacks_of(write(tmp_path, file, "paused"), pause_after=3)["on_failure_callback"]
+    told({**context, "run_id": RUN, "ti": Runs({**before, RUN: "failed"}), "dag_run": SimpleNamespace(logical_date=None, conf=None)})
+    assert file.exists() is paused
+    if paused:
+        assert "paused: ubuntu-base: paused after 3 failures in a row" in file.read_text()
