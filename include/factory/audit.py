@@ -7,11 +7,12 @@ from datetime import datetime
 
 from pydantic import Field
 
+from include.factory import version_tags
 from include.factory.digest import digest
 from include.factory.image_version import ImageVersion, Replica, channel_heads, latest_everywhere, newest_first
 from include.factory.names import tag_value
 from include.factory.recipe import Recipe
-from include.factory.sharing import GROUPS, READER, WORDS, Assignment, GalleryState, assignment_words
+from include.factory.sharing import GROUPS, READER, WORDS, Assignment, Deleted, GalleryState, assignment_words
 from include.factory.tags import BASE, DIGEST
 from include.factory.value import Value
 from include.factory.version_tags import COPIED_FROM
@@ -63,6 +64,8 @@ class VersionState(Value):
     end_of_life: str = ""
     recipe: str = ""
     """`as now`, `older`, or empty where the factory does not know."""
+    life: tuple[str, ...] = ()
+    """What it has been through, and what keeps it: rolled back, retired, pinned, not made by the factory, not whole."""
     late: tuple[str, ...] = ()
     """What is out of date."""
 
@@ -77,6 +80,8 @@ class ImageAudit(Value):
     """Recipe or backup that it is of; empty where the catalogue does not name it."""
     readings: tuple[Reading, ...] = ()
     versions: tuple[VersionState, ...] = ()
+    deleted: tuple[Deleted, ...] = ()
+    """Versions in the gallery's bin."""
 
     @property
     def undeclared(self) -> list[str]:
@@ -114,6 +119,7 @@ def audit(
         recipe=of,
         readings=tuple(readings(recipe, definition, state, people)),
         versions=tuple(_versions(state.versions.get(definition, ()), recipe, base, now, max_age_days)),
+        deleted=state.deleted.get(definition, ()),
     )
 
 
@@ -167,8 +173,21 @@ def _versions(
             gets=tuple(gets),
             end_of_life=f"{version.end_of_life:%Y-%m-%d}" if version.end_of_life else "",
             recipe="" if current is None else "as now" if current else "older",
+            life=tuple(_life(version)),
             late=tuple(_late(version, bool(gets), current, base, now, max_age_days)),
         )
+
+
+def _life(version: ImageVersion) -> Iterator[str]:
+    if version_tags.OWN not in version.tags:
+        yield "not made by the factory"
+    if version.state != "Succeeded":
+        yield f"it is {version.state}"
+    for tag, said in ((version_tags.ROLLED_BACK, "rolled back"), (version_tags.RETIRED, "retired")):
+        if tag in version.tags:
+            yield f"{said} {version.tags[tag]}"
+    if version_tags.is_pinned(version.tags):
+        yield f"pinned ({version.tags[version_tags.PINNED]})"
 
 
 def _region(name: str, replica: Replica) -> str:
@@ -234,5 +253,10 @@ def _lines(found: Sequence[ImageAudit], absent: Mapping[str, str]) -> Iterator[s
             ends = f", end of life {version.end_of_life}" if version.end_of_life else ""
             recipe = f", recipe {version.recipe}" if version.recipe else ""
             yield f"    {'':18} from {version.base}{recipe}{ends}"
+            if version.life:
+                yield f"    {'':18} {'; '.join(version.life)}"
             for reason in version.late:
                 yield f"    {'':18} OUT OF DATE: {reason}"
+        for deleted in one.deleted:
+            gone = f"gone for good {deleted.gone}" if deleted.gone else "until the gallery's bin is emptied"
+            yield f"    {deleted.version:18} DELETED {deleted.since}, and in the bin, {gone}"

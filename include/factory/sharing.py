@@ -50,11 +50,23 @@ class Assignment(Value):
         return self.id.rpartition("/")[2].lower() == assignment_name(self.scope, self.principal, self.role)
 
 
+class Deleted(Value):
+    """A version in a gallery's bin."""
+
+    version: str
+    since: str
+    """ISO time of its deletion."""
+    gone: str | None = None
+    """ISO time from which it cannot be restored, where Azure says so."""
+
+
 class GalleryState(Value):
     """What was read of one gallery."""
 
     id: str
     exists: bool = False
+    unread: str = ""
+    """Why it could not be read, and the cure."""
     location: str = ""
     permissions: str = "Private"
     community_enabled: bool = False
@@ -66,6 +78,8 @@ class GalleryState(Value):
     denials: dict[str, tuple[Assignment, ...]] = Field(default_factory=dict)
     """Deny assignments that forbid to read, as assignments of the role "denied"."""
     versions: dict[str, tuple[ImageVersion, ...]] = Field(default_factory=dict)
+    """By definition."""
+    deleted: dict[str, tuple[Deleted, ...]] = Field(default_factory=dict)
     """By definition."""
 
 
@@ -103,6 +117,8 @@ def assignment_name(scope: str, principal: str, role: str) -> str:
 
 def plan_sharing(recipes: Sequence[Recipe], state: GalleryState, asked: Asked) -> SharingPlan:
     """The plan for one gallery, of all recipes that publish to it; pure."""
+    if state.unread:
+        return SharingPlan(gallery=state.id, left_out=(f"it cannot be read: {state.unread}",))
     if not state.exists:
         return SharingPlan(gallery=state.id, left_out=("the gallery is not there yet: its first build makes it",))
     share = recipes[0].share

@@ -32,9 +32,9 @@ class _Place:
     gallery: str
     role: str
     recipes: dict[str, Recipe] = field(default_factory=dict)
-    """By definition."""
+    """By definition, in lower case: Azure's names have no case of their own."""
     backups: dict[str, str] = field(default_factory=dict)
-    """Name of the backup by definition."""
+    """Name of the backup by definition, in lower case."""
 
 
 @step
@@ -103,16 +103,16 @@ async def _places(azure: Azure, only: str | None, connect: Connect | None) -> tu
         return places.setdefault(key, _Place(there, group, name, role))
 
     for recipe in catalogue.recipes.values():
-        place(azure, recipe.publish.resource_group, recipe.publish.gallery, "gallery").recipes[recipe.definition] = recipe
+        place(azure, recipe.publish.resource_group, recipe.publish.gallery, "gallery").recipes[recipe.definition.lower()] = recipe
         if second := recipe.disaster_recovery:
             try:
                 there = await connected(azure, second.subscription, second.connection, connect)
             except Exception as error:
                 absent[f"{second.resource_group}/{second.gallery}"] = f"its connection {second.connection} cannot be used: {error}"
                 continue
-            place(there, second.resource_group, second.gallery, "second gallery").recipes[recipe.definition] = recipe
+            place(there, second.resource_group, second.gallery, "second gallery").recipes[recipe.definition.lower()] = recipe
     for backup in backups.backups.values():
-        place(azure, backup.resource_group, backup.gallery, "backups").backups[backup.image] = backup.name
+        place(azure, backup.resource_group, backup.gallery, "backups").backups[backup.image.lower()] = backup.name
     chosen = [one for one in places.values() if only is None or one.gallery.lower() == only.lower()]
     if only is not None and not chosen:
         known = ", ".join(sorted({one.gallery for one in places.values()})) or "none"
@@ -128,7 +128,8 @@ async def _of_place(place: _Place, max_age_days: int) -> list[ImageAudit] | None
         return None
     in_force = [one for each in (*state.assignments.values(), *state.denials.values()) for one in each]
     # What a second gallery's copies were built from is looked at where the first gallery is.
-    own = {name: recipe for name, recipe in place.recipes.items() if name in state.assignments and place.role == "gallery"}
+    there = {name.lower() for name in state.assignments}
+    own = {name: recipe for name, recipe in place.recipes.items() if name in there and place.role == "gallery"}
     people, bases = await asyncio.gather(
         gallery_access.people(place.azure, in_force), asyncio.gather(*(_base(place.azure, one) for one in own.values()))
     )
@@ -137,16 +138,20 @@ async def _of_place(place: _Place, max_age_days: int) -> list[ImageAudit] | None
         audit(
             definition,
             state,
-            recipe=place.recipes.get(definition),
-            of=place.recipes[definition].name if definition in place.recipes else place.backups.get(definition, ""),
-            role=_role(place, definition),
+            recipe=place.recipes.get(definition.lower()),
+            of=_of(place, definition.lower()),
+            role=_role(place, definition.lower()),
             people=people,
-            base=known.get(definition),
+            base=known.get(definition.lower()),
             now=datetime.now(UTC),
             max_age_days=max_age_days,
         )
         for definition in state.assignments
     ]
+
+
+def _of(place: _Place, definition: str) -> str:
+    return place.recipes[definition].name if definition in place.recipes else place.backups.get(definition, "")
 
 
 def _role(place: _Place, definition: str) -> str:

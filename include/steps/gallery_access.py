@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from include.steps import gallery_versions
+from include.steps import gallery_versions, recycle_bin
 from include.steps.azure import Azure
 from include.steps.look import look
 
@@ -26,9 +26,10 @@ EVERYBODY = "00000000-0000-0000-0000-000000000000"
 async def read(azure: Azure, resource_group: str, name: str, *, versions: bool = False) -> GalleryState:
     """A gallery with its sharing, and who may read each of its definitions by role.
 
-    :param versions: read the versions, with the states of their regions, too.
+    :param versions: read the versions, with the states of their regions, and those in the bin, too.
     """
-    from include.factory.sharing import GalleryState
+    from include.factory.sharing import Deleted, GalleryState
+    from include.factory.version import parse_version
 
     id = azure.id(resource_group, "galleries", name)
     gallery = await look(azure.compute.galleries.get(resource_group, name, expand="SharingProfile/Groups"))
@@ -43,9 +44,19 @@ async def read(azure: Azure, resource_group: str, name: str, *, versions: bool =
         asyncio.gather(*(_denials(azure, f"{id}/images/{definition}") for definition in definitions)),
     )
     read_versions: list[Any] = []
+    bins: list[list[Deleted]] = []
     if versions:
-        path = {"resource_group": resource_group, "gallery": name}
-        read_versions = list(await asyncio.gather(*(_versions(azure, {**path, "definition": one}) for one in definitions)))
+        paths = [{"resource_group": resource_group, "gallery": name, "definition": one} for one in definitions]
+        read_versions = list(await asyncio.gather(*(_versions(azure, path) for path in paths)))
+        if (gallery["properties"].get("softDeletePolicy") or {}).get("isSoftDeleteEnabled"):
+            found = await asyncio.gather(*(recycle_bin.read(azure, **path) for path in paths))
+            bins = [
+                [
+                    Deleted(version=one.version, since=one.since, gone=one.gone)
+                    for one in sorted(each, key=lambda one: parse_version(one.version), reverse=True)
+                ]
+                for each in found
+            ]
     return GalleryState.model_validate(
         {
             "id": id,
@@ -58,6 +69,7 @@ async def read(azure: Azure, resource_group: str, name: str, *, versions: bool =
             "assignments": dict(zip(definitions, map(tuple, assignments), strict=True)),
             "denials": dict(zip(definitions, map(tuple, denials), strict=True)),
             "versions": dict(zip(definitions, map(tuple, read_versions), strict=False)),
+            "deleted": dict(zip(definitions, map(tuple, bins), strict=False)),
         }
     )
 

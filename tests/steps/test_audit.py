@@ -20,8 +20,9 @@ from include.steps.errors import StepError
 from tests.sandbox_transport import DirectoryCredential
 from tests.smallest_recipe import SMALLEST
 from tests.steps.build_line import DEFINITION, GALLERIES, GALLERY, HOME, Line
-from tests.steps.seeded import gallery_line, seed
+from tests.steps.seeded import gallery_line, seed, version_of
 from tests.steps.test_preflight import as_reader
+from tests.steps.test_restoration import with_bin
 from tests.steps.test_sharing import assign, scope
 
 RECIPE = (
@@ -228,3 +229,27 @@ async def test_a_gallery_that_cannot_be_read_hides_no_other(catalogue: Path) -> 
     told = await audit.report(line.azure)
     assert "no right to read" in told["absent"]["galleries2/images2"]
     assert image(told)
+
+
+async def test_what_a_version_has_been_through_and_what_lies_in_the_bin_is_told(catalogue: Path) -> None:
+    line = await with_bin()
+    back = {"image-factory-rolled-back": "2026-11-02T00:00:00+00:00 it does not boot", "image-factory-pinned": "an audit"}
+    seed(line, "3.0.0", excluded=True, tags=built(catalogue, **back))
+    seed(line, "2.5.0", excluded=True, tags={"image-factory-retired": "2026-11-09T00:00:00+00:00"}, provisioningState="Failed")
+    version_of(line, "4.0.0").body["tags"] = {}
+    told = await audit.report(line.azure)
+    assert version(told, "3.0.0")["life"] == ["rolled back 2026-11-02T00:00:00+00:00 it does not boot", "pinned (an audit)"]
+    assert version(told, "2.5.0")["life"] == ["it is Failed", "retired 2026-11-09T00:00:00+00:00"]
+    assert version(told, "4.0.0")["life"] == ["not made by the factory"]
+    assert [one["version"] for one in image(told)["deleted"]] == ["2.0.0", "1.0.0"]
+    for words in ("rolled back 2026-11-02T00:00:00+00:00 it does not boot; pinned (an audit)", "and in the bin, gone for good 20"):
+        assert words in told["text"]
+
+
+async def test_a_name_in_another_case_is_the_same_image(catalogue: Path) -> None:
+    """Azure keeps the case in which a definition was made, and takes any."""
+    (catalogue / "ubuntu.yaml").write_text(RECIPE.replace("publisher: factory", "publisher: factory, definition: UBUNTU"))
+    line = await gallery_line()
+    seed(line, "1.0.0", tags=built(catalogue))
+    told = await audit.report(line.azure)
+    assert (image(told)["recipe"], version(told, "1.0.0")["recipe"]) == ("ubuntu", "as now")
