@@ -90,8 +90,9 @@ def told_of(what: str, message: str) -> str:
 
     :param what: a version (``1.0.0``, ``gallery/definition/1.0.0``, ``recipe 1.0.0``), or the id of a resource.
     """
-    version = re.split("[ /]", what)[-1]
-    return f"{what}: {message.removeprefix(f'Version {version} ').removeprefix(f'{what} ')}"
+    version = re.escape(re.split("[ /]", what)[-1])
+    told = re.sub(rf"^(Version {version} (of \S+/\S+ )?|{re.escape(what)} )", "", message)
+    return f"{what}: {told}"
 
 
 def partly(
@@ -102,6 +103,7 @@ def partly(
     done: Any,
     about: Sequence[str] = (),
     notices: Sequence[dict[str, Any]] = (),
+    notes: Mapping[str, Any] | None = None,
 ) -> StepError:
     """The error of a step of which a part is done: names what is not, each with its reason. Kind ``transient`` when waiting is all that is
     missing; patient where one of them is.
@@ -109,6 +111,7 @@ def partly(
     :param said: how much is done and how much is not, a sentence.
     :param failures: what is not done -> why.
     :param done: what is, for ``details``.
+    :param notes: what had to be mended, for ``details``: the next try tells it with its own (``earlier``).
     """
     waiting = all(failure.kind in ("transient", "adopt") for failure in failures.values())
     named = [told_of(what, failure.message.rstrip(".")) for what, failure in sorted(failures.items())]
@@ -125,7 +128,11 @@ def partly(
         ". ".join([*cures, "Clear this task: it does what is left, and nothing twice."]),
         retry_after=max(pauses, default=None),
         patient=bool(patient),
-        details={"done": done, "failed": {what: failure.as_dict() for what, failure in failures.items()}},
+        details={
+            "done": done,
+            "failed": {what: failure.as_dict() for what, failure in failures.items()},
+            **({"notes": notes} if notes else {}),
+        },
         about=about,
         notices=notices,
     )

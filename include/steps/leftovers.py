@@ -103,7 +103,14 @@ def _moment(text: str | None) -> datetime | None:
 
 
 async def _locks(azure: Azure, one: Leftover) -> tuple[str, ...]:
-    body = await azure.read(f"{one.id}/providers/Microsoft.Authorization/locks", "2020-05-01")
+    from azure.core.exceptions import HttpResponseError
+
+    try:
+        body = await azure.read(f"{one.id}/providers/Microsoft.Authorization/locks", "2020-05-01")
+    except HttpResponseError as error:
+        if error.status_code == 404:
+            return ()  # it went since it was listed, as each build's group does at its end
+        raise
     return tuple(str(lock["name"]) for lock in body["value"])
 
 

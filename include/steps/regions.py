@@ -146,47 +146,56 @@ async def change(
     versions: list[dict[str, Any]],
     at_once: int = 10,
     timeout: float = 21600,
+    earlier: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Change the regions of each version, ``at_once`` at a time; one that fails delays no other.
+    """Change the regions of each version, ``at_once`` at a time; one that fails delays no other, and one that somebody deleted since the
+    plan has no regions any more, and is noted.
 
     Run again, it does what is left.
 
     :param target_regions: settings of the regions to add, ``{"name", "replica_count", "storage_account_type", "encryption_set"|None}``.
     :param versions: in order, the fields of :class:`include.factory.region_change.VersionChange` each.
     :param timeout: seconds for each version.
+    :param earlier: the details of the error of this task's last try, whose notes are told with those of this one.
     :return: ``{"versions": {version: {region: state}}}``, with ``Removed`` for regions that are gone as
         asked, whichever try took them away; and ``"notes"``, ``{version: [sentences]}``, where other writers' updates had to
-        be mended.
+        be mended, or the version is gone.
     :raises StepError: ``PartlyReplicated``: some are done, and the others and their regions are named; kind ``transient`` when waiting
         is all that is missing.
     """
     settings = {region["name"]: region for region in target_regions}
     gate = asyncio.Semaphore(at_once)
     done: dict[str, dict[str, str]] = {}
-    notes: dict[str, list[str]] = {}
+    notes: dict[str, list[str]] = {name: list(said) for name, said in ((earlier or {}).get("notes") or {}).items()}
     failures: dict[str, StepError] = {}
 
     async def one(asked: dict[str, Any]) -> None:
         name = asked["version"]
         async with gate:
+            told = notes.setdefault(name, [])
             try:
-                result = await _change(Version(azure, resource_group, gallery, definition, name), settings, asked, timeout)
+                result = await _change(Version(azure, resource_group, gallery, definition, name), settings, asked, timeout, told)
                 done[name] = {**result["regions"], **dict.fromkeys(result.get("removed", ()), "Removed")}
-                if "notes" in result:
-                    notes[name] = result["notes"]
             except Exception as error:
-                failures[name] = error if isinstance(error, StepError) else of_exception(error)
-                log.error("Version %s", told_of(name, str(failures[name])))
+                failure = error if isinstance(error, StepError) else of_exception(error)
+                if failure.code == "ResourceGone":
+                    done[name] = {}
+                    told.append("It was deleted since the plan was made.")
+                    log.warning("Version %s was deleted since the plan was made: nothing is done.", name)
+                else:
+                    failures[name] = failure
+                    log.error("Version %s", told_of(name, str(failure)))
             log.info("%d of %d versions are done, %d failed.", len(done), len(versions), len(failures))
 
     await asyncio.gather(*map(one, versions))
+    notes = {name: list(dict.fromkeys(told)) for name, told in notes.items() if told}
     if failures:
         said = f"{len(done)} of {len(versions)} versions are done, {len(failures)} are not."
-        raise partly("PartlyReplicated", said, failures, done=dict(sorted(done.items())))
+        raise partly("PartlyReplicated", said, failures, done=dict(sorted(done.items())), notes=notes)
     return {"versions": done, **({"notes": notes} if notes else {})}
 
 
-async def _change(version: Version, settings: dict[str, Region], asked: dict[str, Any], timeout: float) -> dict[str, Any]:
+async def _change(version: Version, settings: dict[str, Region], asked: dict[str, Any], timeout: float, notes: list[str]) -> dict[str, Any]:
     wanted = [*asked.get("add", ()), *asked.get("repair", ())]
     return await Replication(
         version,
@@ -196,6 +205,7 @@ async def _change(version: Version, settings: dict[str, Region], asked: dict[str
         replica_count=asked.get("replica_count"),
         excluded=asked.get("excluded", True),
         forget=asked.get("forget"),
+        notes=notes,
     ).run()
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from include.factory.version_tags import REMOVED
 from include.steps.azure import Azure, Started
 from include.steps.errors import StepError
+from include.steps.latest import hiding
 from include.steps.look import Found, Resource, gone, is_hidden, is_withdrawn, now, sort, step
 from include.steps.merge import LookingAgain, lost_update
 from include.steps.target_region import Region, details, luns, normal, present, states, to_arm
@@ -62,6 +63,7 @@ class Replication:
     :param excluded: the exclude flag of the regions that are added; None takes the version's own. A version that is excluded as a whole
         is excluded in every region that is added.
     :param forget: tags, with their values, by which the removal of regions was announced that are now added.
+    :param notes: gets a sentence for each thing that had to be mended, also where the end is an error.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Replication:
         replica_count: Mapping[str, int] | None = None,
         excluded: bool | None = None,
         forget: Mapping[str, str] | None = None,
+        notes: list[str] | None = None,
     ) -> None:
         self.version = version
         self.wanted = {normal(region["name"]): region for region in target_regions}
@@ -96,7 +99,7 @@ class Replication:
         """Whether this run has allowed that regions are deleted."""
         self.refusals = 0
         self.was_in_latest = False
-        self.notes: list[str] = []
+        self.notes: list[str] = [] if notes is None else notes
 
     def left(self) -> float:
         return max(0.0, self.deadline - self.clock())
@@ -148,7 +151,7 @@ class Replication:
         found, resource = await self.version.settle(None, self.left(), self.started, REGIONS)
         self.started = None
         if resource is None or found is Found.ABSENT:
-            raise gone(f"Version {self.version.version} of {self.version.gallery}/{self.version.definition}", "publish_version")
+            raise gone(str(self.version), "publish_version")
         self.seen = {**(self.seen if self.allowed else {}), **present(resource)}
         self.was_in_latest = self.was_in_latest or not is_withdrawn(resource)
         return resource
@@ -229,8 +232,7 @@ class Replication:
 
     async def withdraw(self, resource: Resource) -> None:
         self.note("It was taken out of latest while its regions were changed, and is taken out again.")
-        items = [{**item, "excludeFromLatest": True} for item in present(resource).values()]
-        await self.patch(region_update(items, excluded=True, allow_deletion=False))
+        await self.patch(hiding(resource).body)
 
     async def patch(self, body: Resource) -> bool:
         """Start an update; False when it was refused because another came first, whose result is to be read.

@@ -12,13 +12,13 @@ from include.steps import gallery_image, gallery_versions, image_version, prefli
 from include.steps.arm_error import of_exception
 from include.steps.azure import Azure
 from include.steps.connection import Connect, connected
-from include.steps.errors import StepError, partly
+from include.steps.errors import StepError, partly, told_of
 from include.steps.form import checked, fields_of
 from include.steps.look import PROMOTED_TAG, RUN_TAG, Found, gone, look, step
 from include.steps.replication import Replication
 from include.steps.table import table
 from include.steps.target_region import present
-from include.steps.version import Version, update
+from include.steps.version import Version, region_update
 
 if TYPE_CHECKING:
     from include.factory.recipe import Recipe
@@ -178,7 +178,13 @@ async def _versions(azure: Azure, resource_group: str, gallery: str, definition:
 
 
 async def keep(
-    azure: Azure, *, recipes: list[dict[str, Any]], at_once: int = 4, timeout: float = 21600, connect: Connect | None = None
+    azure: Azure,
+    *,
+    recipes: list[dict[str, Any]],
+    at_once: int = 4,
+    timeout: float = 21600,
+    connect: Connect | None = None,
+    earlier: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Do what was planned for each version, ``at_once`` at a time; one that fails delays no other. Run again, it does what is left.
 
@@ -186,20 +192,25 @@ async def keep(
         ``versions`` are the fields of :class:`include.factory.second_gallery.VersionAction` and ``destination`` the arguments of
         :func:`include.steps.destination.ensure`.
     :param timeout: seconds for each version.
-    :return: ``{"recipes": {recipe: [versions]}}``.
+    :param earlier: the details of the error of this task's last try, whose notes are told with those of this one.
+    :return: ``{"recipes": {recipe: [versions]}}``, and ``"notes"``, ``{"recipe version": [sentences]}``, where other writers' updates had
+        to be mended.
     :raises StepError: ``PartlyKept``: some are done, and the others are named; kind ``transient`` when waiting is all that is missing.
     """
     gate = asyncio.Semaphore(at_once)
     done: dict[str, list[str]] = {}
+    notes: dict[str, list[str]] = {name: list(said) for name, said in ((earlier or {}).get("notes") or {}).items()}
     failures: dict[str, StepError] = {}
 
     async def one(second: Azure, kept: dict[str, Any], action: dict[str, Any]) -> None:
+        name = f"{kept['recipe']} {action['version']}"
         async with gate:
             try:
-                await _act(second, kept, action, timeout)
+                await _act(second, kept, action, timeout, notes.setdefault(name, []))
                 done.setdefault(kept["recipe"], []).append(action["version"])
             except Exception as error:
-                failures[f"{kept['recipe']} {action['version']}"] = error if isinstance(error, StepError) else of_exception(error)
+                failures[name] = error if isinstance(error, StepError) else of_exception(error)
+                log.error("%s", told_of(name, str(failures[name])))
 
     async def one_recipe(kept: dict[str, Any]) -> None:
         try:
@@ -208,19 +219,22 @@ async def keep(
                 await destinations.ensure(second, **kept["destination"])
         except Exception as error:
             failures[kept["recipe"]] = error if isinstance(error, StepError) else of_exception(error)
+            log.error("%s: %s", kept["recipe"], failures[kept["recipe"]])
             return
         await asyncio.gather(*(one(second, kept, action) for action in kept["versions"]))
 
     await asyncio.gather(*map(one_recipe, recipes))
+    notes = {name: list(dict.fromkeys(told)) for name, told in notes.items() if told}
     if failures:
         count = sum(map(len, done.values()))
         said = f"{count} version(s) are done, {len(failures)} are not."
         about = sorted({what.partition(" ")[0] for what in failures})
-        raise partly("PartlyKept", said, failures, done=done, about=about)
-    return {"recipes": {recipe: sorted(versions) for recipe, versions in sorted(done.items())}}
+        raise partly("PartlyKept", said, failures, done=done, about=about, notes=notes)
+    kept_now = {recipe: sorted(versions) for recipe, versions in sorted(done.items())}
+    return {"recipes": kept_now, **({"notes": notes} if notes else {})}
 
 
-async def _act(azure: Azure, kept: dict[str, Any], action: dict[str, Any], timeout: float) -> None:
+async def _act(azure: Azure, kept: dict[str, Any], action: dict[str, Any], timeout: float, notes: list[str]) -> None:
     definition = kept["destination"]["definition"]
     path = {"resource_group": definition["resource_group"], "gallery": definition["gallery"], "definition": definition["name"]}
     version = Version(azure, **path, version=action["version"])
@@ -246,7 +260,7 @@ async def _act(azure: Azure, kept: dict[str, Any], action: dict[str, Any], timeo
         )
         log.info("%s %s is copied to %s.", kept["recipe"], action["version"], path["gallery"])
     if regions := action.get("regions"):
-        await Replication(version, [settings[name] for name in regions], timeout).run()
+        await Replication(version, [settings[name] for name in regions], timeout, notes=notes).run()
     if action.get("excluded") is not None:
         await _set_flags(version, bool(action["excluded"]))
 
@@ -257,7 +271,7 @@ async def _set_flags(version: Version, excluded: bool) -> None:
     while True:
         found, resource = await version.settle(None, UPDATE_TIMEOUT, started)
         if resource is None or found is Found.ABSENT:
-            raise gone(f"Version {version.version} of {version.gallery}/{version.definition}", "keep")
+            raise gone(str(version), "plan")
         profile = resource["properties"]["publishingProfile"]
         flags = [profile.get("excludeFromLatest"), *(item.get("excludeFromLatest") for item in present(resource).values())]
         if all(bool(flag) is excluded for flag in flags):
@@ -269,8 +283,8 @@ async def _set_flags(version: Version, excluded: bool) -> None:
                 f"The update of version {version.version} succeeded, but its flags read back unchanged",
                 "Nothing: it is put again. If it lasts, find out who else updates this version.",
             )
-        allow = bool((resource["properties"].get("safetyProfile") or {}).get("allowDeletionOfReplicatedLocations"))
-        started = await version.put(update(resource, excluded=excluded, allow_deletion=allow))
+        items = [{**item, "excludeFromLatest": excluded} for item in present(resource).values()]
+        started = await version.patch(region_update(items, excluded=excluded, allow_deletion=False))
 
 
 @step

@@ -19,6 +19,7 @@ from include.steps.look import Resource, gone, look, settle, step
 
 if TYPE_CHECKING:
     from include.factory.recipe import Recipe
+    from include.factory.sharing import GalleryState
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +41,7 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
     fields.pop("reason", None)
     asked = checked(Asked, fields)
     galleries = await asyncio.to_thread(_galleries, asked.gallery)
-    states = await asyncio.gather(
-        *(gallery_access.read(azure, recipes[0].publish.resource_group, recipes[0].publish.gallery) for recipes in galleries)
-    )
+    states = await _states(azure, galleries)
     plans = [plan_sharing(recipes, state, asked) for recipes, state in zip(galleries, states, strict=True)]
     needs = {made.gallery: (azure, needs_of_calls(made.calls)) for made in plans if made.calls}
     obstacles, found = await preflight.obstacles(needs)
@@ -61,12 +60,32 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
         "notices": [
             _notice("behind", recipe, "is not shared as its recipe says", made.left_out)
             for recipes, state, made in zip(galleries, states, plans, strict=True)
-            if state.exists and made.left_out
+            if (state.exists or state.unread) and made.left_out
             for recipe in recipes
             if recipe.share
         ],
     }
     return preflight.conclude("Sharing", found, document, dry_run=dry_run)
+
+
+async def _states(azure: Azure, galleries: Sequence[Sequence[Recipe]]) -> list[GalleryState]:
+    """How each gallery is shared; one that cannot be read says so, and delays no other."""
+    from include.factory.sharing import GalleryState
+
+    places = [(recipes[0].publish.resource_group, recipes[0].publish.gallery) for recipes in galleries]
+    read = await asyncio.gather(*(gallery_access.read(azure, *place) for place in places), return_exceptions=True)
+    states: list[GalleryState] = []
+    for place, found in zip(places, read, strict=True):
+        if isinstance(found, GalleryState):
+            states.append(found)
+            continue
+        if not isinstance(found, Exception):
+            raise found
+        failure = of_exception(found)
+        if failure.kind != "permanent" or len(places) == 1:
+            raise failure from found
+        states.append(GalleryState(id=azure.id(place[0], "galleries", place[1]), unread=f"{failure.message.rstrip('.')}. {failure.cure}"))
+    return states
 
 
 def _notice(event: Event, recipe: Recipe, title: str, lines: Sequence[str]) -> dict[str, Any]:
@@ -97,7 +116,7 @@ async def apply(azure: Azure, *, galleries: list[dict[str, Any]]) -> dict[str, A
 
     :param galleries: ``{"gallery": ARM id, "add", "remove", "enable_community", "grant", "revoke"}`` each, the fields of
         :class:`include.factory.sharing.SharingPlan`.
-    :return: ``{"galleries": {name: number of changes}}``.
+    :return: ``{"galleries": {name: number of changes}}``: of those that were planned, the ones that are in force, whichever try made them.
     :raises StepError: ``PartlyShared``: what failed is named; kind ``transient`` when waiting is all that is missing.
     """
     done: dict[str, int] = {}
@@ -136,13 +155,10 @@ async def apply(azure: Azure, *, galleries: list[dict[str, Any]]) -> dict[str, A
 
 @step
 async def _share(azure: Azure, asked: dict[str, Any]) -> int:
-    """Bring the gallery's direct shares and its community flag to where they are to be; the number of calls made."""
+    """Bring the gallery's direct shares and its community flag to where they are to be; how many of the changes were asked for."""
     segments = asked["gallery"].split("/")
     group, name = segments[4], segments[8]
-    calls = 0
-    wanted = [("Add", asked.get("add") or {}), ("Remove", asked.get("remove") or {})]
-    if not any(ids for _, ids in wanted) and not asked.get("enable_community"):
-        return 0
+    wanted = [(operation, ids) for operation, ids in (("Add", asked.get("add")), ("Remove", asked.get("remove"))) if ids]
 
     async def read() -> Resource | None:
         return await look(azure.compute.galleries.get(group, name, expand="SharingProfile/Groups"))
@@ -157,14 +173,12 @@ async def _share(azure: Azure, asked: dict[str, Any]) -> int:
             groups = [{"type": kind, "ids": some} for kind, some in left.items() if some]
             await _update(azure, group, name, {"operationType": operation, "groups": groups})
             log.info("Gallery %s: %s %s.", name, operation, groups)
-            calls += 1
     if asked.get("enable_community"):
         info = (await _profile(read, name)).get("communityGalleryInfo") or {}
         if not info.get("communityGalleryEnabled"):
             await _update(azure, group, name, {"operationType": "EnableCommunity"})
             log.info("Gallery %s is shown to the community.", name)
-            calls += 1
-    return calls
+    return len(wanted) + bool(asked.get("enable_community"))
 
 
 async def _profile(read: Any, name: str) -> dict[str, Any]:
@@ -185,10 +199,10 @@ async def _update(azure: Azure, group: str, name: str, body: dict[str, Any]) -> 
 
 @step
 async def _grant(azure: Azure, id: str, grant: dict[str, str]) -> int:
-    """Assign the role; 1 when it was not yet."""
+    """Assign the role, where it is not yet; 1 change that is in force then."""
     resources = azure.resources.resources
     if await look(resources.get_by_id(id, api_version=API_VERSION)) is not None:
-        return 0
+        return 1
     role = f"/subscriptions/{azure.subscription_id}/providers/Microsoft.Authorization/roleDefinitions/{grant['role']}"
     properties = {"roleDefinitionId": role, "principalId": grant["principal"], "principalType": grant["type"]}
     try:
@@ -202,7 +216,7 @@ async def _grant(azure: Azure, id: str, grant: dict[str, str]) -> int:
     except Exception as error:
         failure = of_exception(error)
         if failure.code in ("RoleAssignmentExists", "RoleAssignmentUpdateNotPermitted"):
-            return 0  # somebody came first: it is in force
+            return 1  # somebody came first: it is in force
         raise failure from error
     log.info("%s %s may read %s.", grant["type"], grant["principal"], id.split("/")[10])
     return 1
@@ -210,10 +224,10 @@ async def _grant(azure: Azure, id: str, grant: dict[str, str]) -> int:
 
 @step
 async def _revoke(azure: Azure, id: str) -> int:
-    """Delete a role assignment; 1 when there was one."""
+    """Delete a role assignment, where there is one; 1 change that is in force then."""
     resources = azure.resources.resources
     if await look(resources.get_by_id(id, api_version=API_VERSION)) is None:
-        return 0
+        return 1
     await azure.finish(resources.begin_delete_by_id, id, api_version=API_VERSION, kind="roleAssignments DELETE")
     log.info("The role assignment %s is taken away.", id)
     return 1

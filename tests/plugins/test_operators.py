@@ -14,7 +14,7 @@ from image_factory.operators.step import StepOperator
 from image_factory.triggers.step import StepTrigger, load_step
 
 # Facts of the run, which the trigger adds and no author of a DAG writes.
-FACTS_OF_THE_RUN = {"attempt", "failed_tasks", "connect"}
+FACTS_OF_THE_RUN = {"attempt", "failed_tasks", "connect", "earlier"}
 
 
 def _all_operators() -> list[type[StepOperator]]:

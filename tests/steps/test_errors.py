@@ -225,6 +225,7 @@ def test_what_is_partly_done_names_ten_and_every_cure_once_and_is_as_patient_as_
         ("images/ubuntu/1.0.0", "Version 1.0.0 was rolled back", "images/ubuntu/1.0.0: was rolled back"),
         ("ubuntu 1.0.0", "Version 1.0.0 failed", "ubuntu 1.0.0: failed"),
         ("1.0.0", "Version 1.0.01 failed", "1.0.0: Version 1.0.01 failed"),
+        ("images/ubuntu/1.0.0", "Version 1.0.0 of images/ubuntu does not exist any more", "images/ubuntu/1.0.0: does not exist any more"),
         ("1.0.0", "The client may not write", "1.0.0: The client may not write"),
     ],
 )

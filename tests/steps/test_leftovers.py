@@ -50,6 +50,17 @@ async def test_the_group_of_a_run_that_died_goes_with_all_that_is_in_it() -> Non
     assert (len(told["gone"]), told["left"]) == (1, {})
 
 
+async def test_a_group_that_goes_while_the_sweep_looks_hides_no_leftover() -> None:
+    """As each build's own group does at its end."""
+    line = await left_behind()
+    await line.run("create_resource_group", name="image-going", tags=in_days(line, 20))
+    error = {"status": 404, "code": "ResourceGroupNotFound", "message": "It is gone."}
+    match = {"method": "GET", "type": "Microsoft.Authorization/locks", "group": "image-going"}
+    line.sandbox.faults.add(name="gone", match=match, effect={"error": error})
+    plan = await planned(line)
+    assert [one["id"].rsplit("/", 1)[1] for one in plan["steps"]["sweep"]["leftovers"]] == [GROUP]
+
+
 async def test_a_build_that_is_still_within_its_time_is_left_alone() -> None:
     line = Line()
     await line.run("create_resource_group", tags=in_days(line, 2))

@@ -11,7 +11,7 @@ from include.factory.image_version import latest_in
 from include.steps import gallery_versions, regions
 from include.steps.errors import StepError, StepSkipped
 from include.steps.target_region import to_arm
-from include.steps.version import Version, update
+from include.steps.version import Version, region_update
 from tests.steps.build_line import DEFINITION, GALLERIES, GALLERY, HOME, Killed, Line, region
 from tests.steps.planned import promised, writes
 from tests.steps.seeded import PATH, gallery_line, seed, tags_of
@@ -117,9 +117,8 @@ async def test_what_others_set_in_a_region_goes_back_unchanged() -> None:
     resource = await one.read()
     assert resource is not None
     foreign = {**to_arm(region("eastus2", 7, "Premium_LRS"), excluded=True)}
-    await one.settle(
-        None, 9999, await one.put(update(resource, regions=[*resource["properties"]["publishingProfile"]["targetRegions"], foreign]))
-    )
+    regions = [*resource["properties"]["publishingProfile"]["targetRegions"], foreign]
+    await one.settle(None, 9999, await one.patch(region_update(regions)))
     await changed(line)
     assert regions_of(line, NUMBERS[0])["eastus2"] == {**foreign, "name": "East US 2"}
 
@@ -186,3 +185,35 @@ async def test_a_region_that_was_removed_is_added_again_without_the_word_that_it
         await regions.change(line.azure, **plan["steps"]["change_regions"])
         assert writes(line) == promised(plan)
         assert ("image-factory-removed-northeurope" in tags_of(line, NUMBERS[0])) == ("remove" in fields)
+
+
+async def test_what_a_failed_try_had_to_mend_is_told_by_the_one_that_succeeds() -> None:
+    """A person reads the result of the task, and not the logs of all its tries."""
+    line = await gallery_line()
+    for name in ("2.0.0", "1.0.0"):
+        seed(line, name, (HOME, "eastus2"))
+    plan = await regions.plan(line.azure, form=form(add=[], remove=["eastus2"]))
+    patch = {"method": "PATCH", "type": "Microsoft.Compute/galleries/images/versions"}
+    line.sandbox.faults.add(name="slow", match={**patch, "name": "2.0.0"}, effect={"latency": 200})
+    denial = {"status": 409, "code": "ScopeLocked", "message": "The scope is locked."}
+    line.sandbox.faults.add(name="locked", match={**patch, "name": "1.0.0"}, effect={"error": denial})
+    with pytest.raises(StepError, match="1 of 2 versions are done") as caught:
+        await regions.change(line.azure, **plan["steps"]["change_regions"])
+    line.sandbox.faults.clear()
+    result = await regions.change(line.azure, **plan["steps"]["change_regions"], earlier=caught.value.details)
+    assert result["versions"] == {name: {"eastus2": "Removed"} for name in ("2.0.0", "1.0.0")}
+    (note,) = result["notes"]["2.0.0"]
+    assert "was under way for" in note
+    assert list(result["notes"]) == ["2.0.0"]
+
+
+async def test_a_version_that_was_deleted_since_the_plan_fails_nothing_and_is_named() -> None:
+    """The nightly retirement and a backfill of hundreds of versions meet."""
+    line = await gallery_line()
+    for name in ("2.0.0", "1.0.0"):
+        seed(line, name)
+    plan = await regions.plan(line.azure, form=form())
+    line.sandbox.store.drop(version_of(line, "1.0.0"))
+    result = await regions.change(line.azure, **plan["steps"]["change_regions"])
+    assert result["versions"] == {"2.0.0": {"northeurope": "Completed", "uksouth": "Completed"}, "1.0.0": {}}
+    assert result["notes"] == {"1.0.0": ["It was deleted since the plan was made."]}

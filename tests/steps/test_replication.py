@@ -11,7 +11,7 @@ import pytest
 from include.steps import image_version
 from include.steps.errors import StepError
 from include.steps.replication import Replication
-from include.steps.version import Version, update
+from include.steps.version import Version, region_update
 from tests.steps.build_line import GALLERIES, GALLERY, HOME, OTHERS, VERSION, Line, region
 
 VERSIONS = {"type": "Microsoft.Compute/galleries/images/versions"}
@@ -130,7 +130,7 @@ async def test_regions_that_are_there_go_back_unchanged() -> None:
     assert resource is not None
     foreign = {"name": "uksouth", "regionalReplicaCount": 7, "storageAccountType": "Premium_LRS", "excludeFromLatest": True}
     regions = [*resource["properties"]["publishingProfile"]["targetRegions"], foreign]
-    await one.settle(None, 9999, await one.put(update(resource, regions=regions)))
+    await one.settle(None, 9999, await one.patch(region_update(regions)))
     await line.run("replicate", target_regions=[region(HOME, 3, "Premium_LRS"), region("northeurope", 2)])
     sent = {item["name"]: item for item in line.version().properties["publishingProfile"]["targetRegions"]}
     assert sent["UK South"] == {**foreign, "name": "UK South"}

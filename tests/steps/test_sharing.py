@@ -173,8 +173,25 @@ async def test_what_fails_is_named_and_stops_nothing_else(recipe: Write) -> None
         await sharing.apply(line.azure, **plan["steps"]["apply"])
     assert (caught.value.kind, caught.value.code, caught.value.about) == ("permanent", "PartlyShared", ("ubuntu",))
     line.sandbox.faults.clear()
-    await sharing.apply(line.azure, **plan["steps"]["apply"])
+    # Its report is about the run: what the first try did is in it.
+    assert await sharing.apply(line.azure, **plan["steps"]["apply"]) == {"galleries": {"images": 2}}
     assert (await applied(line))["calls"] == []
+
+
+async def test_a_gallery_that_cannot_be_read_is_named_and_delays_no_other(recipe: Write, recipes: Path) -> None:
+    recipe(READERS)
+    (recipes / "second.yaml").write_text(
+        RECIPE.format(share=READERS).replace("name: ubuntu", "name: second").replace("gallery: images", "gallery: closed")
+    )
+    line = await published()
+    denial = {"status": 403, "code": "AuthorizationFailed", "message": "The client may not read it."}
+    line.sandbox.faults.add(
+        name="closed", match={"method": "GET", "type": "Microsoft.Compute/galleries", "name": "closed"}, effect={"error": denial}
+    )
+    plan = await applied(line)
+    assert len(plan["calls"]) == 2
+    assert plan["left_out"]["closed"][0].startswith("it cannot be read: The client may not read it. Grant the connection's identity")
+    assert [(notice["event"], notice["definition"]) for notice in plan["notices"]] == [("behind", "galleries/closed/second")]
 
 
 @pytest.mark.parametrize("mode", ["before", "after"])

@@ -88,7 +88,8 @@ class StepOperator(BaseOperator):
                     return await open_clients.enter_async_context(AzureSettings.named(conn_id).connect())
 
                 azure = await connect(self.azure_conn_id)
-                return await step(azure, **arguments, **facts_of_run(step, task_instance, connect))
+                error = task_instance.xcom_pull(task_ids=self.task_id, key="error")
+                return await step(azure, **arguments, **facts_of_run(step, task_instance, connect, error))
 
         try:
             result = asyncio.run(run())

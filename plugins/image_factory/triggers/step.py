@@ -27,15 +27,24 @@ def load_step(name: str) -> Step:
     return step
 
 
-def facts_of_run(step: Step, task_instance: Any, connect: Callable[[str], Awaitable[Any]]) -> dict[str, Any]:
-    """What only the run knows, for the steps that ask for it by name: ``attempt`` (from 1), ``failed_tasks`` (task ids), and ``connect``,
-    which gives the clients of another Airflow connection."""
+def facts_of_run(
+    step: Step, task_instance: Any, connect: Callable[[str], Awaitable[Any]], error: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """What only the run knows, for the steps that ask for it by name: ``attempt`` (from 1), ``failed_tasks`` (task ids), ``connect``,
+    which gives the clients of another Airflow connection, and ``earlier``, the details of the error of this task's last try.
+
+    :param error: what the last try left as its XCom ``error``; Airflow keeps the XComs of a task that is tried again, or cleared, as long
+        as it starts in the triggerer.
+    """
     parameters = inspect.signature(step).parameters
     facts: dict[str, Any] = {}
     if "attempt" in parameters:
         facts["attempt"] = task_instance.try_number
     if "connect" in parameters:
         facts["connect"] = connect
+    if "earlier" in parameters:
+        details = (error or {}).get("details")
+        facts["earlier"] = details if isinstance(details, dict) else None
     if "failed_tasks" in parameters:
         states = task_instance.get_task_states(dag_id=task_instance.dag_id, run_ids=[task_instance.run_id])
         facts["failed_tasks"] = sorted(task for task, state in states.get(task_instance.run_id, {}).items() if state == "failed")
@@ -155,7 +164,11 @@ class StepTrigger(BaseTrigger):
         chosen = {key: value for key, value in arguments.items() if key in accepted} if name == self.cancel else arguments
         # The UI shows no rendered fields for a task that never saw a worker: the log is the place to read them.
         log.info("%s %s", name, {key: "***" if key.endswith("_token") and value else value for key, value in chosen.items()})
-        return await step(azure, **chosen, **facts_of_run(step, self.task_instance, shared_clients))
+        error = None
+        if "earlier" in accepted:
+            ti: Any = self.task_instance
+            error = await ti.axcom_pull(task_ids=ti.task_id, key="error", map_indexes=-1)
+        return await step(azure, **chosen, **facts_of_run(step, self.task_instance, shared_clients, error))
 
     async def _arguments(self) -> dict[str, Any]:
 
