@@ -10,7 +10,8 @@ Nightly, for all recipes, by what each says under `retention`; or by hand for on
 
 Never retired: the newest `keep` promoted versions, the last good one, what `latest` resolves to in any region and `rollback` versions
 below it, heads of channels, versions with the tag `image-factory-pinned`, versions in use, versions on which others were built (unless
-the form says so), and what the factory did not make. Everything is judged again before the first call.
+the form says so), and what the factory did not make. Where a gallery is shared with others whose machines nobody here can see, nothing is
+deleted without the word *Shared, too*. Everything is judged again before the first call.
 
 The nightly run is **dry** until the Airflow variable `image_factory_retire` is `on`. A version that was deleted softly comes back by
 `restore_version`; its number is never used again.
@@ -23,7 +24,7 @@ from airflow.sdk import DAG, CronTriggerTimetable, Param
 from image_factory.forms import REASON, definition_fields, number, put_form
 from image_factory.notices import callbacks
 from image_factory.operators.retirement import PlanRetirementOperator, ReportVersionsOperator, RetireVersionsOperator
-from image_factory.planning import FORM, PLAN
+from image_factory.planning import FORM, PLAN, reported
 from include.factory.folder import catalogue_folder
 from include.factory.outline import outlines
 
@@ -41,8 +42,8 @@ with DAG(
 ) as dag:
     plan = PlanRetirementOperator(task_id=PLAN, form=FORM, switch="{{ var.value.get('image_factory_retire', '') }}")
     retire = RetireVersionsOperator(task_id="retire_versions", planned_by=PLAN)
-    report = ReportVersionsOperator(task_id="report_versions", planned_by=PLAN).as_teardown(setups=plan.as_setup())
-    plan >> retire >> report
+    report = ReportVersionsOperator(task_id="report_versions", planned_by=PLAN)
+    reported(plan, retire, by=report)
 
 put_form(
     dag,
@@ -53,6 +54,12 @@ put_form(
         "rollback": number("To go back to", "Versions below latest in each region. Empty: as the recipe says.", None, 0, 100),
         "wait": number("Wait", "Days between exclusion and deletion. Empty: as the recipe says.", None, 0, 365),
         "parents_too": Param(False, type="boolean", title="Parents, too", description="Versions on which living versions were built."),
+        "shared_too": Param(
+            None,
+            type=["null", "boolean"],
+            title="Shared, too",
+            description="Delete where the gallery is shared with others whose machines cannot be seen. Empty: as the recipe says.",
+        ),
         "dry_run": Param(
             None,
             type=["null", "boolean"],

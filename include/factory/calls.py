@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from include.factory import version_tags
+from include.factory.image_version import ImageVersion
 from include.factory.value import Value
 from include.factory.version import highest, parse_version
 
@@ -43,6 +45,12 @@ class World:
     """LUNs of the machine whose disks are captured."""
     retired_up_to: Mapping[str, str] = field(default_factory=dict)
     """ARM id of an image definition, in lower case -> the highest number that was ever deleted there, where one was."""
+    versions: Mapping[str, ImageVersion] = field(default_factory=dict)
+    """Versions as they are, by their ARM ids in lower case: what is so already is not written again."""
+
+    def with_versions(self, path: Arguments, versions: Iterable[ImageVersion]) -> World:
+        """The same with the versions of a definition; ``path`` names its resource group, gallery and definition."""
+        return replace(self, versions={**self.versions, **{self.version(path, one.name).lower(): one for one in versions}})
 
     def group(self, name: str) -> str:
         return f"/subscriptions/{self.subscription_id}/resourceGroups/{name}"
@@ -223,9 +231,21 @@ def _tags(path: str) -> str:
 
 def _roll_back(a: Arguments, world: World) -> Iterator[Call]:
     for version, regions in a["include"].items():
-        yield _put(world.version(a, version), f"latest again in {', '.join(regions)}")
+        yield _patch(world.version(a, version), f"latest again in {', '.join(regions)}")
     for version in a["versions"]:
-        yield _put(world.version(a, version), "out of latest everywhere, out of its channels")
+        path = world.version(a, version)
+        there = world.versions.get(path.lower())
+        if there and version_tags.of_promotion(there.tags):
+            yield _patch(_tags(path), "out of its channels")
+        if not (there and there.is_rolled_back):
+            yield _patch(_tags(path), "marked as rolled back")
+        yield from _hidden(world, path, "out of latest everywhere")
+
+
+def _hidden(world: World, path: str, what: str) -> Iterator[Call]:
+    there = world.versions.get(path.lower())
+    if not (there and there.is_hidden):
+        yield _patch(path, what)
 
 
 def _retire(a: Arguments, world: World) -> Iterator[Call]:
@@ -234,8 +254,10 @@ def _retire(a: Arguments, world: World) -> Iterator[Call]:
         asked, definition = one["asked"], world.definition(one["asked"])
         known = world.retired_up_to.get(definition.lower())
         if (top := highest(one["delete"])) and (known is None or parse_version(top) > parse_version(known)):
-            yield _patch(definition, f"numbers up to {top} are never used again")
-        yield from (_put(world.version(asked, version), "out of latest") for version in one["exclude"])
+            yield _patch(_tags(definition), f"numbers up to {top} are never used again")
+        for version in one["exclude"]:
+            yield _patch(_tags(world.version(asked, version)), "marked as retired")
+            yield from _hidden(world, world.version(asked, version), "out of latest")
         yield from (
             _delete(world.version(asked, version), "soft, can be restored" if asked["soft"] else "for good") for version in one["delete"]
         )
@@ -263,7 +285,7 @@ def _keep_second(a: Arguments, world: World) -> Iterator[Call]:
             if action.get("regions"):
                 yield _patch(path, _adding(action["regions"]))
             if action.get("excluded") is not None:
-                yield _put(path, "out of latest" if action["excluded"] else "latest")
+                yield _patch(path, "out of latest" if action["excluded"] else "latest")
 
 
 def _share(a: Arguments, world: World) -> Iterator[Call]:

@@ -63,6 +63,16 @@ class ImageVersion(Value):
         return version_tags.ROLLED_BACK in self.tags
 
     @property
+    def rolled_back_at(self) -> datetime | None:
+        """When."""
+        return version_tags.time_in(self.tags, version_tags.ROLLED_BACK)
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether it is excluded from latest as a whole and in every region."""
+        return self.excluded and all(replica.excluded for replica in self.regions.values())
+
+    @property
     def encrypted(self) -> bool:
         return any(replica.encrypted for replica in self.regions.values())
 

@@ -114,6 +114,9 @@ class Retention(Value):
     """Versions to which `latest` could go back in each region, kept beside the one that it resolves to."""
     wait: Annotated[int, Duration(0, 365 * DAY)] = 7 * DAY
     """How long a retired version is excluded from `latest` before it is deleted."""
+    shared_too: bool = False
+    """Delete retired versions of a gallery that is shared directly or with the community, too, although nobody can see who uses them
+    there."""
 
 
 ReplicateOrList = Annotated[Replicate, Shorthand(list, lambda regions: {"regions": regions})]

@@ -30,6 +30,8 @@ class Retired(AskedOfDefinition):
     """Retire a version although versions that were built on it live."""
     soft: bool = False
     """Whether the gallery keeps deleted versions for a while."""
+    unseen: tuple[str, ...] = ()
+    """With whom the gallery is shared whose machines nobody here can see, in words."""
 
 
 class Verdict(Value):
@@ -69,7 +71,7 @@ def _protected(rules: Retention, versions: Sequence[ImageVersion]) -> dict[str, 
         for place, version in enumerate(front):
             found.setdefault(version.name, f"{'a version to go back to' if place else 'latest'} in {region}")
     for version in versions:
-        if version.tags.get(version_tags.PINNED, "false").lower() != "false":
+        if version_tags.is_pinned(version.tags):
             found[version.name] = f"pinned ({version.tags[version_tags.PINNED]})"
     return found
 
@@ -81,18 +83,26 @@ def fronts(rules: Retention, versions: Sequence[ImageVersion]) -> dict[str, list
     return {region: [one for one in ordered if one.is_latest_candidate(region)][: rules.rollback + 1] for region in regions}
 
 
+def deciding(rules: Retention, versions: Sequence[ImageVersion]) -> list[ImageVersion]:
+    """The versions of which it must be known whether they can be used in their regions."""
+    return [one for front in fronts(rules, versions).values() for one in front]
+
+
 def _verdict(asked: Retired, version: ImageVersion, protection: str | None, uses: Uses, now: datetime) -> Verdict:
     since = _due_since(asked.rules, version)
     if reason := _kept_because(asked, version, protection, uses, since, now):
         return Verdict(version=version.name, action="keep", reason=reason)
     assert since is not None
-    retired = version.tags.get(version_tags.RETIRED)
-    if retired is None or not version.excluded or any(not replica.excluded for replica in version.regions.values()):
+    retired = version_tags.time_in(version.tags, version_tags.RETIRED)
+    if retired is None or not version.is_hidden:
         return Verdict(version=version.name, action="exclude", reason=f"due since {since:%Y-%m-%d}")
-    gone = datetime.fromisoformat(retired) + timedelta(seconds=asked.rules.wait)
+    gone = retired + timedelta(seconds=asked.rules.wait)
     if now < gone:
         return Verdict(version=version.name, action="wait", reason=f"is deleted from {gone:%Y-%m-%d %H:%M} UTC on")
-    return Verdict(version=version.name, action="delete", reason=f"excluded since {retired}")
+    if asked.unseen and not asked.rules.shared_too:
+        needed = f"for the word 'Shared, too', as {few(asked.unseen, 3)} may use it, and nobody here can see that"
+        return Verdict(version=version.name, action="wait", reason=needed)
+    return Verdict(version=version.name, action="delete", reason=f"excluded since {retired:%Y-%m-%d %H:%M} UTC")
 
 
 def _kept_because(
@@ -118,14 +128,10 @@ def _kept_because(
 def _due_since(rules: Retention, version: ImageVersion) -> datetime | None:
     """When it became old enough, or ended its life, whichever came first; one that was restored is as old as its coming back."""
     times = [version.end_of_life] if version.end_of_life else []
-    born = max(filter(None, (version.published, _time(version.tags.get(version_tags.RESTORED)))), default=None)
+    born = max(filter(None, (version.published, version_tags.time_in(version.tags, version_tags.RESTORED))), default=None)
     if born is not None and rules.older_than is not None:
         times.append(born + timedelta(seconds=rules.older_than))
     return min(times, default=None)
-
-
-def _time(written: str | None) -> datetime | None:
-    return datetime.fromisoformat(written) if written else None
 
 
 def retirement_text(asked: Retired, judged: Sequence[Verdict], sizes: Mapping[str, ImageVersion], calls: Sequence[Call]) -> str:
@@ -137,6 +143,11 @@ def _lines(asked: Retired, judged: Sequence[Verdict], sizes: Mapping[str, ImageV
     rules = asked.rules
     age = f"older than {rules.older_than // 86400} days" if rules.older_than is not None else "past their end of life"
     yield f"Retire {asked.gallery}/{asked.definition} ({asked.resource_group}): {age}, beyond the newest {rules.keep}"
+    if asked.unseen:
+        yield f"  SHARED with {few(asked.unseen, 10)}: who uses its versions there cannot be seen from here."
+        yield "  A version out of latest can still be named by them. Once it is deleted, they make no machine of it, and their scale sets"
+        yield "  that name it cannot grow. So none is deleted without the word 'Shared, too' (in a recipe: retention: {shared_too: true}),"
+        yield f"  which was {'said' if rules.shared_too else 'not said'}."
     for action, said in (
         ("exclude", "to go out of latest now"),
         ("wait", "out of latest, and waiting"),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from include.factory.calls import Call, calls_text
 from include.factory.definition import AskedOfDefinition
 from include.factory.image_version import ImageVersion, channel_heads, latest_everywhere, newest_first
 from include.factory.value import Value
-from include.factory.version_tags import RETIRED, channels_of
+from include.factory.version_tags import RETIRED, of_promotion
 
 # Task id -> step.
 STEPS = {"roll_back": "rollback.roll_back", "report_versions": "promotion.report"}
@@ -24,6 +25,8 @@ class Rollback(AskedOfDefinition):
     """The bad versions, as ``version_selection`` reads them; ``latest`` is the newest that people get anywhere."""
     include_excluded: bool = False
     """Where nothing else is left, let the newest promoted version that was excluded there become ``latest``."""
+    asked_at: datetime | None = None
+    """When somebody asked for it."""
 
 
 class RollbackPlan(Value):
@@ -44,7 +47,8 @@ class RollbackPlan(Value):
 
 
 def meant(asked: Rollback, versions: Sequence[ImageVersion]) -> list[ImageVersion]:
-    """The versions that are bad. ``latest`` is the newest one that any region resolves to: what was promoted last, be it to a first wave.
+    """The versions that are bad. ``latest`` is the newest one that any region resolves to: what was promoted last, be it to a first wave;
+    or resolved to when this was asked for, if it was rolled back since.
 
     :raises PydanticCustomError: as :func:`include.factory.version_selection.select`.
     """
@@ -52,7 +56,8 @@ def meant(asked: Rollback, versions: Sequence[ImageVersion]) -> list[ImageVersio
 
     if asked.versions != LATEST:
         return select(asked.versions, versions)
-    return newest_first(latest_everywhere(versions).values())[:1]
+    since = [one for one in versions if asked.asked_at and (at := one.rolled_back_at) and at >= asked.asked_at.replace(microsecond=0)]
+    return newest_first([*latest_everywhere(versions).values(), *since])[:1]
 
 
 def plan_rollback(asked: Rollback, bad: Sequence[ImageVersion], versions: Sequence[ImageVersion]) -> RollbackPlan:
@@ -90,16 +95,24 @@ def plan_rollback(asked: Rollback, bad: Sequence[ImageVersion], versions: Sequen
 
 
 def _is_out(version: ImageVersion) -> bool:
-    hidden = version.excluded and all(replica.excluded for replica in version.regions.values())
-    return hidden and version.is_rolled_back and not channels_of(version.tags)
+    return version.is_hidden and version.is_rolled_back and not of_promotion(version.tags)
 
 
-def _substitute(good: Sequence[ImageVersion], region: str) -> ImageVersion | None:
+def deciding(bad: Sequence[ImageVersion], versions: Sequence[ImageVersion]) -> list[ImageVersion]:
+    """The versions of which it must be known whether they can be used in their regions."""
+    names = {version.name for version in bad}
+    good = [version for version in versions if version.name not in names]
+    before, left = latest_everywhere(versions), latest_everywhere(good)
+    substitutes = [_substitute(good, region, ("Completed", "Unknown")) for region in before if region not in left]
+    return [*before.values(), *left.values(), *(one for one in substitutes if one is not None)]
+
+
+def _substitute(good: Sequence[ImageVersion], region: str, states: Collection[str] = ("Completed",)) -> ImageVersion | None:
     """The newest version that is usable in the region and was latest before, somewhere."""
     fit = (
         version
         for version in newest_first(good)
-        if region in version.regions and version.regions[region].state == "Completed" and version.state not in ("Creating", "Deleting")
+        if region in version.regions and version.regions[region].state in states and version.state not in ("Creating", "Deleting")
         if version.is_promoted and not version.is_rolled_back and RETIRED not in version.tags
     )
     return next(fit, None)

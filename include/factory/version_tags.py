@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
 OWN = "image-factory-run"
 """The run that published it; a version without it is not the factory's, and is never retired."""
 BASE = "image-factory-base"
@@ -44,3 +47,21 @@ def channel_tag(channel: str) -> str:
 def channels_of(tags: dict[str, str]) -> dict[str, str]:
     """The channels that have ever been at the version and were not rolled back, with the ISO time of each."""
     return {name.removeprefix(_CHANNEL): value for name, value in tags.items() if name.startswith(_CHANNEL)}
+
+
+def time_in(tags: Mapping[str, str], name: str) -> datetime | None:
+    """The time with which the value of a tag begins; None where there is no such tag, or where somebody else wrote it, and no time."""
+    try:
+        found = datetime.fromisoformat(tags.get(name, "").partition(" ")[0])
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def is_pinned(tags: Mapping[str, str]) -> bool:
+    return tags.get(PINNED, "false").lower() != "false"
+
+
+def of_promotion(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags, with their values, that a version has only as long as its promotion holds: channels, and how far its waves have come."""
+    return {name: value for name, value in tags.items() if name.startswith(_CHANNEL) or name == WAVE}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from include.steps.azure import Azure
@@ -49,6 +49,23 @@ async def with_states(azure: Azure, names: Iterable[str], *, resource_group: str
 
     found: Sequence[Resource | None] = await asyncio.gather(*map(one, names))
     return [of_resource(resource) for resource in found if resource is not None]
+
+
+async def with_deciding_states(
+    azure: Azure, versions: Sequence[ImageVersion], deciding: Callable[[list[ImageVersion]], Iterable[ImageVersion]], **path: str
+) -> list[ImageVersion]:
+    """The versions, with the replication states of those that ``deciding`` names: a list does not say them, and a version that failed in
+    a region is not ``latest`` there, so another one is to be asked next. Of a thousand versions a few are read.
+
+    One that has gone since it was listed is left out.
+    """
+    found = {version.name: version for version in versions}
+    read: set[str] = set()
+    while unread := {one.name for one in deciding(list(found.values()))} - read:
+        read |= unread
+        there = {one.name: one for one in await with_states(azure, sorted(unread), **path)}
+        found = {name: there.get(name, one) for name, one in found.items() if name in there or name not in unread}
+    return list(found.values())
 
 
 def of_resource(resource: Resource) -> ImageVersion:

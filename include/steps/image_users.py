@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -42,6 +42,8 @@ class Everywhere(Generic[Read]):
     """Names of those that were read."""
     unread: dict[str, str]
     """Name of each that could not be read -> why."""
+    ids: set[str]
+    """Ids, in lower case, of those that were read."""
 
 
 async def everywhere(azure: Azure, read: Callable[[Azure], Awaitable[list[Read]]]) -> Everywhere[Read]:
@@ -50,7 +52,7 @@ async def everywhere(azure: Azure, read: Callable[[Azure], Awaitable[list[Read]]
     One that the identity lists and may not read is named; the connection's own must be readable.
     """
     gate = asyncio.Semaphore(SUBSCRIPTIONS_AT_ONCE)
-    all_read = Everywhere[Read]([], [], {})
+    all_read = Everywhere[Read]([], [], {}, set())
 
     async def one(id: str, name: str) -> None:
         async with gate:
@@ -66,6 +68,7 @@ async def everywhere(azure: Azure, read: Callable[[Azure], Awaitable[list[Read]]
                 return
         all_read.found.extend(found)
         all_read.subscriptions.append(name)
+        all_read.ids.add(id)
 
     names = await azure.remembered("subscriptions", partial(_subscriptions, azure))
     await asyncio.gather(*(one(id, name) for id, name in names.items()))
@@ -98,12 +101,21 @@ async def machines(azure: Azure) -> list[ImageUser]:
             return []
         group, name = one["id"].split("/")[4], one["name"]
         async with gate:
-            pages = azure.compute.virtual_machine_scale_set_vms.list(group, name)
-            return [_user(item.as_dict(), "instance") async for item in pages]
+            return [_user(item, "instance") for item in await _listed(azure.compute.virtual_machine_scale_set_vms.list(group, name))]
 
     nested = await asyncio.gather(*map(instances, sets))
     found = [*single, *(_user(one, "scale set") for one in sets), *(user for users in nested for user in users)]
     return [user for user in found if user is not None]
+
+
+async def _listed(pages: AsyncIterable[Any]) -> list[Resource]:
+    """What is in something that was listed a moment before; nothing where somebody has deleted that meanwhile."""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    try:
+        return [item.as_dict() async for item in pages]
+    except ResourceNotFoundError:
+        return []
 
 
 def _user(resource: Resource, kind: str) -> ImageUser | None:
@@ -146,13 +158,12 @@ async def galleries(azure: Azure) -> list[Resource]:
 
     async def versions(group: str, gallery: str, definition: str) -> list[Resource]:
         async with gate:
-            pages = compute.gallery_image_versions.list_by_gallery_image(group, gallery, definition)
-            return [item.as_dict() async for item in pages]
+            return await _listed(compute.gallery_image_versions.list_by_gallery_image(group, gallery, definition))
 
     async def of_gallery(gallery: Resource) -> list[Resource]:
         group, name = gallery["id"].split("/")[4], gallery["name"]
         async with gate:
-            definitions = [str(item.name) async for item in compute.gallery_images.list_by_gallery(group, name)]
+            definitions = [str(item["name"]) for item in await _listed(compute.gallery_images.list_by_gallery(group, name))]
         nested = await asyncio.gather(*(versions(group, name, definition) for definition in definitions))
         return [version for listed in nested for version in listed]
 

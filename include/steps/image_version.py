@@ -14,7 +14,7 @@ from include.steps.look import PROMOTED_TAG, RUN_TAG, Found, Resource, now, sort
 from include.steps.replication import replicate, wait_until_replicated
 from include.steps.sources import sources
 from include.steps.target_region import Region, normal, present, states, to_arm
-from include.steps.version import CREATE, Version, region_update, update
+from include.steps.version import CREATE, Version, region_update
 
 __all__ = ["delete", "discard", "promote", "publish", "replicate", "wait_until_replicated"]
 
@@ -238,7 +238,7 @@ async def delete(azure: Azure, *, resource_group: str, gallery: str, definition:
             "Exclude it from latest or delete it in Azure, when nothing uses it any more.",
         )
     if (resource["properties"].get("safetyProfile") or {}).get("blockDeletionBeforeEndOfLife"):
-        await one.settle(run, UPDATE_TIMEOUT, await one.put(update(resource, block_deletion=False)))
+        await one.settle(run, UPDATE_TIMEOUT, await one.patch(region_update(block_deletion=False)))
     await one.delete()
     log.info("Version %s is deleted.", version)
     return {"deleted": True}

@@ -1,9 +1,10 @@
-"""Letting ``latest`` resolve to a version, so that no roll-back is undone by it, however long a request is under way.
+"""Letting ``latest`` resolve to a version, and taking it out, so that no roll-back is undone, however long a request is under way.
 
 The exclude flags travel without tags, and tags without flags: flags by an update of the version that leaves its tags out, tags one by one
-by Azure's own merge (:meth:`include.steps.version.Version.tag`). So nothing here can carry off the mark of a roll-back that came after the
-version was read. After each write the version is read again; where a mark is found that the plan had not seen, it is taken out of latest,
-should an update of ours have brought it back, and the promotion ends.
+by Azure's own merge (:meth:`include.steps.version.Version.tag`). So no promotion can carry off the mark of a roll-back that came after the
+version was read, and no roll-back or retirement what somebody pinned. On the way out the mark comes before the flags, on the way in after
+them: whoever reads in between sees that the version is going. After each write the version is read again; where a promotion finds a mark
+that its plan had not seen, it takes the version out of latest, should an update of its own have brought it back, and ends.
 """
 
 from __future__ import annotations
@@ -15,14 +16,11 @@ from typing import Protocol
 from include.factory import version_tags
 from include.steps.azure import Started
 from include.steps.look import Found, Resource, gone, is_hidden, retired, rolled_back, taken
-from include.steps.merge import TIMEOUT, LookingAgain, lost_update
+from include.steps.merge import TIMEOUT, WRITES, LookingAgain, Patch, lost_update
 from include.steps.target_region import present
 from include.steps.version import Version, region_update
 
 log = logging.getLogger(__name__)
-
-# One for the marks, one for the flags, two for tags, and some for other writers'.
-WRITES = 12
 
 Tags = dict[str, str]
 
@@ -51,7 +49,7 @@ async def show(one: Version, change: Change, *, lifts: Mapping[str, str], run: s
         found, resource = await one.settle(run, TIMEOUT, started)
         started = None
         if resource is None:
-            raise gone(f"Version {one.version} of {one.gallery}/{one.definition}", "publish_version")
+            raise gone(str(one), "plan" if run is None else "publish_version")
         if found is Found.FOREIGN:
             raise taken(resource)
         there = resource.get("tags") or {}
@@ -72,16 +70,20 @@ async def show(one: Version, change: Change, *, lifts: Mapping[str, str], run: s
     raise lost_update(one, WRITES)
 
 
+def hiding(resource: Resource) -> Patch:
+    """The update that excludes a version from latest as a whole and in every region."""
+    items = [{**item, "excludeFromLatest": True} for item in present(resource).values()]
+    return Patch(region_update(items, excluded=True, allow_deletion=False))
+
+
 async def _withdraw(one: Version, resource: Resource) -> None:
     """Out of latest again, and out of the channels, where an update of ours that was under way came after the roll-back."""
     if not is_hidden(resource):
         log.warning("Version %s was taken out of latest while it was promoted, and is taken out again.", one.version)
-        items = [{**item, "excludeFromLatest": True} for item in present(resource).values()]
-        _, after = await one.settle(None, TIMEOUT, await one.patch(region_update(items, excluded=True, allow_deletion=False)))
+        _, after = await one.settle(None, TIMEOUT, await one.patch(hiding(resource).body))
         if after is None:
             return
         resource = after
     there = resource.get("tags") or {}
     if version_tags.ROLLED_BACK in there:
-        channels = {version_tags.channel_tag(name): since for name, since in version_tags.channels_of(there).items()}
-        await one.tag({}, channels | {name: there[name] for name in (version_tags.WAVE,) if name in there})
+        await one.tag({}, version_tags.of_promotion(there))

@@ -49,7 +49,7 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str, run: dict[str, Any] 
 
     fields, dry_run = form_of.fields_of(form)
     asked = form_of.checked(Promotion, await form_of.located(fields))
-    versions = await gallery_versions.read(azure, **asked.path)
+    versions = await _with_latest(azure, asked.path)
     chosen = newest_first(versions)[:1] if asked.version == "newest" else [one for one in versions if one.name == asked.version]
     read = await gallery_versions.with_states(azure, [one.name for one in chosen], **asked.path)
     made = plan_promotion(asked, next(iter(read), None), versions)
@@ -81,6 +81,14 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str, run: dict[str, Any] 
     found = found.and_(await preflight.findings(azure, needs_of_calls(call for call in calls if "/galleries/" in call.path)))
     nothing = f"Version {made.version} is where it is to be already: nothing to do." if made.is_empty else None
     return preflight.conclude(f"Promoting {made.version}", found, document, dry_run=dry_run, nothing=nothing)
+
+
+async def _with_latest(azure: Azure, path: dict[str, str]) -> list[ImageVersion]:
+    """All versions, with the replication states of those that ``latest`` resolves to."""
+    from include.factory.image_version import latest_everywhere
+
+    listed = await gallery_versions.read(azure, **path)
+    return await gallery_versions.with_deciding_states(azure, listed, lambda versions: latest_everywhere(versions).values(), **path)
 
 
 async def _approval(path: dict[str, str], approvers: Sequence[str]) -> dict[str, Any] | None:
@@ -323,7 +331,7 @@ async def report(azure: Azure, *, resource_group: str, gallery: str, definition:
     """
     from include.factory.image_version import channel_heads, latest_everywhere
 
-    versions = await gallery_versions.read(azure, resource_group=resource_group, gallery=gallery, definition=definition)
+    versions = await _with_latest(azure, {"resource_group": resource_group, "gallery": gallery, "definition": definition})
     latest = _names(latest_everywhere(versions))
     channels = _names(channel_heads(versions))
     rows = [[f"latest in {region}", name] for region, name in latest.items()]

@@ -14,7 +14,7 @@ from include.steps.arm_error import of_exception
 from include.steps.azure import Azure
 from include.steps.errors import StepError, partly, told_of
 from include.steps.look import Resource, now, step
-from include.steps.merge import merge
+from include.steps.merge import Put, merge
 from include.steps.table import table
 from include.steps.version import Version, update
 
@@ -128,8 +128,9 @@ class _Marked:
         self.time = now()
         self.pin = {version_tags.PINNED: pin[:256]} if pin else {}
 
-    def __call__(self, resource: Resource) -> Resource | None:
+    def __call__(self, resource: Resource) -> Put | None:
         tags = {name: value for name, value in (resource.get("tags") or {}).items() if name != version_tags.RETIRED}
         if tags.get(version_tags.RESTORED, "") >= self.time:
             return None
-        return update(resource, excluded=True, tags={**tags, version_tags.RESTORED: self.time, **self.pin})
+        # One call, as nobody else knows of the version yet, and what tags and flags come back with it Azure does not promise.
+        return Put(update(resource, excluded=True, tags={**tags, version_tags.RESTORED: self.time, **self.pin}))

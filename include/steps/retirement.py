@@ -6,8 +6,10 @@ import asyncio
 import json
 import logging
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from include.factory import version_tags
@@ -17,11 +19,12 @@ from include.steps import gallery_versions, image_users, preflight
 from include.steps.arm_error import of_exception
 from include.steps.azure import Azure
 from include.steps.errors import StepError, partly, told_of
+from include.steps.latest import hiding
 from include.steps.look import Found, Resource, is_hidden, look, now, sort, step
-from include.steps.merge import merge
+from include.steps.merge import Patch, Tag, merge
 from include.steps.sources import sources
 from include.steps.table import table
-from include.steps.version import Version, update
+from include.steps.version import Version, tag
 
 if TYPE_CHECKING:
     from include.factory.calls import Call
@@ -59,9 +62,8 @@ class _Judged:
         from include.factory.retirement import STEPS
 
         known = {} if self.retired_up_to is None else {_key(azure, self.asked.path): self.retired_up_to}
-        return planned_calls(
-            {"retire_versions": {"definitions": [self.arguments()]}}, STEPS, World(azure.subscription_id, retired_up_to=known)
-        )
+        world = World(azure.subscription_id, retired_up_to=known).with_versions(self.asked.path, self.versions.values())
+        return planned_calls({"retire_versions": {"definitions": [self.arguments()]}}, STEPS, world)
 
 
 @step
@@ -70,7 +72,7 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str, switch: str = "") ->
 
     :param form: ``recipe``, or ``resource_group``, ``gallery`` and ``definition``, or none of them: then all recipes of the catalogue are
         meant, each by its own ``retention``. ``keep``, ``older_than`` (days), ``rollback`` and ``wait`` (days) win over the recipe's.
-        ``parents_too``; ``dry_run``: print and stop. An object, or JSON text of one.
+        ``parents_too``, ``shared_too``; ``dry_run``: print and stop. An object, or JSON text of one.
     :param switch: ``on`` makes a run that says nothing of ``dry_run`` a real one; anything else leaves it dry.
     :return: ``{"text", "calls", "left_out": {definition: what is in the way}, "subscriptions": {"read":
         [names], "unread": {name: why}}, "steps": {"retire_versions", "report_versions"}}``.
@@ -129,7 +131,7 @@ async def _wanted(fields: dict[str, Any]) -> list[Retired]:
     from include.factory.publish import Retention
     from include.factory.retirement import Retired
 
-    own: dict[str, Any] = {name: fields[name] for name in ("keep", "rollback") if name in fields}
+    own: dict[str, Any] = {name: fields[name] for name in ("keep", "rollback", "shared_too") if name in fields}
     own |= {name: int(fields[name]) * DAY for name in ("older_than", "wait") if name in fields}
     rest: dict[str, Any] = {name: fields[name] for name in ("parents_too", "reason") if name in fields}
     if _names_all(fields):
@@ -160,7 +162,7 @@ async def _judge(azure: Azure, wanted: list[Retired], *, alone: bool) -> tuple[l
     Where all recipes are meant (``alone`` is false), one that has no definition yet is left out.
     """
     from include.factory.image_user import ImageUser
-    from include.factory.retirement import Uses, verdicts
+    from include.factory.retirement import Uses, deciding, verdicts
 
     looked = await image_users.everywhere(azure, _uses)
     users = [user for made, _ in looked.found for user in made]
@@ -187,7 +189,8 @@ async def _judge(azure: Azure, wanted: list[Retired], *, alone: bool) -> tuple[l
         ids = image_users.ids_of(gallery, asked.definition)
         key = _key(azure, asked.path)
         listed = [gallery_versions.of_resource(item) for item in everything if item["id"].lower().startswith(f"{key}/versions/")]
-        versions = await _with_fronts(azure, asked, listed)
+        front = partial(deciding, asked.rules)
+        versions = await gallery_versions.with_deciding_states(azure, listed, front, **asked.path)
         in_use: dict[str, set[str]] = {}
         for user in users:
             if user.definition in ids and user.version:
@@ -198,29 +201,32 @@ async def _judge(azure: Azure, wanted: list[Retired], *, alone: bool) -> tuple[l
                 children.setdefault(version, set()).update(names)
         uses = Uses.model_validate({"users": in_use, "children": children})
         policy = gallery["properties"].get("softDeletePolicy") or {}
-        softly = asked.model_copy(update={"soft": bool(policy.get("isSoftDeleteEnabled"))})
-        verdict = verdicts(softly, versions, uses, datetime.now(UTC))
+        facts = {"soft": bool(policy.get("isSoftDeleteEnabled")), "unseen": tuple(_unseen(gallery, looked.ids))}
+        there = asked.model_copy(update=facts)
+        verdict = verdicts(there, versions, uses, datetime.now(UTC))
         retired_up_to = (definition.get("tags") or {}).get(version_tags.RETIRED_UP_TO)
-        judged.append(_Judged(softly, {one.name: one for one in versions}, verdict, retired_up_to))
+        judged.append(_Judged(there, {one.name: one for one in versions}, verdict, retired_up_to))
     return judged, {"read": looked.subscriptions, "unread": looked.unread}
+
+
+def _unseen(gallery: Resource, read: set[str]) -> Iterator[str]:
+    """Who may use the gallery's images where nobody here can look, in words.
+
+    :param read: ids of the subscriptions in which users were looked for.
+    """
+    profile = gallery["properties"].get("sharingProfile") or {}
+    for group in profile.get("groups") or ():
+        # Not even of a tenant that is known does the identity see all subscriptions.
+        word = "subscription" if group["type"] == "Subscriptions" else "tenant"
+        yield from (f"{word} {id}" for id in group.get("ids") or () if id.lower() not in read)
+    community = profile.get("communityGalleryInfo") or {}
+    if community.get("communityGalleryEnabled"):
+        yield f"everybody, as {', '.join(community.get('publicNames') or ())}"
 
 
 async def _uses(azure: Azure) -> list[tuple[list[ImageUser], list[Resource]]]:
     """The users in one subscription, and the versions of all its galleries."""
     return [await asyncio.gather(image_users.machines(azure), image_users.galleries(azure))]
-
-
-async def _with_fronts(azure: Azure, asked: Retired, listed: list[ImageVersion]) -> list[ImageVersion]:
-    """The versions, with the replication states of those that ``latest`` may resolve to: a list does not say them, and a version that
-    failed in a region is not what protects the region."""
-    from include.factory.retirement import fronts
-
-    versions = {version.name: version for version in listed}
-    read: set[str] = set()
-    while unread := {one.name for front in fronts(asked.rules, list(versions.values())).values() for one in front} - read:
-        read |= unread
-        versions |= {one.name: one for one in await gallery_versions.with_states(azure, sorted(unread), **asked.path)}
-    return list(versions.values())
 
 
 def _key(azure: Azure, path: dict[str, str]) -> str:
@@ -230,7 +236,9 @@ def _key(azure: Azure, path: dict[str, str]) -> str:
 async def _settings(azure: Azure, asked: Retired) -> tuple[Resource, Resource] | None:
     """The definition and its gallery; None when there is none."""
     definition = await look(azure.compute.gallery_images.get(asked.resource_group, asked.gallery, asked.definition))
-    gallery = await look(azure.compute.galleries.get(asked.resource_group, asked.gallery)) if definition else None
+    gallery = None
+    if definition:
+        gallery = await look(azure.compute.galleries.get(asked.resource_group, asked.gallery, expand="SharingProfile/Groups"))
     return (definition, gallery) if definition and gallery else None
 
 
@@ -251,6 +259,10 @@ class _Outcome:
             self.excluded.append(label)
         else:
             self.spared[label] = verdict.reason if verdict.action == "keep" else f"it was changed since the plan ({verdict.reason})"
+
+    def fails(self, label: str, error: Exception) -> None:
+        self.failed[label] = error if isinstance(error, StepError) else of_exception(error)
+        log.error("%s", told_of(label, str(self.failed[label])))
 
 
 @step
@@ -273,16 +285,22 @@ async def retire(azure: Azure, *, definitions: list[dict[str, Any]], at_once: in
         version = Version(azure, one.asked.resource_group, one.asked.gallery, one.asked.definition, name)
         async with gate:
             try:
-                if action == "exclude":
-                    await merge(version, _excluded)
-                    outcome.excluded.append(label)
-                elif spared := await _delete(version):
+                spared = await (_exclude(version, one.versions[name]) if action == "exclude" else _delete(version))
+                if spared:
                     outcome.spared[label] = spared
                 else:
-                    outcome.deleted.append(label)
+                    (outcome.excluded if action == "exclude" else outcome.deleted).append(label)
             except Exception as error:
-                outcome.failed[label] = error if isinstance(error, StepError) else of_exception(error)
-                log.error("%s", told_of(label, str(outcome.failed[label])))
+                outcome.fails(label, error)
+
+    async def all_of(one: _Judged, due: dict[str, list[str]]) -> None:
+        try:
+            await _burn(azure, one, due["delete"])
+        except Exception as error:
+            for name in due["delete"]:
+                outcome.fails(f"{one.name}/{name}", error)
+            due = {**due, "delete": []}
+        await asyncio.gather(*(each(one, action, name) for action in _ACTIONS for name in due[action]))
 
     work = []
     judged, subscriptions = await _judge(azure, [Retired.model_validate(one["asked"]) for one in definitions], alone=False)
@@ -300,10 +318,12 @@ async def retire(azure: Azure, *, definitions: list[dict[str, Any]], at_once: in
         for action in _ACTIONS:
             for name in set(wanted[action]) - set(due[action]):
                 outcome.sort(f"{one.name}/{name}", action, verdict.get(name))
-        if due["delete"]:
-            await _burn(azure, one, due["delete"])
-        work += [each(one, action, name) for action in _ACTIONS for name in due[action]]
+        work.append(all_of(one, due))
     await asyncio.gather(*work)
+    there = {_key(azure, one.asked.path) for one in judged}
+    for gone in (one for key, one in planned.items() if key not in there):
+        for name in (name for action in _ACTIONS for name in gone[action]):
+            outcome.spared[f"{gone['asked']['gallery']}/{gone['asked']['definition']}/{name}"] = "its image definition is gone"
     for label, reason in outcome.spared.items():
         log.warning("%s is spared: %s.", label, reason)
     done = {"excluded": sorted(outcome.excluded), "deleted": sorted(outcome.deleted)}
@@ -331,11 +351,31 @@ def _notice(asked: dict[str, Any], done: dict[str, list[str]]) -> dict[str, Any]
 _ACTIONS = ("exclude", "delete")
 
 
-def _excluded(resource: Resource) -> Resource | None:
-    tags = resource.get("tags") or {}
-    if is_hidden(resource) and version_tags.RETIRED in tags:
-        return None
-    return update(resource, excluded=True, tags={**tags, version_tags.RETIRED: now()})
+async def _exclude(version: Version, judged: ImageVersion) -> str | None:
+    """Mark a version as retired and take it out of latest; or say why not, where somebody came to need it since it was judged."""
+    change = _Retired(judged)
+    await merge(version, change)
+    return change.spared
+
+
+class _Retired:
+    """Marked as retired, and out of latest; the wait counts from the mark, so one that was left in latest is marked anew."""
+
+    def __init__(self, judged: ImageVersion) -> None:
+        self.judged = judged
+        self.time = now()
+        self.spared: str | None = None
+
+    def __call__(self, resource: Resource) -> Patch | Tag | None:
+        tags = resource.get("tags") or {}
+        hidden = is_hidden(resource)
+        if tags.get(version_tags.RETIRED) == self.time or (hidden and version_tags.time_in(tags, version_tags.RETIRED)):
+            return None if hidden else hiding(resource)
+        if version_tags.is_pinned(tags):
+            self.spared = "somebody pinned it"
+        elif not version_tags.of_promotion(tags).items() <= version_tags.of_promotion(self.judged.tags).items():
+            self.spared = "somebody promoted it"
+        return Tag({version_tags.RETIRED: self.time}) if self.spared is None else None
 
 
 async def _delete(version: Version) -> str | None:
@@ -349,7 +389,7 @@ async def _delete(version: Version) -> str | None:
         return None
     if not is_hidden(resource) or version_tags.RETIRED not in tags:
         return "somebody let latest resolve to it again"
-    if tags.get(version_tags.PINNED, "false").lower() != "false":
+    if version_tags.is_pinned(tags):
         return "somebody pinned it"
     await version.delete()
     log.info("Version %s is deleted.", version.version)
@@ -361,14 +401,18 @@ async def _burn(azure: Azure, one: _Judged, names: list[str]) -> None:
     from include.factory.version import highest, parse_version
 
     top = highest(names)
+    if top is None:
+        return
     found = await _settings(azure, one.asked)
     tags = (found[0].get("tags") or {}) if found else {}
     there = tags.get(version_tags.RETIRED_UP_TO)
-    if top is None or (there is not None and parse_version(there) >= parse_version(top)):
+    if there is not None and parse_version(there) >= parse_version(top):
         return
-    path = (one.asked.resource_group, one.asked.gallery, one.asked.definition)
-    body = {"tags": {**tags, version_tags.RETIRED_UP_TO: top}}
-    await azure.finish(azure.compute.gallery_images.begin_update, *path, body, kind="galleries/images PATCH")
+    await tag(
+        azure,
+        azure.id(one.asked.resource_group, "galleries", one.asked.gallery, "images", one.asked.definition),
+        {version_tags.RETIRED_UP_TO: top},
+    )
 
 
 @step
@@ -382,7 +426,13 @@ async def report(azure: Azure, *, definitions: list[dict[str, str]]) -> dict[str
     rows: list[list[str]] = []
     counts: dict[str, int] = {}
     for path in definitions:
-        versions = await gallery_versions.read(azure, **path)
+        try:
+            versions = await gallery_versions.read(azure, **path)
+        except StepError as error:
+            if error.code != "DefinitionNotFound":
+                raise
+            log.warning("%s", error.message)
+            versions = []
         name = f"{path['gallery']}/{path['definition']}"
         counts[name] = len(versions)
         latest = {version.name for version in latest_everywhere(versions).values()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from include.factory import version_tags
@@ -13,10 +13,11 @@ from include.steps import form as form_of
 from include.steps import gallery_versions, preflight
 from include.steps.azure import Azure
 from include.steps.errors import StepError
+from include.steps.latest import hiding
 from include.steps.look import Resource, is_hidden, now, step
-from include.steps.merge import merge
+from include.steps.merge import Patch, Tag, merge
 from include.steps.target_region import normal
-from include.steps.version import Version, update
+from include.steps.version import Version, region_update
 
 if TYPE_CHECKING:
     from include.factory.image_version import ImageVersion
@@ -26,11 +27,13 @@ log = logging.getLogger(__name__)
 
 
 @step
-async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
+async def plan(azure: Azure, *, form: dict[str, Any] | str, asked_at: str = "") -> dict[str, Any]:
     """Plan a roll-back before the first write.
 
     :param form: the fields of :class:`include.factory.rollback.Rollback` (an object, or JSON text of one); ``recipe`` may stand for the
         three names of its definition; ``dry_run``: print and stop.
+    :param asked_at: ISO time at which somebody asked for the roll-back. ``latest`` is what people got then: whoever plans a run again,
+        or triggers a second one before the first is done, does not take out the good version below the bad one.
     :return: ``{"versions", "text", "calls", "latest": {region: version afterwards}, "steps"}``.
     :raises StepSkipped: a dry run, or nothing to do; its result is the same object.
     :raises StepError: ``BadParameter``; ``DefinitionNotFound``; ``RegionLeftWithout``: names the regions where ``latest`` would resolve to
@@ -41,15 +44,16 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
     from include.factory.rollback import STEPS, Rollback, meant, rollback_arguments, rollback_text
 
     fields, dry_run = form_of.fields_of(form)
-    asked = form_of.checked(Rollback, await form_of.located(fields))
-    versions = await _read(azure, asked.path)
+    asked = form_of.checked(Rollback, {**await form_of.located(fields), **({"asked_at": asked_at} if asked_at else {})})
+    listed = await gallery_versions.read(azure, **asked.path)
     try:
-        bad = meant(asked, versions)
+        versions = await _judged(azure, asked.path, listed, lambda versions: meant(asked, versions))
     except ValueError as error:
         raise form_of.bad([f"versions: {error}"]) from error
-    made = _planned(asked, bad, versions)
+    made = _planned(asked, meant(asked, versions), versions)
     steps = rollback_arguments(asked, made, now())
-    calls = planned_calls(steps, STEPS, World(azure.subscription_id))
+    world = World(azure.subscription_id).with_versions(asked.path, versions)
+    calls = planned_calls(steps, STEPS, world)
     text = rollback_text(asked, made, calls)
     log.info("%s", text)
     if made.problems:
@@ -67,9 +71,13 @@ async def plan(azure: Azure, *, form: dict[str, Any] | str) -> dict[str, Any]:
     return preflight.conclude("The roll-back", found, document, dry_run=dry_run, nothing=nothing)
 
 
-async def _read(azure: Azure, path: dict[str, str]) -> list[ImageVersion]:
-    versions = await gallery_versions.read(azure, **path)
-    return await gallery_versions.with_states(azure, [version.name for version in versions], **path)
+async def _judged(
+    azure: Azure, path: dict[str, str], listed: Sequence[ImageVersion], bad: Callable[[Sequence[ImageVersion]], list[ImageVersion]]
+) -> list[ImageVersion]:
+    """The versions, with the replication states of those that decide what ``latest`` is with and without the bad ones."""
+    from include.factory.rollback import deciding
+
+    return await gallery_versions.with_deciding_states(azure, listed, lambda versions: deciding(bad(versions), versions), **path)
 
 
 def _planned(asked: Rollback, bad: Sequence[ImageVersion], versions: Sequence[ImageVersion]) -> RollbackPlan:
@@ -105,7 +113,7 @@ async def roll_back(
     """Take the versions out of ``latest`` globally and in every region, and out of their channels; then prove what resolves.
 
     What is included in their place is included first, so that no region is ever without. A build that promotes another version meanwhile
-    is not disturbed; one that is promoting a bad version is stopped by the tag that is put with the flags.
+    is not disturbed; one that is promoting a bad version is stopped by the mark, which is set before the flags.
 
     :param include: version -> regions in which it is to be included.
     :param regions: where ``latest`` resolved when this was planned, and must resolve afterwards.
@@ -118,9 +126,13 @@ async def roll_back(
     from include.factory.rollback import Rollback
 
     path = {"resource_group": resource_group, "gallery": gallery, "definition": definition}
-    there = await _read(azure, path)
+
+    def bad(there: Sequence[ImageVersion]) -> list[ImageVersion]:
+        return [version for version in there if version.name in versions]
+
+    there = await _judged(azure, path, await gallery_versions.read(azure, **path), bad)
     asked = Rollback.model_validate({**path, "versions": ",".join(versions), "include_excluded": bool(include)})
-    again = _planned(asked, [version for version in there if version.name in versions], there)
+    again = _planned(asked, bad(there), there)
     if again.problems:
         raise _without(again)
 
@@ -130,7 +142,7 @@ async def roll_back(
 
     await asyncio.gather(*(each(name, wanted) for name, wanted in include.items()))
     await asyncio.gather(*(each(name, None) for name in versions))
-    latest = latest_everywhere(await _read(azure, path))
+    latest = latest_everywhere(await _judged(azure, path, await gallery_versions.read(azure, **path), bad))
     for region, version in latest.items():
         log.info("latest in %s is %s (%s).", region, version.name, version.regions[region].state)
     unproven = [region for region in regions if region not in latest or latest[region].name in versions]
@@ -156,7 +168,7 @@ class _Taken:
         # Azure takes 256 characters.
         self.mark = f"{now()} {reason}".strip()[:256]
 
-    def __call__(self, resource: Resource) -> Resource | None:
+    def __call__(self, resource: Resource) -> Patch | Tag | None:
         tags = resource.get("tags") or {}
         again = tags.get(version_tags.PROMOTED_AGAIN, "")
         if self.since and again > self.since:
@@ -166,11 +178,10 @@ class _Taken:
                 f"Version {resource['name']} was promoted again ({again}) after this roll-back was planned, though rolled back once",
                 "latest stays where it is. If the version is bad after all, start a new run of roll_back, which plans anew.",
             )
-        channels = {version_tags.channel_tag(channel) for channel in version_tags.channels_of(tags)}
-        if is_hidden(resource) and version_tags.ROLLED_BACK in tags and not channels:
-            return None
-        kept = {name: value for name, value in tags.items() if name not in {*channels, version_tags.WAVE}}
-        return update(resource, excluded=True, tags={**kept, version_tags.ROLLED_BACK: self.mark})
+        left = version_tags.of_promotion(tags)
+        if left or version_tags.ROLLED_BACK not in tags:
+            return Tag({} if version_tags.ROLLED_BACK in tags else {version_tags.ROLLED_BACK: self.mark}, left)
+        return None if is_hidden(resource) else hiding(resource)
 
 
 class _Included:
@@ -179,11 +190,11 @@ class _Included:
     def __init__(self, regions: list[str]) -> None:
         self.regions = {normal(region) for region in regions}
 
-    def __call__(self, resource: Resource) -> Resource | None:
+    def __call__(self, resource: Resource) -> Patch | None:
         profile = resource["properties"]["publishingProfile"]
         own = bool(profile.get("excludeFromLatest"))
         items = profile["targetRegions"]
         if not any(normal(item["name"]) in self.regions and item.get("excludeFromLatest", own) for item in items):
             return None
         flagged = [{**item, "excludeFromLatest": False} if normal(item["name"]) in self.regions else item for item in items]
-        return update(resource, regions=flagged)
+        return Patch(region_update(flagged, allow_deletion=False))

@@ -41,6 +41,9 @@ class Version:
         self.read_at = 0.0
         """When the version was asked for last; what it said is as old as that."""
 
+    def __str__(self) -> str:
+        return f"Version {self.version} of {self.gallery}/{self.definition}"
+
     @property
     def id(self) -> str:
         return self.azure.id(self.resource_group, "galleries", self.gallery, "images", self.definition, "versions", self.version)
@@ -90,7 +93,7 @@ class Version:
                 raise StepError(
                     "adopt",
                     "OperationStillRunning",
-                    f"{self.id} is still {found} after {timeout:.0f} s",
+                    f"{self} is still {found} after {timeout:.0f} s",
                     "Nothing: it goes on in Azure, and the next try takes it up. If it lasts, clear this task when the operation is over.",
                 )
             await asyncio.sleep(max(next(pauses), _half_of_the_rest(resource, seen_running)))
@@ -117,10 +120,7 @@ class Version:
     async def tag(self, added: Mapping[str, str], dropped: Mapping[str, str]) -> None:
         """Set tags, and take away those of ``dropped`` that still have the value given there. All others stay, whoever set them meanwhile
         (Tags - Update At Scope)."""
-        for operation, tags in (("Delete", dropped), ("Merge", added)):
-            if tags:
-                body = {"operation": operation, "properties": {"tags": dict(tags)}}
-                await self.azure.finish(self.azure.resources.tags.begin_update_at_scope, self.id, body, kind="tags PATCH")
+        await tag(self.azure, self.id, added, dropped)
 
     async def delete(self) -> None:
         """Delete the version and wait until that is done."""
@@ -138,6 +138,14 @@ class Version:
         return classify(None, ArmError(codes, (f"Version {self.version} failed", *messages)))
 
 
+async def tag(azure: Azure, id: str, added: Mapping[str, str], dropped: Mapping[str, str] | None = None) -> None:
+    """The same for any resource, by its ARM id."""
+    for operation, tags in (("Delete", dropped), ("Merge", added)):
+        if tags:
+            body = {"operation": operation, "properties": {"tags": dict(tags)}}
+            await azure.finish(azure.resources.tags.begin_update_at_scope, id, body, kind="tags PATCH")
+
+
 def _half_of_the_rest(resource: Resource | None, elapsed: float) -> float:
     """Half of the time that the slowest region still needs if it goes on as it did, in seconds: so a long wait costs few looks and ends
     in time."""
@@ -149,9 +157,13 @@ def _half_of_the_rest(resource: Resource | None, elapsed: float) -> float:
 
 
 def region_update(
-    regions: list[dict[str, Any]] | None = None, *, excluded: bool | None = None, allow_deletion: bool | None = None
+    regions: list[dict[str, Any]] | None = None,
+    *,
+    excluded: bool | None = None,
+    allow_deletion: bool | None = None,
+    block_deletion: bool | None = None,
 ) -> Resource:
-    """The body that patches the list of regions, the exclude flags or the word that regions may be deleted; what is None is not sent.
+    """The body that patches the list of regions, the exclude flags or the words on deletion; what is None is not sent.
 
     The source is not sent either, and ``storageProfile`` is there because the model requires it.
     """
@@ -161,21 +173,14 @@ def region_update(
         profile["excludeFromLatest"] = excluded
     if profile:
         properties["publishingProfile"] = profile
-    if allow_deletion is not None:
-        properties["safetyProfile"] = {"allowDeletionOfReplicatedLocations": allow_deletion}
+    safety = {"allowDeletionOfReplicatedLocations": allow_deletion, "blockDeletionBeforeEndOfLife": block_deletion}
+    if said := {name: word for name, word in safety.items() if word is not None}:
+        properties["safetyProfile"] = said
     return {"properties": properties}
 
 
-def update(
-    resource: Resource,
-    *,
-    regions: list[dict[str, Any]] | None = None,
-    excluded: bool | None = None,
-    tags: dict[str, str] | None = None,
-    allow_deletion: bool = False,
-    block_deletion: bool | None = None,
-) -> Resource:
-    """The body that updates a version: what is there, with the given parts replaced.
+def update(resource: Resource, *, excluded: bool, tags: dict[str, str]) -> Resource:
+    """The body that puts a version again: what is there, with its exclude flags and its tags replaced.
 
     The source is not sent back, as Azure would check rights on it again and refuse any difference; ``storageProfile`` is sent empty, as
     in the recorded update of ``test_create_image_version_with_allow_replicated_location_deletion`` (azure-cli). Read-only properties stay
@@ -183,19 +188,14 @@ def update(
     """
     profile = dict(resource["properties"]["publishingProfile"])
     profile.pop("publishedDate", None)
-    if regions is not None:
-        profile["targetRegions"] = regions
-    if excluded is not None:
-        profile["excludeFromLatest"] = excluded
-        profile["targetRegions"] = [{**item, "excludeFromLatest": excluded} for item in profile["targetRegions"]]
+    profile["excludeFromLatest"] = excluded
+    profile["targetRegions"] = [{**item, "excludeFromLatest": excluded} for item in profile["targetRegions"]]
     safety = dict(resource["properties"].get("safetyProfile") or {})
     for read_only in ("reportedForPolicyViolation", "policyViolations"):
         safety.pop(read_only, None)
-    safety["allowDeletionOfReplicatedLocations"] = allow_deletion
-    if block_deletion is not None:
-        safety["blockDeletionBeforeEndOfLife"] = block_deletion
+    safety["allowDeletionOfReplicatedLocations"] = False
     return {
         "location": resource["location"],
-        "tags": resource.get("tags") or {} if tags is None else tags,
+        "tags": tags,
         "properties": {"publishingProfile": profile, "safetyProfile": safety, "storageProfile": {}},
     }

@@ -9,6 +9,7 @@ from typing import Any
 import include.factory
 from include.factory import calls
 from include.factory.calls import World, calls_text, planned_calls
+from include.factory.image_version import ImageVersion
 
 PATH = {"resource_group": "g", "gallery": "images", "definition": "ubuntu"}
 TAGS = "/versions/1.0.0/providers/Microsoft.Resources/tags/default"
@@ -27,9 +28,30 @@ def retired(known: str | None) -> list[tuple[str, str, str]]:
 
 
 def test_the_definition_remembers_the_highest_number_before_it_is_deleted() -> None:
-    assert retired("1.0.9")[0] == ("PATCH", "", "numbers up to 1.0.10 are never used again")
-    assert retired(None)[0][0] == "PATCH"
-    assert [method for method, _, _ in retired("1.0.10")] == ["PUT", "DELETE", "DELETE"]
+    tags = "/providers/Microsoft.Resources/tags/default"
+    assert retired("1.0.9")[0] == ("PATCH", tags, "numbers up to 1.0.10 are never used again")
+    assert retired(None)[0][:2] == ("PATCH", tags)
+    assert [method for method, _, _ in retired("1.0.10")] == ["PATCH", "PATCH", "DELETE", "DELETE"]
+
+
+def test_what_is_so_already_is_not_written_again() -> None:
+    """A version that was never promoted is only marked; one that is in a channel leaves it first; one that is marked only goes out."""
+    hidden = ImageVersion(name="1.0.11", home="westeurope", excluded=True)
+    asked = {"definitions": [{"asked": {**PATH, "soft": True}, "exclude": ["1.0.11"], "delete": []}]}
+    assert said("retirement.retire", asked, World("s").with_versions(PATH, [hidden])) == [
+        ("PATCH", "/versions/1.0.11/providers/Microsoft.Resources/tags/default", "marked as retired")
+    ]
+    there = [
+        ImageVersion(name="1.0.0", home="westeurope", tags={"image-factory-channel-prod": "2026-01-01T00:00:00+00:00"}),
+        ImageVersion(name="2.0.0", home="westeurope", tags={"image-factory-rolled-back": "2026-01-01T00:00:00+00:00"}),
+    ]
+    back = {**PATH, "versions": ["1.0.0", "2.0.0"], "include": {}}
+    assert said("rollback.roll_back", back, World("s").with_versions(PATH, there)) == [
+        ("PATCH", TAGS, "out of its channels"),
+        ("PATCH", TAGS, "marked as rolled back"),
+        ("PATCH", "/versions/1.0.0", "out of latest everywhere"),
+        ("PATCH", "/versions/2.0.0", "out of latest everywhere"),
+    ]
 
 
 def test_regions_are_added_in_one_update_and_removed_in_three_after_it() -> None:

@@ -97,8 +97,10 @@ async def capture() -> tuple[Line, Act]:
 WORKS = (
     Work("replicate and backfill", backfill, "PATCH"),
     Work("promote", promote, "PATCH"),
-    Work("roll back", roll_back, "PUT"),
-    Work("retire, excluding", retire, "PUT"),
+    Work("roll back", roll_back, "PATCH"),
+    Work("roll back, marking", roll_back, "PATCH", "Microsoft.Resources/tags"),
+    Work("retire, excluding", retire, "PATCH"),
+    Work("retire, marking", retire, "PATCH", "Microsoft.Resources/tags"),
     Work("retire, deleting", retire, "DELETE", lock="CanNotDelete"),
     Work("restore", restore, "PUT"),
     Work("sweep", sweep, "DELETE", "Microsoft.Resources/resourceGroups", lock="CanNotDelete"),

@@ -123,8 +123,9 @@ async def test_a_version_that_is_not_completed_everywhere_is_not_promoted() -> N
     one = Version(line.azure, GALLERIES, "images", "ubuntu", VERSION)
     resource = await one.read()
     assert resource is not None
-    home = resource["properties"]["publishingProfile"]["targetRegions"]
-    await one.settle(RUN, 9999, await one.put(update(resource, regions=[*home, body])))
+    wider = update(resource, excluded=True, tags=resource["tags"])
+    wider["properties"]["publishingProfile"]["targetRegions"].append(body)
+    await one.settle(RUN, 9999, await one.put(wider))
     with pytest.raises(StepError, match="northeurope") as caught:
         await line.run("promote")
     assert (caught.value.kind, caught.value.code) == ("permanent", "NotReplicated")

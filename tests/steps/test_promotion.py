@@ -395,3 +395,13 @@ async def test_an_old_roll_back_that_is_cleared_does_not_take_out_what_was_promo
     assert (caught.value.code, caught.value.kind) == ("PromotedAgain", "permanent")
     assert "start a new run of roll_back" in caught.value.cure
     assert set((await latest(line)).values()) == {NEW}
+
+
+async def test_the_plan_and_the_report_name_as_latest_what_can_be_used() -> None:
+    """A list does not say that a version failed in a region."""
+    line = await two_versions()
+    await promoted(line)
+    version_of(line, NEW).private["replicas"]["uksouth"].update(state="Failed", fails={"message": "no"})
+    assert (await promotion.report(line.azure, **PATH))["latest"]["uksouth"] == OLD
+    with pytest.raises(StepError, match="not Completed in uksouth"):
+        await plan_of(line, version=NEW, channels=["prod"])

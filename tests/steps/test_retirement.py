@@ -16,6 +16,7 @@ from include.sandbox.store import Resource
 from include.steps import retirement
 from include.steps.azure import Azure
 from include.steps.errors import StepError, StepSkipped
+from tests.sandbox_transport import AsyncStaticCredential, SandboxTransport
 from tests.steps.build_line import DEFINITION, GALLERIES, GROUP, HOME, Killed, Line
 from tests.steps.planned import promised, writes
 from tests.steps.seeded import PATH, PROMOTED, gallery_line, seed, tags_of, version_of
@@ -333,6 +334,140 @@ async def test_a_second_try_tells_what_the_first_did_too() -> None:
         assert notice["text"] == "3.0.0: excluded\n1.0.0: deleted"
 
 
+async def elsewhere(line: Line, name: str) -> str:
+    """A definition of that name beside the other one, with four versions like it; its id."""
+    image = line.resource("galleries/images", "images", DEFINITION, group=GALLERIES)
+    line.sandbox.store.add(
+        Resource(image.id.replace(f"/{DEFINITION}", f"/{name}"), image.type, {**image.body, "name": name, "tags": {}}, {})
+    )
+    for version, days in (("2.0.0", 1), ("1.0.0", 99)):
+        seed(line, version, age=days, definition=name, excluded=days > 1, tags=since(8) if days > 1 else None)
+    return image.id.replace(f"/{DEFINITION}", f"/{name}")
+
+
+async def both(line: Line) -> list[dict[str, Any]]:
+    """What is planned for two definitions."""
+    return [
+        (await retirement.plan(line.azure, form=form(definition=name)))["steps"]["retire_versions"]["definitions"][0]
+        for name in (DEFINITION, "other")
+    ]
+
+
+async def test_a_definition_that_azure_lets_nobody_mark_delays_no_other() -> None:
+    line = await four_versions()
+    other = await elsewhere(line, "other")
+    planned = await both(line)
+    line.sandbox.store.get(other).body["tags"] = {f"tag {number}": "full" for number in range(50)}
+    with pytest.raises(StepError, match=r"2 of 3 versions are done, 1 are not. images/other/1.0.0: .*50 tags") as caught:
+        await retirement.retire(line.azure, definitions=planned)
+    assert caught.value.about == (f"{GALLERIES}/images/other",)
+    assert names(line) == {"4.0.0", "3.0.0", "2.0.0"}
+
+
+async def test_what_was_planned_for_a_definition_that_somebody_deleted_meanwhile_is_named() -> None:
+    line = await four_versions()
+    other = await elsewhere(line, "other")
+    planned = await both(line)
+    for id in (f"{other}/versions/1.0.0", f"{other}/versions/2.0.0", other):
+        there = line.sandbox.store.get(id)
+        assert there is not None
+        line.sandbox.store.drop(there)
+    result = await retirement.retire(line.azure, definitions=planned)
+    assert result["spared"] == {"images/other/1.0.0": "its image definition is gone"}
+    assert result["deleted"] == ["images/ubuntu/1.0.0"]
+    told = await retirement.report(line.azure, definitions=[PATH, {**PATH, "definition": "other"}])
+    assert told["versions"] == {"images/ubuntu": 3, "images/other": 0}
+
+
+@pytest.mark.parametrize("type", ["Microsoft.Compute/galleries/images", "Microsoft.Compute/virtualMachineScaleSets/virtualMachines"])
+async def test_what_is_deleted_while_users_are_looked_for_hides_no_other_user(type: str) -> None:
+    """A scale set or a gallery that was listed, and is gone when what is in it is asked for."""
+    line = await four_versions()
+    await scale_set(line, "going", version_of(line, "4.0.0").id)
+    machine(line, "holds", version_of(line, "1.0.0").id)
+    other = line.azure.id("apps", "galleries", "going")
+    gallery = line.resource("galleries", "images", group=GALLERIES)
+    line.sandbox.store.add(Resource(other, gallery.type, {**gallery.body, "id": other, "name": "going"}, {}))
+    error = {"status": 404, "code": "ResourceNotFound", "message": "It is gone."}
+    match = {"method": "GET", "type": type} | ({"group": "apps"} if type.endswith("images") else {})
+    line.sandbox.faults.add(name="gone", match=match, effect={"error": error})
+    assert "in use by machine holds" in (await plan_of(line))["text"]
+
+
+class Slow(SandboxTransport):
+    """A way to Azure on which each write of versions is under way for an hour."""
+
+    async def send(self, request: Any, *, stream: bool = False, **options: Any) -> Any:
+        if request.method in ("PUT", "PATCH") and "/versions/" in request.url:
+            await asyncio.sleep(3600)
+        return await super().send(request, stream=stream, **options)
+
+
+async def test_a_pin_that_somebody_sets_while_a_version_goes_out_of_latest_stays_and_keeps_it() -> None:
+    line = await four_versions()
+    document = await plan_of(line)
+    slow = Azure(AsyncStaticCredential(), line.sandbox.subscription_id, transport=Slow(line.sandbox))
+    task = asyncio.create_task(retirement.retire(slow, **document["steps"]["retire_versions"]))
+    await asyncio.sleep(1800)
+    tags_of(line, "3.0.0")["image-factory-pinned"] = "an audit"
+    await task
+    assert tags_of(line, "3.0.0")["image-factory-pinned"] == "an audit"
+    version_of(line, "3.0.0").body["tags"]["image-factory-retired"] = since(8)["image-factory-retired"]
+    with pytest.raises(StepSkipped) as caught:
+        await plan_of(line)
+    assert re.search(r"3\.0\.0 +kept: pinned \(an audit\)", caught.value.result["text"])
+
+
+@pytest.mark.parametrize(("tag", "why"), [("image-factory-pinned", "somebody pinned it"), ("image-factory-wave", "somebody promoted it")])
+async def test_what_somebody_came_to_need_since_it_was_judged_is_spared(tag: str, why: str) -> None:
+    """The first write is long on its way to another version; the pin, or the promotion, comes before the second."""
+    line = await four_versions()
+    seed(line, "2.5.0", age=99)
+    document = await plan_of(line)
+    arguments = document["steps"]["retire_versions"]
+    slow = Azure(AsyncStaticCredential(), line.sandbox.subscription_id, transport=Slow(line.sandbox))
+    task = asyncio.create_task(retirement.retire(slow, **arguments, at_once=1))
+    await asyncio.sleep(1800)
+    tags_of(line, "2.5.0")[tag] = "1 of 1 at 2026-11-23T00:00:00+00:00"
+    result = await task
+    assert result["spared"] == {"images/ubuntu/2.5.0": why}
+    assert "image-factory-retired" not in tags_of(line, "2.5.0")
+
+
+async def test_a_mark_that_somebody_wrote_by_hand_is_no_reason_to_fail_and_none_to_delete() -> None:
+    line = await four_versions()
+    for name, mark in (("1.0.0", "yes"), ("2.0.0", "2026-01-01")):
+        tags_of(line, name)["image-factory-retired"] = mark
+    result = await retired(line)
+    assert (result["excluded"], result["deleted"]) == (["images/ubuntu/1.0.0", "images/ubuntu/3.0.0"], ["images/ubuntu/2.0.0"])
+    datetime.fromisoformat(tags_of(line, "1.0.0")["image-factory-retired"])
+
+
+@pytest.mark.parametrize("kind", ["direct share", "community gallery"])
+async def test_where_others_may_use_a_version_unseen_the_plan_says_so_and_deletes_only_by_a_word(kind: str) -> None:
+    line = await four_versions()
+    await shared(line, kind)
+    profile = line.resource("galleries", "images", group=GALLERIES)
+    stranger = "33333333-0000-4000-8000-000000000001"
+    if kind == "direct share":
+        profile.private["groups"]["Subscriptions"].append(stranger)
+    document = await plan_of(line)
+    who = f"subscription {stranger}" if kind == "direct share" else "everybody, as factory-1"
+    text = document["text"]
+    assert f"SHARED with {who}: who uses its versions there cannot be seen from here" in text
+    assert re.search(rf"1\.0\.0 +out of latest, and waiting: for the word 'Shared, too', as {who} may use it", text)
+    assert (await retired(line))["deleted"] == []
+    assert (await retired(line, shared_too=True))["deleted"] == ["images/ubuntu/1.0.0"]
+
+
+async def test_a_share_with_subscriptions_that_are_read_hides_nobody() -> None:
+    line = await four_versions()
+    await shared(line, "direct share")
+    document = await plan_of(line)
+    assert "SHARED" not in document["text"]
+    assert (await retired(line))["deleted"] == ["images/ubuntu/1.0.0"]
+
+
 async def test_a_version_is_judged_latest_only_where_it_can_be_used() -> None:
     line = await gallery_line()
     seed(line, "2.0.0", (HOME, "eastus2"), age=1)
@@ -413,7 +548,10 @@ async def test_all_recipes_are_judged_each_by_its_own_rules() -> None:
     line = await four_versions()
     document = await retirement.plan(line.azure, form={"dry_run": False})
     assert [one["asked"]["definition"] for one in document["steps"]["retire_versions"]["definitions"]] == [DEFINITION]
-    assert {call["path"].rsplit("/", 1)[1] for call in document["calls"]} == {"3.0.0", "1.0.0", DEFINITION}
+    assert [
+        call["path"].partition(f"/images/{DEFINITION}")[2].removesuffix("/providers/Microsoft.Resources/tags/default")
+        for call in document["calls"]
+    ] == ["", "/versions/3.0.0", "/versions/3.0.0", "/versions/1.0.0"]
 
 
 @pytest.mark.usefixtures("two_recipes")

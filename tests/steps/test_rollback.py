@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from include.factory.image_version import latest_everywhere
 from include.steps import gallery_versions, image_version, regions, rollback
+from include.steps.azure import Azure
 from include.steps.errors import StepError, StepSkipped
 from include.steps.look import RUN_TAG
+from tests.sandbox_transport import AsyncStaticCredential, SandboxTransport
 from tests.steps.build_line import HOME, RUN, Killed, Line
 from tests.steps.planned import promised, writes
 from tests.steps.seeded import PATH, gallery_line, seed, tags_of, version_of
@@ -70,7 +74,7 @@ async def test_an_excluded_version_takes_its_place_where_that_is_asked_for_befor
     line = await three_versions()
     result = await rolled_back(line, include_excluded=True)
     assert result["latest"] == {"eastus2": SECOND, "uksouth": SECOND, HOME: SECOND}
-    assert [path.rsplit("/", 1)[1] for method, path, _ in line.calls if method == "PUT"] == [SECOND, THIRD]
+    assert [path.rsplit("/", 1)[1] for method, path, _ in line.calls if method == "PATCH"] == [SECOND, "default", THIRD]
 
 
 async def test_a_version_that_is_not_usable_in_a_region_does_not_count_there() -> None:
@@ -124,7 +128,7 @@ async def test_a_killed_roll_back_is_finished_by_the_next(mode: str) -> None:
         line.transport.arm(0, mode)
         await rollback.roll_back(line.azure, **arguments)
         assert set((await latest(line)).values()) == {SECOND}
-        assert line.count("PUT") == 2
+        assert line.count("PATCH") == 3
 
 
 async def latest_of(line: Line) -> dict[str, str]:
@@ -207,3 +211,53 @@ async def test_a_version_that_is_out_in_a_first_wave_only_is_what_one_click_mean
     version_of(line, "2026.1124.20000").properties["publishingProfile"]["excludeFromLatest"] = True
     assert (await rolled_back(line))["versions"] == ["2026.1124.20000"]
     assert set((await latest(line)).values()) == {THIRD}
+
+
+async def test_latest_is_what_people_got_when_the_roll_back_was_asked_for() -> None:
+    """A run that is planned again, or a second one that was triggered before the first was done, takes out no good version."""
+    line = await gallery_line()
+    for name in (FIRST, SECOND, THIRD):
+        seed(line, name, REGIONS)
+    asked_at = datetime.now(UTC).isoformat()
+    first = await rollback.plan(line.azure, form=dict(PATH), asked_at=asked_at)
+    await rollback.roll_back(line.azure, **first["steps"]["roll_back"])
+    with pytest.raises(StepSkipped, match="nothing to do") as caught:
+        await rollback.plan(line.azure, form=dict(PATH), asked_at=asked_at)
+    assert f"out of latest already: {THIRD}" in caught.value.result["text"]
+    later = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
+    assert (await rollback.plan(line.azure, form=dict(PATH), asked_at=later))["versions"] == [SECOND]
+
+
+async def test_what_others_write_into_the_tags_meanwhile_stays() -> None:
+    line = await three_versions()
+    document = await plan_of(line, include_excluded=True)
+
+    class Slow(SandboxTransport):
+        async def send(self, request: Any, *, stream: bool = False, **options: Any) -> Any:
+            if request.method in ("PUT", "PATCH"):
+                await asyncio.sleep(3600)
+            return await super().send(request, stream=stream, **options)
+
+    azure = Azure(AsyncStaticCredential(), line.sandbox.subscription_id, transport=Slow(line.sandbox))
+    task = asyncio.create_task(rollback.roll_back(azure, **document["steps"]["roll_back"]))
+    for hour in range(4):
+        await asyncio.sleep(3600)
+        for name in (SECOND, THIRD):
+            tags_of(line, name)[f"cost-centre-{hour}"] = "7"
+    await task
+    for name in (SECOND, THIRD):
+        assert {f"cost-centre-{hour}" for hour in range(3)} <= tags_of(line, name).keys()
+
+
+async def test_of_a_thousand_versions_a_few_are_read_one_by_one() -> None:
+    line = await gallery_line()
+    for number in range(1000):
+        seed(line, f"1.0.{number}", REGIONS)
+    for name in ("1.0.998", "1.0.997"):
+        version_of(line, name).private["replicas"]["eastus2"].update(state="Failed", fails={"message": "no"})
+    line.calls.clear()
+    result = await rolled_back(line)
+    assert result["latest"] == {"eastus2": "1.0.996", HOME: "1.0.998"}
+    alone = [path for method, path, _ in line.calls if method == "GET" and re.search(r"/versions/[0-9.]+$", path)]
+    assert len(alone) < 40
+    assert not [status for _, _, status in line.calls if status == 429]

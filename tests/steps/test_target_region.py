@@ -37,8 +37,9 @@ def test_a_region_that_azure_does_not_report_is_unknown_and_not_completed() -> N
 
 
 def test_an_update_sends_regions_back_unchanged_and_never_the_source_or_read_only_properties() -> None:
-    properties = update(VERSION)["properties"]
-    assert properties["publishingProfile"]["targetRegions"] == VERSION["properties"]["publishingProfile"]["targetRegions"]  # type: ignore[index]  # of a JSON object
+    properties = update(VERSION, excluded=True, tags={})["properties"]
+    there = VERSION["properties"]["publishingProfile"]["targetRegions"]  # type: ignore[index]  # of a JSON object
+    assert properties["publishingProfile"]["targetRegions"] == [{**region, "excludeFromLatest": True} for region in there]
     assert properties["storageProfile"] == {}
     assert "publishedDate" not in properties["publishingProfile"]
     assert properties["publishingProfile"]["endOfLifeDate"] == "2027-11-23T08:00:00+00:00"
@@ -46,7 +47,7 @@ def test_an_update_sends_regions_back_unchanged_and_never_the_source_or_read_onl
 
 
 def test_excluding_or_including_sets_the_global_flag_and_every_regional_one() -> None:
-    profile = update(VERSION, excluded=False)["properties"]["publishingProfile"]
+    profile = update(VERSION, excluded=False, tags={})["properties"]["publishingProfile"]
     assert profile["excludeFromLatest"] is False
     assert [region["excludeFromLatest"] for region in profile["targetRegions"]] == [False, False]
 

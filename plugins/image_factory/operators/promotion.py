@@ -45,6 +45,7 @@ class PlanRollbackOperator(StepOperator):
 
     step = "rollback.plan"
     required = ("form",)
+    optional = ("asked_at",)
 
 
 class RollBackOperator(StepOperator):
