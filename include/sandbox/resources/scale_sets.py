@@ -388,7 +388,7 @@ def _profile(arm: Sandbox, call: Call, body: Json, origin: Origin, size_name: st
     if system is not None:
         made["osProfile"] = {"computerNamePrefix": system.pop("computerName"), **system}
         for name in ("linuxConfiguration", "windowsConfiguration"):
-            if name in system and field(wanted, f"{name}.patchSettings") is None and not flexible:
+            if name in system and field(wanted, f"{name}.patchSettings", dict) is None and not flexible:
                 system[name].pop("patchSettings", None)
     disk = field(given, "storageProfile.osDisk", dict, {})
     if (option := disk.get("createOption", "FromImage")) != "FromImage":
