@@ -30,6 +30,8 @@ class People(Value):
     """Group -> names of all who are in it, by way of other groups too."""
     unresolved: dict[str, str] = Field(default_factory=dict)
     """Group -> why its members could not be read."""
+    factory: str = ""
+    """Object id of the identity that asks, in lower case: the factory itself."""
 
 
 class Base(Value):
@@ -48,6 +50,8 @@ class Reading(Value):
     who: str
     said_by: str = ""
     """The recipe that says so; empty where none does."""
+    factory: bool = False
+    """It is the factory itself, which must read what it makes: no recipe needs to say so."""
     unresolved: str = ""
     """Of a group: why it could not be read who is in it."""
 
@@ -85,7 +89,7 @@ class ImageAudit(Value):
 
     @property
     def undeclared(self) -> list[str]:
-        return [one.who for one in self.readings if not one.said_by and one.by != "denied"]
+        return [one.who for one in self.readings if not one.said_by and not one.factory and one.by != "denied"]
 
     @property
     def late(self) -> dict[str, str]:
@@ -132,7 +136,8 @@ def readings(recipe: Recipe | None, definition: str, state: GalleryState, people
     for one in state.assignments.get(definition, ()):
         said = one.principal.lower() in declared and one.role == READER and one.scope.lower() == scope
         unresolved = people.unresolved.get(one.principal.lower(), "")
-        yield Reading(by="role", who=_who(one, state, people), said_by=said_by if said else "", unresolved=unresolved)
+        factory = one.principal.lower() == people.factory
+        yield Reading(by="role", who=_who(one, state, people), said_by=said_by if said else "", factory=factory, unresolved=unresolved)
     for one in state.denials.get(definition, ()):
         yield Reading(by="denied", who=_who(one, state, people), unresolved=people.unresolved.get(one.principal.lower(), ""))
     for group, field in GROUPS.items():
@@ -216,6 +221,10 @@ def _late(version: ImageVersion, is_got: bool, current: bool | None, base: Base 
         yield f"its base has a newer version, {base.id}"
 
 
+def _unsaid(reading: Reading) -> str:
+    return "the factory itself" if reading.factory else "NO RECIPE SAYS SO"
+
+
 def audit_text(found: Sequence[ImageAudit], absent: Mapping[str, str]) -> str:
     """The report for a reader: a summary, and a section for each image.
 
@@ -240,7 +249,7 @@ def _lines(found: Sequence[ImageAudit], absent: Mapping[str, str]) -> Iterator[s
         yield one.title
         yield "  who may read it"
         for each in one.readings:
-            said = f"recipe {each.said_by}" if each.said_by else "-" if each.by == "denied" else "NO RECIPE SAYS SO"
+            said = f"recipe {each.said_by}" if each.said_by else "-" if each.by == "denied" else _unsaid(each)
             yield f"    {each.by:9} {each.who}  [{said}]"
             if each.unresolved:
                 yield f"    {'':9} WHO IS IN IT COULD NOT BE READ: {each.unresolved}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -126,6 +128,17 @@ class Azure:
         """The ARM id of a resource: ``azure.id("rg", "virtualMachines", "vm")``; of the group itself when no segments are given."""
         group = f"/subscriptions/{self.subscription_id}/resourceGroups/{resource_group}"
         return "/".join((group, "providers", provider, *segments)) if segments else group
+
+    async def object_id(self) -> str:
+        """The object id of the identity that is signed in, from its token's claim ``oid``; empty where the token does not say.
+
+        Claims: https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference.
+        """
+        payload = (await self._credential.get_token(*self._scopes)).token.split(".")[1:2]
+        try:
+            return str(json.loads(base64.urlsafe_b64decode(f"{payload[0]}==")).get("oid", ""))
+        except (IndexError, ValueError, AttributeError):
+            return ""
 
     async def read(self, path: str, api_version: str) -> dict[str, Any]:
         """GET what no client of ours has a method for; the body.

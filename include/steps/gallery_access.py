@@ -189,7 +189,7 @@ async def people(azure: Azure, assignments: list[Assignment]) -> People:
             members[group] = tuple(sorted(_name(each) for each in found if not each.get("@odata.type", "").endswith(".group")))
 
     await asyncio.gather(*(one(id) for id, kind in kinds.items() if kind == "Group"))
-    return People(names=names, members=members, unresolved=unresolved)
+    return People(names=names, members=members, unresolved=unresolved, factory=(await azure.object_id()).lower())
 
 
 def _name(found: dict[str, Any]) -> str:

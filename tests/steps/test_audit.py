@@ -218,6 +218,16 @@ async def test_a_group_whose_members_may_not_be_read_is_said_so_plainly(catalogu
     assert "WHO IS IN IT COULD NOT BE READ: Microsoft Graph: HTTP 403" in told["text"]
 
 
+async def test_the_factory_itself_is_shown_and_nobody_needs_to_say_so(catalogue: Path) -> None:
+    line = await gallery_line()
+    line.sandbox.authenticate = True
+    told = await audit.report(await as_reader(line))
+    (reading,) = image(told)["readings"]
+    assert (reading["factory"], reading["said_by"]) == (True, "")
+    assert f"is Reader inherited from /subscriptions/{line.azure.subscription_id}  [the factory itself]" in told["text"]
+    assert told["undeclared"] == {}
+
+
 async def test_a_gallery_that_cannot_be_read_hides_no_other(catalogue: Path) -> None:
     line = await gallery_line()
     await line.run("ensure_resource_group", name="galleries2")
