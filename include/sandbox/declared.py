@@ -2,7 +2,8 @@
 
 One model a line: `name type` for each member, `!` where it must be there; `[x]` is a list of x, `{x}` a map to x, `a|b` an enumeration, and
 a capital letter begins another model. Vaults: read from the models of azure-mgmt-keyvault 14.0.1, against which a test holds it
-(tests/clients/test_vaults.py). Deployments: the Resources OpenAPI document (2025-04-01), also what clients only read and may send back.
+(tests/clients/test_vaults.py). Deployments: the Resources OpenAPI document (2025-04-01), also what clients only read and may send back;
+held against azure-mgmt-resource-deployments (tests/clients/test_deployments.py).
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ DeploymentContent: location str, tags {str}, identity any, properties Deployment
 DeploymentProperties: template any, templateLink any, parameters any, parametersLink any, mode str, debugSetting DebugSetting, \
 onErrorDeployment any, expressionEvaluationOptions any, validationLevel str, extensionConfigs any, externalInputs any, \
 externalInputDefinitions any, whatIfSettings any, provisioningState any, correlationId any, timestamp any, duration any, outputs any, \
-providers any, dependencies any, templateHash any, outputResources any, validatedResources any, diagnostics any, error any
+providers any, dependencies any, templateHash any, outputResources any, validatedResources any, \
+extensions any, diagnostics any, error any
 DebugSetting: detailLevel str
 """
 
