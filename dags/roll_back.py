@@ -7,7 +7,8 @@ For when a version is bad: name the image and press *Trigger*. Without more said
    region is named with the way out (a dry run ends here, too);
 2. **rolls back**: the versions leave their channels, which are then where they were before, are marked, and are excluded globally and in
    every region in one update each;
-3. **proves** that `latest` resolves in every region where it did, to which version, and **reports** it.
+3. **proves** that `latest` resolves in every region where it did, to which version, and **reports** it, with the machines and scale
+   sets that still run a bad version.
 
 A build that is on its way is not disturbed, unless it is about to promote one of the bad versions: that one is stopped. Machines that
 run stay as they are. A version that was rolled back is promoted again only by `promote_version`, and by a word.

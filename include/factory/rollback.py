@@ -158,5 +158,5 @@ def rollback_arguments(asked: Rollback, plan: RollbackPlan, since: str) -> dict[
             "reason": asked.reason,
             "since": since,
         },
-        "report_versions": dict(asked.path),
+        "report_versions": {**asked.path, "rolled_back": list(plan.bad)},
     }

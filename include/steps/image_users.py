@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterable, Awaitable, Callable, Collection
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -106,6 +106,16 @@ async def machines(azure: Azure) -> list[ImageUser]:
     nested = await asyncio.gather(*map(instances, sets))
     found = [*single, *(_user(one, "scale set") for one in sets), *(user for users in nested for user in users)]
     return [user for user in found if user is not None]
+
+
+async def of_versions(
+    azure: Azure, versions: Collection[str], *, resource_group: str, gallery: str, definition: str
+) -> Everywhere[ImageUser]:
+    """Machines, scale sets and instances in every subscription that were made from these versions, by whichever id they name the image."""
+    there = (await azure.compute.galleries.get(resource_group, gallery)).as_dict()
+    ids = ids_of(there, definition)
+    read = await everywhere(azure, machines)
+    return replace(read, found=[user for user in read.found if user.definition in ids and user.version in versions])
 
 
 async def _listed(pages: AsyncIterable[Any]) -> list[Resource]:

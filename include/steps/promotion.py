@@ -14,6 +14,7 @@ from include.factory import version_tags
 from include.factory.notice import news, subject
 from include.steps import form as form_of
 from include.steps import gallery_versions, image_users, preflight, restore
+from include.steps.arm_error import of_exception
 from include.steps.azure import Azure
 from include.steps.errors import StepError
 from include.steps.latest import show
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 
 # Seconds between looks at what latest is: what Azure lists may lag behind what it has accepted.
 LOOKS = (5.0, 15.0, 30.0, 60.0)
+# Who runs a version: so many are named in the log; all are in the result.
+SHOWN = 50
 
 
 @step
@@ -249,10 +252,9 @@ def _so_far(version: str, waves: list[list[str]], done: int) -> str:
 
 async def _check(azure: Azure, one: Version, so_far: str) -> None:
     """Stop when the version does not do where it is out already."""
-    gallery = (await azure.compute.galleries.get(one.resource_group, one.gallery)).as_dict()
-    ids = image_users.ids_of(gallery, one.definition)
-    read = await image_users.everywhere(azure, image_users.machines)
-    users = [user for user in read.found if user.definition in ids and user.version == one.version]
+    path = {"resource_group": one.resource_group, "gallery": one.gallery, "definition": one.definition}
+    read = await image_users.of_versions(azure, [one.version], **path)
+    users = read.found
     if failed := [str(user) for user in users if user.state == "Failed"]:
         raise StepError(
             "permanent",
@@ -324,21 +326,50 @@ async def _boot(azure: Azure, one: Version, wave: list[str], steps: dict[str, An
 
 
 @step
-async def report(azure: Azure, *, resource_group: str, gallery: str, definition: str) -> dict[str, Any]:
-    """Read what ``latest`` and each channel resolve to now, and print a table.
+async def report(azure: Azure, *, resource_group: str, gallery: str, definition: str, rolled_back: Sequence[str] = ()) -> dict[str, Any]:
+    """Read what ``latest`` and each channel resolve to now, and print a table; and who runs what was rolled back.
 
-    :return: ``{"table": Markdown, "latest": {region: version}, "channels": {channel: version}}``.
+    :param rolled_back: versions that are taken out of ``latest``, which changes no machine that there is.
+    :return: ``{"table": Markdown, "latest": {region: version}, "channels": {channel: version}, "running": {version: [who]}, "unread":
+        {subscription: why nobody could be looked for there}}``.
     """
     from include.factory.image_version import channel_heads, latest_everywhere
 
-    versions = await _with_latest(azure, {"resource_group": resource_group, "gallery": gallery, "definition": definition})
+    path = {"resource_group": resource_group, "gallery": gallery, "definition": definition}
+    versions = await _with_latest(azure, path)
     latest = _names(latest_everywhere(versions))
     channels = _names(channel_heads(versions))
     rows = [[f"latest in {region}", name] for region, name in latest.items()]
     rows += [[f"channel {channel}", name] for channel, name in channels.items()]
     shown = table(["what", "version"], rows)
     log.info("%s/%s, as it is now:\n%s", gallery, definition, shown)
-    return {"table": shown, "latest": latest, "channels": channels}
+    running, unread = await _running(azure, path, rolled_back) if rolled_back else ({}, {})
+    return {"table": shown, "latest": latest, "channels": channels, "running": running, "unread": unread}
+
+
+async def _running(azure: Azure, path: dict[str, str], versions: Sequence[str]) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Who runs the versions, by version; and where nobody could be looked for, with the reason. What was rolled back is out of ``latest``
+    all the same, so that reason fails nothing."""
+    from include.factory.few import few
+
+    try:
+        read = await image_users.of_versions(azure, versions, **path)
+    except Exception as error:
+        why = of_exception(error).message
+        log.warning("Who runs %s could not be looked for: %s", ", ".join(versions), why)
+        return {}, {azure.subscription_id: why}
+    running = {version: sorted(str(user) for user in read.found if user.version == version) for version in versions}
+    for version, who in running.items():
+        if who:
+            log.warning(
+                "%d still run version %s, or would be made from it: %s. A roll-back does not change them: docs/versions.md, Roll back.",
+                len(who),
+                version,
+                few(who, SHOWN),
+            )
+        else:
+            log.info("Nobody in %d subscription(s) runs version %s.", len(read.subscriptions), version)
+    return {version: who for version, who in running.items() if who}, read.unread
 
 
 def _names(versions: dict[str, ImageVersion]) -> dict[str, str]:

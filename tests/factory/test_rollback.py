@@ -147,5 +147,5 @@ def test_the_step_is_told_what_to_take_out_what_to_include_and_where_latest_must
             "reason": "it does not boot",
             "since": "2026-04-01T00:00:00+00:00",
         },
-        "report_versions": path,
+        "report_versions": {**path, "rolled_back": ["2.0.0"]},
     }

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from include.factory.image_version import latest_everywhere
-from include.steps import gallery_versions, image_version, regions, rollback
+from include.steps import gallery_versions, image_version, promotion, regions, rollback
 from include.steps.azure import Azure
 from include.steps.errors import StepError, StepSkipped
 from include.steps.look import RUN_TAG
@@ -18,6 +18,7 @@ from tests.sandbox_transport import AsyncStaticCredential, SandboxTransport
 from tests.steps.build_line import HOME, RUN, Killed, Line
 from tests.steps.planned import promised, writes
 from tests.steps.seeded import PATH, gallery_line, seed, tags_of, version_of
+from tests.steps.test_retirement import machine, scale_set
 
 FIRST, SECOND, THIRD = "2026.1121.20000", "2026.1122.20000", "2026.1123.20000"
 REGIONS = (HOME, "eastus2")
@@ -261,3 +262,35 @@ async def test_of_a_thousand_versions_a_few_are_read_one_by_one() -> None:
     alone = [path for method, path, _ in line.calls if method == "GET" and re.search(r"/versions/[0-9.]+$", path)]
     assert len(alone) < 40
     assert not [status for _, _, status in line.calls if status == 429]
+
+
+async def test_the_report_names_who_still_runs_what_was_rolled_back(caplog: pytest.LogCaptureFixture) -> None:
+    """A machine and a set that name it, and an instance of a set and a machine elsewhere that got it from latest."""
+    line = await three_versions()
+    bad = version_of(line, THIRD).id
+    definition = bad.rpartition("/versions/")[0]
+    await scale_set(line, "follows", definition)
+    await scale_set(line, "pinned", bad)
+    machine(line, "names", bad)
+    machine(line, "elsewhere", definition, THIRD, line.azure.in_subscription(line.sandbox.directory.second_subscription_id))
+    machine(line, "older", definition, SECOND)
+    document = await plan_of(line, include_excluded=True)
+    await rollback.roll_back(line.azure, **document["steps"]["roll_back"])
+    result = await promotion.report(line.azure, **document["steps"]["report_versions"])
+    who = ["instance follows/0", "instance pinned/0", "machine elsewhere", "machine names", "scale set pinned"]
+    assert (result["running"], result["unread"]) == ({THIRD: who}, {})
+    assert f"5 still run version {THIRD}, or would be made from it: {', '.join(who)}" in caplog.text
+    assert result["latest"] == dict.fromkeys((HOME, "eastus2", "uksouth"), SECOND)
+
+
+async def test_the_report_is_made_where_nobody_may_be_looked_for() -> None:
+    line = await three_versions()
+    document = await plan_of(line, include_excluded=True)
+    error = {"status": 403, "code": "AuthorizationFailed", "message": "no right to read machines"}
+    line.sandbox.faults.add(
+        name="f", match={"method": "GET", "type": "Microsoft.Compute/virtualMachines"}, count=None, effect={"error": error}
+    )
+    result = await promotion.report(line.azure, **document["steps"]["report_versions"])
+    assert result["running"] == {}
+    assert "no right to read machines" in result["unread"][line.azure.subscription_id]
+    assert result["latest"][HOME] == THIRD

@@ -28,13 +28,14 @@ class PromoteInWavesOperator(StepOperator):
 
 
 class ReportPromotionOperator(StepOperator):
-    """Print what ``latest`` resolves to in each region, and where each channel is.
+    """Print what ``latest`` resolves to in each region, where each channel is, and who runs what was rolled back.
 
     Fields and result: :func:`include.steps.promotion.report`.
     """
 
     step = "promotion.report"
     required = ("resource_group", "gallery", "definition")
+    optional = ("rolled_back",)
 
 
 class PlanRollbackOperator(StepOperator):
